@@ -1,0 +1,75 @@
+"""Everything that can go wrong in the node itself, one class per kind of answer.
+
+The tables in ``dimse.status``, ``admin`` and ``pipeline.retry`` turn them into a
+DIMSE status, an HTTP status, or a retry decision.
+"""
+
+
+class NodeError(Exception):
+    """Base of every error raised by this package."""
+
+
+class SettingsInvalid(NodeError):
+    """The configuration cannot be used; the message names the key's path."""
+
+
+class DatasetInvalid(NodeError):
+    """The bytes are not a readable DICOM object (DIMSE C000)."""
+
+
+class DatasetMismatch(NodeError):
+    """The data set is not of the class or instance its request names (A900)."""
+
+
+class PixelsUndecodable(NodeError):
+    """The pixel data cannot be turned into a picture; trying again will not help."""
+
+
+class NotEligible(NodeError):
+    """An object that this node does not analyse, with a coded reason.
+
+    Parameters
+    ----------
+    code
+        Short stable identifier, such as ``VIEW_LATERAL``.
+    text
+        One sentence for an administrator; no patient attribute.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+class EvidenceInvalid(NodeError):
+    """A result object failed its own check and must not be sent."""
+
+
+class PeerUnreachable(NodeError):
+    """No association, no connection, or it broke; the same call may work later."""
+
+
+class PeerBusy(NodeError):
+    """The peer refused for lack of resources (A7xx, 0213); try again later."""
+
+
+class PeerRefused(NodeError):
+    """The peer answered with a failure status that trying again will not change.
+
+    Parameters
+    ----------
+    status
+        DIMSE status code, or HTTP status for STOW-RS.
+    text
+        What the peer said.
+    """
+
+    def __init__(self, status: int, text: str = "") -> None:
+        super().__init__(f"status 0x{status:04X} {text}".rstrip())
+        self.status = status
+        self.text = text
+
+
+class ClassNotAccepted(PeerRefused):
+    """The peer does not accept this SOP class; another object may do instead."""

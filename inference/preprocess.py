@@ -1,0 +1,115 @@
+"""Frame -> network input, the same code path in training and in serving.
+
+Resized, never cropped: the longer side becomes S, the rest is padded with zeros at
+the right and bottom, so that one scale factor leads back to source pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inference.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Where the picture lies inside the square network input.
+
+    Parameters
+    ----------
+    rows, columns
+        Size of the upright frame.
+    size_px
+        Side S of the square.
+    """
+
+    rows: int
+    columns: int
+    size_px: int
+
+    @property
+    def scale(self) -> float:
+        """Network pixels per frame pixel."""
+        return self.size_px / max(self.rows, self.columns)
+
+    @property
+    def inner_rows(self) -> int:
+        """Rows of the square that hold picture."""
+        return max(1, min(self.size_px, round(self.rows * self.scale)))
+
+    @property
+    def inner_columns(self) -> int:
+        """Columns of the square that hold picture."""
+        return max(1, min(self.size_px, round(self.columns * self.scale)))
+
+
+def letterbox(
+    pixels: NDArray[np.float32], size_px: int
+) -> tuple[NDArray[np.float32], Letterbox]:
+    """Resize a picture into the top-left of a square of zeros.
+
+    Parameters
+    ----------
+    pixels
+        float32 (rows, columns) in [0, 1].
+    size_px
+        Side S of the square.
+
+    Returns
+    -------
+        float32 (S, S) in [0, 1], and the geometry.
+    """
+    box = Letterbox(pixels.shape[0], pixels.shape[1], size_px)
+    resized = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32)).resize(
+        (box.inner_columns, box.inner_rows), Image.Resampling.BILINEAR
+    )
+    square = np.zeros((size_px, size_px), dtype=np.float32)
+    square[: box.inner_rows, : box.inner_columns] = np.clip(np.asarray(resized), 0, 1)
+    return square, box
+
+
+def normalise(
+    pixels: NDArray[np.float32], keep: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Stretch the 0.5th to 99.5th percentile of the kept pixels to [0, 1].
+
+    Films reach us with windows of every kind; this makes the network see the same
+    grey scale whatever the modality's presentation was. What is not kept becomes 0.
+    """
+    sample = pixels if keep is None else pixels[keep]
+    if sample.size == 0:
+        return np.zeros_like(pixels)
+    low, high = np.percentile(sample, (0.5, 99.5))
+    stretched = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1)
+    if keep is not None:
+        stretched[~keep] = 0.0
+    return stretched.astype(np.float32, copy=False)
+
+
+def preprocess(frame: Frame, size_px: int) -> tuple[NDArray[np.float32], Letterbox]:
+    """Turn a Frame into one network input.
+
+    Parameters
+    ----------
+    frame
+        The radiograph.
+    size_px
+        The model's input size S.
+
+    Returns
+    -------
+        float32 (1, S, S) in [0, 1] (the graph applies mean and standard deviation),
+        and the geometry that leads back to the frame's pixels.
+    """
+    square, box = letterbox(frame.pixels, size_px)
+    inner = square[: box.inner_rows, : box.inner_columns]
+    keep = None
+    if frame.padding is not None and frame.padding.any():
+        padding = Image.fromarray(frame.padding).resize(
+            (box.inner_columns, box.inner_rows), Image.Resampling.NEAREST
+        )
+        keep = ~np.asarray(padding)
+    inner[:] = normalise(inner, keep)
+    return square[None], box

@@ -1,0 +1,1 @@
+"""What the node remembers: objects on disk, and rows that say where each one stands."""

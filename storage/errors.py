@@ -1,0 +1,44 @@
+"""Everything that can go wrong while remembering.
+
+Inner errors know no DIMSE, HTTP or retry semantics.
+"""
+
+
+class StorageError(Exception):
+    """Base of every error raised by this package."""
+
+
+class StoreFull(StorageError):
+    """No room for the object, or free space is below the watermark."""
+
+
+class ObjectMissing(StorageError):
+    """The object store holds nothing under that key."""
+
+
+class ObjectCorrupt(StorageError):
+    """The stored bytes no longer match their digest."""
+
+
+class DuplicateInstance(StorageError):
+    """The SOP Instance UID is already known, with other bytes."""
+
+
+class UnknownRecord(StorageError):
+    """No such instance, workitem or delivery."""
+
+
+class TransitionRefused(StorageError):
+    """The Unified Procedure Step may not change to that state (PS3.4 CC.1.1)."""
+
+
+class LeaseLost(StorageError):
+    """Another worker owns this record now; what was done must not be recorded."""
+
+
+class DatabaseUnavailable(StorageError):
+    """The database did not answer; the same call may work later."""
+
+
+class SchemaOutdated(StorageError):
+    """The database schema is not the one this version needs."""

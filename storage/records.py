@@ -1,0 +1,184 @@
+"""The rows, as values: Study Series Instance Workitem Attempt Evidence Delivery.
+
+A Workitem is a Unified Procedure Step (DICOM PS3.4 Annex CC). Records know no
+database; every datetime is aware UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class ProcedureStepState(StrEnum):
+    """Procedure Step State (0074,1000), PS3.4 CC.1.1."""
+
+    SCHEDULED = "SCHEDULED"
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    CANCELED = "CANCELED"
+
+
+TRANSITIONS: Mapping[ProcedureStepState, frozenset[ProcedureStepState]] = {
+    ProcedureStepState.SCHEDULED: frozenset(
+        {ProcedureStepState.IN_PROGRESS, ProcedureStepState.CANCELED}
+    ),
+    ProcedureStepState.IN_PROGRESS: frozenset(
+        {ProcedureStepState.COMPLETED, ProcedureStepState.CANCELED}
+    ),
+    ProcedureStepState.COMPLETED: frozenset(),
+    ProcedureStepState.CANCELED: frozenset(),
+}
+"""Table CC.1.1-2 of PS3.4; an administrator's retry makes a *new* Workitem."""
+
+
+class Stage(StrEnum):
+    """Where a Workitem stands, for people."""
+
+    QUEUED = "queued"
+    ANALYZING = "analyzing"
+    DELIVERING = "delivering"
+    DONE = "done"
+    CANCELED = "canceled"
+
+
+class InstanceState(StrEnum):
+    """The one visible state of every received image; derived, never stored."""
+
+    QUEUED = "queued"
+    ANALYZING = "analyzing"
+    DELIVERING = "delivering"
+    DELIVERED = "delivered"
+    NOT_ELIGIBLE = "not eligible"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class DeliveryState(StrEnum):
+    """Life of one object on its way to one destination."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    COMMITTED = "COMMITTED"
+    FAILED = "FAILED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why: a short stable code and one sentence without patient data."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One received SOP Instance.
+
+    Parameters
+    ----------
+    object_key
+        Where the object store holds its bytes.
+    size_bytes, sha256
+        Of the stored file.
+    calling_ae
+        Who sent it.
+    not_eligible
+        Why there is no Workitem, else ``None``.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    object_key: str
+    size_bytes: int
+    sha256: str
+    received_at: datetime
+    calling_ae: str = ""
+    patient_id: str = ""
+    accession_number: str = ""
+    modality: str = ""
+    not_eligible: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workitem:
+    """A Unified Procedure Step: analyse one Instance and deliver the results."""
+
+    workitem_uid: str
+    sop_instance_uid: str
+    state: ProcedureStepState
+    stage: Stage
+    scheduled_at: datetime
+    priority: int = 0
+    transaction_uid: str | None = None
+    worker: str | None = None
+    lease_until: datetime | None = None
+    not_before: datetime | None = None
+    attempts: int = 0
+    started_at: datetime | None = None
+    analyzed_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: Reason | None = None
+    cancel_requested: bool = False
+    result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a Workitem."""
+
+    workitem_uid: str
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One result object, stored before it is sent; these very bytes are sent again."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    workitem_uid: str
+    kind: str
+    object_key: str
+    size_bytes: int
+    sha256: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One Evidence to one destination (a row of the outbox)."""
+
+    delivery_id: int
+    workitem_uid: str
+    sop_instance_uid: str
+    destination: str
+    required: bool
+    state: DeliveryState
+    attempts: int = 0
+    created_at: datetime | None = None
+    next_try_at: datetime | None = None
+    sent_at: datetime | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+    lease_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A slice of a listing and the cursor of the next one."""
+
+    items: tuple[Any, ...]
+    next_cursor: str | None = field(default=None)
