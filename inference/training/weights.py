@@ -1,0 +1,111 @@
+"""Reading the weights a training run starts from.
+
+Accepts torchvision state dicts (a ResNet classifier, or a whole Mask R-CNN whose
+trunk, pyramid and proposal head are taken) and the compact ``.npz`` form with
+batch norm already folded. Batch norm is folded into the convolutions here, once.
+"""
+
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inference.errors import TrainingError
+
+_EPSILON = 1e-5
+
+
+def initialise(net: nn.Module, path: Path) -> None:
+    """Copy pretrained weights into a network, in place.
+
+    Raises
+    ------
+    TrainingError
+        The file is missing, unreadable or of another architecture.
+    """
+    state = read_state(path)
+    trunk = _trunk_state(state)
+    wanted = net.get_submodule("backbone").state_dict()
+    if missing := sorted(set(wanted) - set(trunk)):
+        raise TrainingError(f"{path}: no weights for {missing[0]} of the backbone")
+    for name, value in wanted.items():
+        if trunk[name].shape != value.shape:
+            raise TrainingError(
+                f"{path}: {name} is {tuple(trunk[name].shape)},"
+                f" the backbone wants {tuple(value.shape)}"
+            )
+    net.get_submodule("backbone").load_state_dict({k: trunk[k] for k in wanted})
+    _copy_matching(net, state)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from ``.npz`` or a torch file.
+
+    Raises
+    ------
+    TrainingError
+        The file is missing or unreadable.
+    """
+    if not path.is_file():
+        raise TrainingError(f"{path}: no such weights file")
+    try:
+        if path.suffix == ".npz":
+            return _read_compact(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path}: not a readable weights file") from error
+    return dict(state.get("model", state))
+
+
+def _read_compact(path: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
+    with np.load(path, allow_pickle=False) as archive:
+        for name in map(str, archive["names"]):
+            levels = archive[f"{name}.q"].astype(np.float32)
+            scale = archive[f"{name}.s"].reshape((-1,) + (1,) * (levels.ndim - 1))
+            state[f"{name}.weight"] = torch.from_numpy(levels * scale)
+            state[f"{name}.bias"] = torch.from_numpy(archive[f"{name}.b"].copy())
+    return state
+
+
+def _norm_of(conv: str) -> str:
+    if "downsample" in conv:
+        return conv.replace("downsample.0", "downsample.1")
+    return re.sub(r"conv(\d)$", r"bn\1", conv)
+
+
+def _trunk_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convolutions of the trunk with batch norm folded and one grey input."""
+    found = {key.removeprefix("backbone.body."): v for key, v in state.items()}
+    folded: dict[str, Tensor] = {}
+    for key, weight in found.items():
+        name = key.removesuffix(".weight")
+        if key == name or weight.ndim != 4 or not re.match(r"conv1|layer\d", name):  # noqa: PLR2004
+            continue
+        folded[key], folded[f"{name}.bias"] = _fold(found, name, weight)
+    if "conv1.weight" in folded and folded["conv1.weight"].shape[1] != 1:
+        folded["conv1.weight"] = folded["conv1.weight"].sum(dim=1, keepdim=True)
+    return folded
+
+
+def _fold(found: dict[str, Tensor], name: str, weight: Tensor) -> tuple[Tensor, Tensor]:
+    if f"{name}.bias" in found:
+        return weight, found[f"{name}.bias"]
+    norm = _norm_of(name)
+    variance = found[f"{norm}.running_var"] + _EPSILON
+    gain = found[f"{norm}.weight"] * variance.rsqrt()
+    shift = found[f"{norm}.bias"] - found[f"{norm}.running_mean"] * gain
+    return weight * gain.reshape(-1, 1, 1, 1), shift
+
+
+def _copy_matching(net: nn.Module, state: dict[str, Tensor]) -> None:
+    """Take what else fits from a whole Mask R-CNN (pyramid, heads)."""
+    own = net.state_dict()
+    for key, value in state.items():
+        name = key.replace("backbone.fpn.", "fpn.")
+        if name in own and not name.startswith("backbone.") and "." in name:
+            if own[name].shape == value.shape:
+                own[name].copy_(value)
