@@ -1,0 +1,204 @@
+"""Metrics of one score per film: ranking, one operating point, calibration.
+
+Definitions follow scikit-learn's, so that numbers compare; NaN stands for "not
+defined on these films" (one class missing).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+_TINY = 1e-6
+
+
+def ranks(values: Floats) -> Floats:
+    """Rank from 1, ties sharing their mean."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
+
+
+def auroc(scores: Floats, positive: Bools) -> float:
+    """Probability that a positive film scores above a negative one.
+
+    Parameters
+    ----------
+    scores
+        float (n,).
+    positive
+        bool (n,).
+    """
+    n_positive = int(positive.sum())
+    n_negative = positive.size - n_positive
+    if n_positive == 0 or n_negative == 0:
+        return float("nan")
+    rank_sum = float(ranks(scores)[positive].sum())
+    above = rank_sum - n_positive * (n_positive + 1) / 2
+    return above / (n_positive * n_negative)
+
+
+def auprc(scores: Floats, positive: Bools) -> float:
+    """Average precision: precision summed over the steps of recall."""
+    n_positive = int(positive.sum())
+    if n_positive == 0:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ordered, hits = scores[order], np.cumsum(positive[order])
+    # films with the same score enter together
+    ends = np.append(np.flatnonzero(np.diff(ordered)), ordered.size - 1)
+    precision = hits[ends] / (ends + 1)
+    recall = hits[ends] / n_positive
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+
+def roc_curve(scores: Floats, positive: Bools) -> tuple[Floats, Floats]:
+    """Trace false and true positive rates from (0, 0) to (1, 1)."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)
+    true = np.cumsum(positive[order])[ends]
+    false = ends + 1 - true
+    start = np.zeros(1)
+    return (
+        np.concatenate([start, false / max(1, false[-1])]),
+        np.concatenate([start, true / max(1, true[-1])]),
+    )
+
+
+def sensitivity(scores: Floats, positive: Bools, threshold: float) -> float:
+    """Share of positive films at or above the threshold."""
+    return float(np.mean(scores[positive] >= threshold)) if positive.any() else np.nan
+
+
+def specificity(scores: Floats, positive: Bools, threshold: float) -> float:
+    """Share of negative films below the threshold."""
+    negative = scores[~positive]
+    return float(np.mean(negative < threshold)) if negative.size else np.nan
+
+
+def operating_point(
+    scores: Floats, positive: Bools, *, least_sensitivity: float | None = None
+) -> float:
+    """Choose the threshold that a site would run with.
+
+    Parameters
+    ----------
+    scores, positive
+        Validation films; never the films it is judged on.
+    least_sensitivity
+        The highest threshold that still reaches this sensitivity; ``None`` takes
+        the largest sum of sensitivity and specificity (Youden).
+
+    Returns
+    -------
+        Half way between the chosen score and the next lower one.
+    """
+    values = np.unique(scores)
+    if least_sensitivity is not None:
+        reached = [
+            i
+            for i, value in enumerate(values)
+            if sensitivity(scores, positive, value) >= least_sensitivity
+        ]
+        best = reached[-1] if reached else 0
+    else:
+        best = int(
+            np.argmax(
+                [
+                    sensitivity(scores, positive, value)
+                    + specificity(scores, positive, value)
+                    for value in values
+                ]
+            )
+        )
+    below = values[best - 1] if best else values[best]
+    return float((values[best] + below) / 2)
+
+
+def brier(probabilities: Floats, positive: Bools) -> float:
+    """Mean squared distance between probability and outcome."""
+    return float(np.mean((probabilities - positive) ** 2)) if positive.size else np.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bar of a reliability diagram.
+
+    Parameters
+    ----------
+    predicted
+        Mean probability of the films in this bin.
+    observed
+        Share of them that are positive.
+    count
+        How many they are, at least 1.
+    """
+
+    predicted: float
+    observed: float
+    count: int
+
+
+def reliability(
+    probabilities: Floats, positive: Bools, bins: int = 10
+) -> tuple[Bin, ...]:
+    """Group films into bins of equal width; empty bins are left out."""
+    place = np.clip((probabilities * bins).astype(int), 0, bins - 1)
+    return tuple(
+        Bin(
+            float(probabilities[place == k].mean()),
+            float(positive[place == k].mean()),
+            int(np.count_nonzero(place == k)),
+        )
+        for k in np.unique(place)
+    )
+
+
+def expected_calibration_error(
+    probabilities: Floats, positive: Bools, bins: int = 10
+) -> float:
+    """Mean gap between predicted and observed, weighted by the films in the bin."""
+    if positive.size == 0:
+        return float("nan")
+    return sum(
+        one.count / positive.size * abs(one.predicted - one.observed)
+        for one in reliability(probabilities, positive, bins)
+    )
+
+
+def logit(probabilities: Floats) -> Floats:
+    """Log odds, finite for 0 and 1."""
+    inside = np.clip(probabilities, _TINY, 1 - _TINY)
+    return np.asarray(np.log(inside / (1 - inside)), dtype=np.float64)
+
+
+def temper(probabilities: Floats, temperature: float) -> Floats:
+    """Divide the log odds by a temperature; 1 changes nothing."""
+    return np.asarray(1 / (1 + np.exp(-logit(probabilities) / temperature)))
+
+
+def fit_temperature(probabilities: Floats, positive: Bools) -> float:
+    """Find the temperature of the least log loss on validation films.
+
+    References
+    ----------
+    Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+    log_odds = logit(probabilities)
+    sign = np.where(positive, -1.0, 1.0)
+
+    def loss(log_temperature: float) -> float:
+        return float(np.logaddexp(0, sign * log_odds / np.exp(log_temperature)).mean())
+
+    low, high = np.log(0.05), np.log(20.0)
+    ratio = (np.sqrt(5) - 1) / 2  # golden section: the loss has one valley in 1/T
+    while high - low > 1e-4:  # noqa: PLR2004
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(left) < loss(right):
+            high = right
+        else:
+            low = left
+    return float(np.exp((low + high) / 2))
