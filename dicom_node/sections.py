@@ -265,7 +265,9 @@ class EvidenceSection(Section):
 
     series_number_base: int = Field(default=9101, ge=1, le=2_000_000_000)
     viewer_geometry: Literal["compat", "strict"] = "compat"
-    uid_root: str = Field(default="", pattern=r"^$|^[0-2](\.(0|[1-9][0-9]*))+$", max_length=24)
+    uid_root: str = Field(
+        default="", max_length=24, pattern=r"^$|^[0-2](\.(0|[1-9][0-9]*))+$"
+    )
     device_serial_number: str = Field(default="", max_length=64)
     institution_name: str = Field(default="", max_length=64)
 

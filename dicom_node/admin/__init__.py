@@ -1,0 +1,1 @@
+"""The HTTP interface for people and orchestrators: jobs, instances, health."""
