@@ -1,0 +1,341 @@
+"""The model folder: what its manifest says and whether the file is the one it means.
+
+A model is ``manifest.toml`` + ``model.onnx`` + ``MODEL_CARD.md``; nothing about a
+model is known in code. Thresholds and calibration were fixed on validation data and
+travel with the weights they belong to.
+"""
+
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from inference.errors import DigestMismatch, ManifestInvalid, ModelNotFound
+
+BUILTIN_MODELS = Path(__file__).resolve().parent / "models"
+FILE_NAME = "manifest.toml"
+INPUTS = ("images",)
+OUTPUTS = ("boxes", "scores", "masks", "dense", "image")
+LABEL = "lung_opacity"
+# What preprocess.normalise does; a model that wants something else is refused.
+NORMALISATION = "percentiles 0.5 and 99.5 to 0 and 1"
+Precision = Literal["fp32", "fp16", "int8"]
+
+_SIZES_PX = range(32, 4097, 2)
+_INSTANCES = range(1, 257)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Where probabilities become decisions; all in [0, 1].
+
+    Parameters
+    ----------
+    score
+        Raw score from which an instance of the network is accepted.
+    opacity
+        Dense opacity probability from which a pixel is opacity.
+    lung
+        Dense lung probability from which a pixel is lung.
+    minimum_area
+        Smallest finding, as a fraction of the area of both lungs.
+    any_opacity
+        Operating point on the calibrated opacity score of the film.
+    frontal
+        Probability below which the film is not taken for a frontal chest radiograph.
+    """
+
+    score: float = 0.5
+    opacity: float = 0.5
+    lung: float = 0.5
+    minimum_area: float = 0.005
+    any_opacity: float = 0.5
+    frontal: float = 0.5
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not 0 <= value <= 1:
+                raise ManifestInvalid(f"thresholds.{item.name} is not in [0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Raw outputs to probabilities that mean what they say (Platt scaling).
+
+    The film's opacity score is ``sigmoid(bias + image x logit(image head) + instance
+    x logit(best instance) + dense x logit(dense peak))``; a finding's is
+    ``sigmoid(finding_bias + finding_scale x logit(raw))``.
+    """
+
+    bias: float = 0.0
+    image: float = 1.0
+    instance: float = 0.0
+    dense: float = 0.0
+    finding_bias: float = 0.0
+    finding_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(getattr(self, item.name)) for item in fields(self)):
+            raise ManifestInvalid("calibration holds a number that is not finite")
+
+    def film(self, *, image: float, instance: float, dense: float) -> float:
+        """Probability that the film shows any opacity."""
+        return _sigmoid(
+            self.bias
+            + self.image * _logit(image)
+            + self.instance * _logit(instance)
+            + self.dense * _logit(dense)
+        )
+
+    def finding(self, score: float) -> float:
+        """Probability that a finding of this raw score is real."""
+        return _sigmoid(self.finding_bias + self.finding_scale * _logit(score))
+
+
+def _logit(probability: float) -> float:
+    clipped = min(max(probability, 1e-4), 1 - 1e-4)
+    return math.log(clipped / (1 - clipped))
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelManifest:
+    """Everything the node must know of a model before it loads it.
+
+    Parameters
+    ----------
+    name, version
+        Identify the model in results and in configuration.
+    file
+        The ONNX file's name inside the model folder.
+    sha256
+        Its digest, lower-case hexadecimal.
+    input_size_px
+        Side S of the square input; even.
+    max_instances
+        K: instances per image in the outputs.
+    labels
+        What the instances are; one label, ``lung_opacity``.
+    normalisation
+        The grey-scale step of ``preprocess`` that the model was trained with.
+    precision
+        Of the weights on disk; inputs and outputs are float32.
+    opset, inputs, outputs
+        The graph's.
+    training_data_digest
+        SHA-256 over the training data's annotations and images.
+    intended_use, licence
+        In words.
+    thresholds, calibration, metrics
+        Fixed on validation data.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    input_size_px: int
+    max_instances: int
+    intended_use: str
+    licence: str
+    training_data_digest: str
+    file: str = "model.onnx"
+    labels: tuple[str, ...] = (LABEL,)
+    normalisation: str = NORMALISATION
+    precision: Precision = "fp32"
+    opset: int = 16
+    inputs: tuple[str, ...] = INPUTS
+    outputs: tuple[str, ...] = OUTPUTS
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    calibration: Calibration = field(default_factory=Calibration)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wrong = [text for text, holds in self._rules() if not holds]
+        if wrong:
+            raise ManifestInvalid(f"{self.name}: {'; '.join(wrong)}")
+
+    def _rules(self) -> tuple[tuple[str, bool], ...]:
+        plain = Path(self.file).name == self.file and self.file not in {"", ".", ".."}
+        return (
+            ("name is not a plain name", _NAME.fullmatch(self.name) is not None),
+            ("version is empty", bool(self.version)),
+            ("file is not a file name", plain),
+            (
+                "sha256 is not 64 hexadecimal digits",
+                bool(_DIGEST.fullmatch(self.sha256)),
+            ),
+            (
+                "input_size_px is not an even number from 32 to 4096",
+                self.input_size_px in _SIZES_PX,
+            ),
+            ("max_instances is not from 1 to 256", self.max_instances in _INSTANCES),
+            (f"labels are not [{LABEL!r}]", self.labels == (LABEL,)),
+            ("normalisation is unknown", self.normalisation == NORMALISATION),
+            ("precision is unknown", self.precision in get_args(Precision)),
+            (f"inputs are not {list(INPUTS)}", self.inputs == INPUTS),
+            (f"outputs are not {list(OUTPUTS)}", self.outputs == OUTPUTS),
+        )
+
+
+def read_manifest(folder: Path) -> ModelManifest:
+    """Read and check the manifest of a model folder.
+
+    Raises
+    ------
+    ModelNotFound
+        There is no manifest there.
+    ManifestInvalid
+        It is malformed, incomplete, contradictory, or has unknown keys.
+    """
+    path = folder / FILE_NAME
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelNotFound(f"no {FILE_NAME} in {folder}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ManifestInvalid(f"{path}: {error}") from error
+    try:
+        return _manifest(table)
+    except ManifestInvalid as error:
+        raise ManifestInvalid(f"{path}: {error}") from error
+
+
+def _manifest(table: dict[str, Any]) -> ModelManifest:
+    nested: dict[str, Any] = {
+        "thresholds": _build(Thresholds, table.pop("thresholds", {}), "thresholds."),
+        "calibration": _build(
+            Calibration, table.pop("calibration", {}), "calibration."
+        ),
+    }
+    metrics = table.get("metrics", {})
+    if not isinstance(metrics, dict) or not all(map(_is_number, metrics.values())):
+        raise ManifestInvalid("metrics is not a table of numbers")
+    return _build(ModelManifest, table | nested, "")
+
+
+def _build(kind: type[_T], table: Any, where: str) -> _T:
+    """Make a dataclass from a TOML table; unknown, missing or mistyped keys refused."""
+    if not isinstance(table, dict):
+        raise ManifestInvalid(f"{where.rstrip('.')} is not a table")
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    for key in table.keys() - known.keys():
+        raise ManifestInvalid(f"unknown key {where}{key}")
+    values: dict[str, Any] = {}
+    for key, item in known.items():
+        if key in table:
+            values[key] = _value(table[key], item.type, where + key)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise ManifestInvalid(f"missing key {where}{key}")
+    return kind(**values)
+
+
+def _value(value: Any, kind: Any, where: str) -> Any:
+    if kind is float and _is_number(value):
+        return float(value)
+    if kind == tuple[str, ...] and isinstance(value, list):
+        return tuple(_value(item, str, where) for item in value)
+    if kind in (str, int, float) and (type(value) is not kind):
+        raise ManifestInvalid(f"{where} is not of type {kind.__name__}")
+    if kind == tuple[str, ...]:
+        raise ManifestInvalid(f"{where} is not a list of strings")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def write_manifest(folder: Path, manifest: ModelManifest) -> Path:
+    """Write ``manifest.toml`` so that ``read_manifest`` gives the same back."""
+    tables = ("thresholds", "calibration", "metrics")
+    lines = [
+        f"{item.name} = {_toml(getattr(manifest, item.name))}"
+        for item in fields(manifest)
+        if item.name not in tables
+    ]
+    for name in tables:
+        table = getattr(manifest, name)
+        pairs = (
+            table.items()
+            if isinstance(table, Mapping)
+            else [(item.name, getattr(table, item.name)) for item in fields(table)]
+        )
+        lines += ["", f"[{name}]"]
+        lines += [f"{json.dumps(key)} = {_toml(value)}" for key, value in pairs]
+    path = folder / FILE_NAME
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _toml(value: Any) -> str:
+    # JSON's strings, integers and lists are TOML's too, but for the DEL character.
+    if isinstance(value, tuple):
+        return json.dumps(list(value))
+    if isinstance(value, float):
+        return repr(round(value, 6))
+    return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, lower-case hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verify(folder: Path, manifest: ModelManifest) -> None:
+    """Check that the model file is the one the manifest means.
+
+    Raises
+    ------
+    ModelNotFound
+        The file is missing.
+    DigestMismatch
+        It is another file.
+    """
+    path = folder / manifest.file
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise ModelNotFound(f"{path} cannot be read: {error.strerror}") from error
+    if found != manifest.sha256:
+        raise DigestMismatch(
+            f"{path} has SHA-256 {found}, its manifest says {manifest.sha256}"
+        )
+
+
+def find_model(name: str, search: Sequence[Path] = (BUILTIN_MODELS,)) -> Path:
+    """Folder of the model of that name; earlier roots win.
+
+    Raises
+    ------
+    ModelNotFound
+        None of the roots has it; the message lists those at hand.
+    """
+    if _NAME.fullmatch(name):
+        for root in search:
+            if (root / name / FILE_NAME).is_file():
+                return root / name
+    known = ", ".join(path.name for path in model_folders(search)) or "none"
+    raise ModelNotFound(f"no model named {name!r}; at hand: {known}")
+
+
+def model_folders(search: Sequence[Path] = (BUILTIN_MODELS,)) -> list[Path]:
+    """Every model folder under the roots, by name."""
+    found = {
+        path.parent.name: path.parent
+        for root in reversed(search)
+        for path in root.glob(f"*/{FILE_NAME}")
+    }
+    return [found[name] for name in sorted(found)]
