@@ -33,7 +33,7 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from inference.training.losses import DenseTarget, dense_losses, image_losses
-from inference.training.recipe import ANCHOR_STRIDES_PX, NetworkRecipe
+from inference.training.recipe import NetworkRecipe
 
 DENSE_CHANNELS = ("lung_opacity", "right_lung", "left_lung")
 IMAGE_OUTPUTS = ("any_opacity", "frontal")

@@ -106,6 +106,6 @@ def _copy_matching(net: nn.Module, state: dict[str, Tensor]) -> None:
     own = net.state_dict()
     for key, value in state.items():
         name = key.replace("backbone.fpn.", "fpn.")
-        if name in own and not name.startswith("backbone.") and "." in name:
-            if own[name].shape == value.shape:
-                own[name].copy_(value)
+        fits = name in own and own[name].shape == value.shape
+        if fits and not name.startswith("backbone."):
+            own[name].copy_(value)

@@ -1,0 +1,102 @@
+"""Checkpoints: everything needed to go on, or to use what was learned."""
+
+import json
+import os
+import pickle
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inference.errors import TrainingError
+from inference.training.network import CxrNet
+from inference.training.recipe import Recipe, recipe_of
+
+_KEYS = {"model", "ema", "optimiser", "step", "recipe", "data_digest", "git_sha"}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A moment of a training run.
+
+    Parameters
+    ----------
+    model, ema
+        State dicts: as trained, and averaged.
+    optimiser
+        State dict.
+    step
+        Optimiser steps done.
+    recipe
+        Of the run.
+    data_digest
+        SHA-256 of what was learned from.
+    git_sha
+        Of the code, or "unknown".
+    scores
+        Held-out scores of ``ema`` at this step, empty when not yet validated.
+    best
+        Best overall score so far.
+    """
+
+    model: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    step: int
+    recipe: Recipe
+    data_digest: str
+    git_sha: str
+    scores: dict[str, float] = field(default_factory=dict)
+    best: float = -1.0
+
+    def write(self, path: Path) -> None:
+        """Write whole or not at all."""
+        table = {name: getattr(self, name) for name in self.__slots__}
+        table["recipe"] = self.recipe.model_dump_json()
+        partial = path.with_name(path.name + ".part")
+        with partial.open("wb") as stream:
+            torch.save(table, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    TrainingError
+        It is missing, corrupt or no checkpoint of this program.
+    """
+    if not path.is_file():
+        raise TrainingError(f"{path}: no such checkpoint")
+    unreadable = (OSError, EOFError, ValueError, RuntimeError, KeyError)
+    try:
+        table = torch.load(path, map_location="cpu", weights_only=True)
+    except (*unreadable, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path}: corrupt checkpoint") from error
+    if not isinstance(table, dict) or not table.keys() >= _KEYS:
+        raise TrainingError(f"{path}: not a checkpoint of this program")
+    table["recipe"] = recipe_of(json.loads(table["recipe"]), f"{path}: recipe")
+    return Checkpoint(**table)
+
+
+def load(path: Path, *, ema: bool = True) -> tuple[CxrNet, Recipe]:
+    """Rebuild a trained network, ready to answer.
+
+    Raises
+    ------
+    TrainingError
+        The checkpoint is missing, corrupt or does not fit its own recipe.
+    """
+    kept = read_checkpoint(path)
+    net = CxrNet(kept.recipe.network)
+    try:
+        net.load_state_dict(kept.ema if ema else kept.model)
+    except RuntimeError as error:
+        raise TrainingError(f"{path}: weights do not fit their recipe") from error
+    return net.to(memory_format=torch.channels_last).eval(), kept.recipe

@@ -1,0 +1,322 @@
+"""The training loop: resumable, seeded, averaged, validated.
+
+A step's batch and every random draw follow from the seed and the step's number
+alone, so a resumed run goes on exactly as if it had never stopped.
+"""
+
+import copy
+import logging
+import subprocess
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import cv2
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from tqdm import tqdm
+
+from inference.errors import TrainingError
+from inference.training.batches import Batches
+from inference.training.checkpoint import Checkpoint, load, read_checkpoint
+from inference.training.curves import append_row, draw_curves
+from inference.training.dataset import ReadFrame, Sample, digest, read_samples
+from inference.training.network import CxrNet, Targets, build
+from inference.training.overlays import draw_overlays
+from inference.training.recipe import Recipe
+from inference.training.render import RenderCache
+from inference.training.schedule import learning_rate, total_steps
+from inference.training.validation import Scores, autocast, validate
+
+__all__ = ["load", "train"]
+
+_LOG = logging.getLogger(__name__)
+_LOG_EVERY = 10
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the loop carries from step to step."""
+
+    recipe: Recipe
+    output: Path
+    device: torch.device
+    net: CxrNet
+    averaged: CxrNet
+    optimiser: Optimizer
+    steps: int
+    data_digest: str
+    step: int = 0
+    best: float = -1.0
+
+    def checkpoint(self, scores: Scores | None = None) -> Checkpoint:
+        """Freeze this moment."""
+        return Checkpoint(
+            model=self.net.state_dict(),
+            ema=self.averaged.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            step=self.step,
+            recipe=self.recipe,
+            data_digest=self.data_digest,
+            git_sha=_git_sha(),
+            scores={} if scores is None else scores.row(),
+            best=self.best,
+        )
+
+
+def train(
+    recipe: Recipe,
+    *,
+    read_frame: ReadFrame,
+    output: Path,
+    resume: bool = False,
+    progress: bool = True,
+    stop_after: int | None = None,
+) -> Path:
+    """Train a network.
+
+    Parameters
+    ----------
+    recipe
+        What to do.
+    read_frame
+        Reads one picture.
+    output
+        Folder of the run: ``recipe.json``, ``losses.csv``, ``validation.csv``,
+        ``last.pt``, ``best.pt``, ``curves.png``, ``overlays.png``.
+    resume
+        Go on from ``output/last.pt``.
+    progress
+        Show a progress bar.
+    stop_after
+        Stop once this many steps are done in all, leaving a checkpoint.
+
+    Returns
+    -------
+        The best checkpoint by held-out scores.
+
+    Raises
+    ------
+    TrainingError
+        In one line, naming the place.
+    """
+    if recipe.schedule.threads:
+        torch.set_num_threads(recipe.schedule.threads)
+    cv2.setNumThreads(1)
+    samples = read_samples(recipe.data)
+    learned, held_out = split(samples, recipe.data.validation_fold)
+    output.mkdir(parents=True, exist_ok=True)
+    cache = RenderCache(output / "cache", read_frame, recipe.data.normalisation)
+    steps = total_steps(recipe.schedule, len(learned))
+    run = _start(recipe, output, steps, digest(samples))
+    if resume:
+        _go_on(run)
+    stored = recipe.model_dump_json(indent=2) + "\n"
+    (output / "recipe.json").write_text(stored, encoding="utf-8")
+    last = steps if stop_after is None else min(steps, stop_after)
+    _loop(run, Batches(learned, recipe, cache), held_out, cache, (last, progress))
+    return output / "best.pt"
+
+
+def split(
+    samples: Sequence[Sample], validation_fold: int | None
+) -> tuple[list[Sample], list[Sample]]:
+    """Learned from, and only looked at.
+
+    Raises
+    ------
+    TrainingError
+        Nothing is left to learn from.
+    """
+    learned = [sample for sample in samples if sample.fold != validation_fold]
+    held_out = [sample for sample in samples if sample.fold == validation_fold]
+    if not learned:
+        raise TrainingError("recipe: data.validation_fold: no image is in another")
+    return learned, held_out
+
+
+def _start(recipe: Recipe, output: Path, steps: int, data_digest: str) -> _Run:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(recipe.schedule.seed)
+    net = build(recipe.network).to(device)
+    net.train()
+    averaged = copy.deepcopy(net).eval()
+    return _Run(
+        recipe,
+        output,
+        device,
+        net,
+        averaged,
+        _optimiser(net, recipe),
+        steps,
+        data_digest,
+    )
+
+
+def _optimiser(net: CxrNet, recipe: Recipe) -> Optimizer:
+    """Two groups: the pretrained trunk learns more slowly than the heads."""
+    schedule = recipe.schedule
+    trunk = [p for p in net.backbone.parameters() if p.requires_grad]
+    in_trunk = {id(parameter) for parameter in net.backbone.parameters()}
+    heads = [p for p in net.parameters() if id(p) not in in_trunk]
+    groups = [
+        {"params": trunk, "factor": schedule.trunk_factor},
+        {"params": heads, "factor": 1.0},
+    ]
+    rate, decay = schedule.learning_rate, schedule.weight_decay
+    if schedule.optimiser == "sgd":
+        return SGD(groups, rate, momentum=schedule.momentum, weight_decay=decay)
+    kind = Adam if schedule.optimiser == "adam" else AdamW
+    return kind(groups, rate, weight_decay=decay)
+
+
+def _go_on(run: _Run) -> None:
+    """Take up where ``last.pt`` stopped.
+
+    Raises
+    ------
+    TrainingError
+        The checkpoint is of another network or of other data.
+    """
+    path = run.output / "last.pt"
+    kept = read_checkpoint(path)
+    if kept.recipe.network != run.recipe.network:
+        raise TrainingError(f"{path}: recipe: network: not the one of this run")
+    if kept.data_digest != run.data_digest:
+        raise TrainingError(f"{path}: the data changed since this checkpoint")
+    run.net.load_state_dict(kept.model)
+    run.averaged.load_state_dict(kept.ema)
+    run.optimiser.load_state_dict(kept.optimiser)
+    run.step, run.best = kept.step, kept.best
+
+
+def _loop(
+    run: _Run,
+    batches: Batches,
+    held_out: Sequence[Sample],
+    cache: RenderCache,
+    until: tuple[int, bool],
+) -> None:
+    last, progress = until
+    written = time.monotonic()
+    sums: dict[str, float] = {}
+    bar = tqdm(total=last, initial=run.step, disable=not progress, unit="step")
+    # One thread prepares the next batch while this one is learned from.
+    with ThreadPoolExecutor(max_workers=1) as ahead, bar:
+        coming = ahead.submit(batches.at, run.step)
+        while run.step < last:
+            images, targets = coming.result()
+            coming = ahead.submit(batches.at, run.step + 1)
+            _note(run, sums, _learn(run, images, targets))
+            run.step += 1
+            bar.update()
+            due = run.step % run.recipe.schedule.validate_every == 0
+            if due or run.step == run.steps:
+                _look(run, held_out, cache)
+            pause = time.monotonic() - written
+            if due or pause > run.recipe.schedule.checkpoint_every_s:
+                run.checkpoint().write(run.output / "last.pt")
+                written = time.monotonic()
+        coming.cancel()
+    run.checkpoint().write(run.output / "last.pt")
+
+
+def _learn(run: _Run, images: Tensor, targets: Targets) -> dict[str, float]:
+    """One optimiser step; returns the losses."""
+    schedule = run.recipe.schedule
+    # Regions and dropout are drawn by torch: tie them to the step as well.
+    torch.manual_seed(schedule.seed * 1_000_003 + run.step)
+    rate = learning_rate(schedule, run.step, run.steps)
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate * group["factor"]
+    images, targets = to_device(images, targets, run.device)
+    with autocast(run.device, enabled=schedule.amp):
+        losses = cast("dict[str, Tensor]", run.net(images, targets))
+    weights = run.recipe.losses.model_dump()
+    weighted = {name: loss * weights[name] for name, loss in losses.items()}
+    total = torch.stack(list(weighted.values())).sum()
+    if not torch.isfinite(total):
+        raise TrainingError(f"{run.output}: step {run.step}: the loss is not finite")
+    run.optimiser.zero_grad(set_to_none=True)
+    total.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(run.net.parameters(), schedule.clip_norm)
+    run.optimiser.step()
+    _average(run)
+    named = {name: float(loss.detach()) for name, loss in losses.items()}
+    return named | {"total": float(total.detach()), "learning_rate": rate}
+
+
+def _average(run: _Run) -> None:
+    """Exponential average; short at first so that the start is soon forgotten."""
+    decay = min(run.recipe.schedule.ema_decay, (run.step + 1) / (run.step + 10))
+    with torch.no_grad():
+        kept, new = list(run.averaged.parameters()), list(run.net.parameters())
+        torch._foreach_lerp_(kept, new, 1 - decay)
+
+
+def to_device(
+    images: Tensor, targets: Targets, device: torch.device
+) -> tuple[Tensor, Targets]:
+    """Move a batch."""
+
+    def moved(value: object) -> object:
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    instances = [
+        {name: moved(value) for name, value in one.items()}
+        for one in targets["instances"]
+    ]
+    dense = {name: moved(value) for name, value in targets["dense"].items()}
+    rest = {name: moved(targets[name]) for name in ("image", "image_weight")}  # type: ignore[literal-required]
+    return images.to(device), cast(
+        "Targets", {"instances": instances, "dense": dense, **rest}
+    )
+
+
+def _note(run: _Run, sums: dict[str, float], losses: dict[str, float]) -> None:
+    """Add to the running means, and write them down now and then."""
+    for name, value in losses.items():
+        sums[name] = sums.get(name, 0.0) + value
+    if (run.step + 1) % _LOG_EVERY:
+        return
+    names = [*run.recipe.losses.model_dump(), "total", "learning_rate"]
+    means = {name: sums.get(name, 0.0) / _LOG_EVERY for name in names}
+    sums.clear()
+    append_row(run.output / "losses.csv", {"step": run.step + 1} | means)
+
+
+def _look(run: _Run, held_out: Sequence[Sample], cache: RenderCache) -> None:
+    """Validate the averaged weights; keep them when they are the best so far."""
+    scores = None
+    if held_out:
+        scores = validate(run.averaged, held_out, cache, run.recipe)
+        append_row(run.output / "validation.csv", {"step": run.step} | scores.row())
+    value = float(run.step) if scores is None else scores.overall
+    if value >= run.best:
+        run.best = value
+        best = replace(run.checkpoint(scores), optimiser={}, model={})
+        best.write(run.output / "best.pt")
+    draw_curves(run.output)
+    shown = [one for one in held_out if one.opacities][:12]
+    draw_overlays(run.averaged, shown, cache, run.recipe, run.output / "overlays.png")
+    _LOG.info("Step %d: %s", run.step, "no held-out fold" if scores is None else scores)
+
+
+def _git_sha() -> str:
+    command = ["git", "rev-parse", "HEAD"]
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["/usr/bin/env", *command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

@@ -1,0 +1,168 @@
+"""What was measured on one film: the truth beside what the node would have sent.
+
+Cases are plain numbers; they are kept on disk so that folds measured with different
+models can be pooled and summarised again.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.errors import TrainingError
+
+Box = tuple[float, float, float, float]
+ByLung = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Scored boxes on one film.
+
+    Parameters
+    ----------
+    boxes
+        ``(x, y, width, height)`` in source pixels.
+    scores
+        One per box, in [0, 1].
+    """
+
+    boxes: tuple[Box, ...] = ()
+    scores: tuple[float, ...] = ()
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Boxes float (n, 4) and scores float (n,)."""
+        return np.array(self.boxes, np.float64).reshape(-1, 4), np.array(self.scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One frontal film.
+
+    Parameters
+    ----------
+    key, group, fold, source
+        The film; the patient or publication it belongs to; where it comes from.
+    sex, view, age
+        As the data set tells; ``None`` when it does not.
+    positive
+        Whether it shows opacity; ``None`` when nobody looked.
+    exhaustive
+        Whether every opacity of it is in ``truths``.
+    truths
+        Boxes of the opacities.
+    score
+        The node's calibrated probability of any opacity.
+    called
+        Whether the node calls it positive at the model's operating point; a refused
+        film is never called.
+    refused
+        Why the node would not analyse it; ``None`` when it did.
+    detections
+        The network's boxes, down to low scores.
+    findings
+        What the node reports.
+    opacity_dice
+        Reported opacity against the outlines of a positive film.
+    lung_dice
+        Right and left lung against their outlines.
+    heart_excluded
+        The lungs were drawn without the part behind the heart.
+    percent, true_percent
+        Opacity in percent of the right lung, the left lung and both.
+    extent, reader_extent
+        Geographic extent, 0 to 8: the node's; the mean of the readers.
+    """
+
+    key: str
+    group: str
+    fold: int
+    source: str
+    sex: str | None = None
+    view: str | None = None
+    age: float | None = None
+    positive: bool | None = None
+    exhaustive: bool = True
+    truths: tuple[Box, ...] = ()
+    score: float
+    called: bool
+    refused: str | None = None
+    detections: Boxes = Boxes()
+    findings: Boxes = Boxes()
+    opacity_dice: float | None = None
+    lung_dice: tuple[float | None, float | None] = (None, None)
+    heart_excluded: bool = False
+    percent: ByLung | None = None
+    true_percent: ByLung | None = None
+    extent: int | None = None
+    reader_extent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A picture that the node must not analyse.
+
+    Parameters
+    ----------
+    kind
+        What it is, such as ``lateral``.
+    key
+        Its name.
+    refused
+        The node's reason; ``None`` when it was taken for a frontal film.
+    """
+
+    kind: str
+    key: str
+    refused: str | None
+
+
+def write_cases(
+    path: Path, cases: Sequence[Case], strangers: Sequence[Stranger]
+) -> None:
+    """Keep what was measured, one JSON document."""
+    table = {
+        "cases": [asdict(case) for case in cases],
+        "strangers": [asdict(one) for one in strangers],
+    }
+    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
+def read_cases(path: Path) -> tuple[list[Case], list[Stranger]]:
+    """Read what ``write_cases`` kept.
+
+    Raises
+    ------
+    TrainingError
+        The file is missing or something else.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        cases = [_case(row) for row in table["cases"]]
+        return cases, [Stranger(**row) for row in table["strangers"]]
+    except OSError as error:
+        raise TrainingError(f"{path}: no such file") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path}: not the cases of an evaluation") from error
+
+
+def _case(row: dict[str, Any]) -> Case:
+    boxes: dict[str, Any] = {
+        name: Boxes(_tuples(row[name]["boxes"]), tuple(row[name]["scores"]))
+        for name in ("detections", "findings")
+    }
+    plain: dict[str, Any] = {
+        item.name: tuple(value) if isinstance(value, list) else value
+        for item in fields(Case)
+        if (value := row.get(item.name, item.default)) is not None
+    }
+    return Case(**(plain | boxes | {"truths": _tuples(row["truths"])}))
+
+
+def _tuples(rows: Sequence[Sequence[float]]) -> tuple[Box, ...]:
+    return tuple((x, y, width, height) for x, y, width, height in rows)

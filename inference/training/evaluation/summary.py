@@ -1,0 +1,65 @@
+"""Cases -> numbers with intervals: overall and by source, sex, view and age."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from inference.training.evaluation.bootstrap import REPLICATES, Interval, interval
+from inference.training.evaluation.cases import Case, Stranger
+from inference.training.evaluation.metrics import Metric, mean
+
+Summary = Mapping[str, Interval]
+UNKNOWN = "not told"
+_AGES = (("under 18", 18), ("18 to 39", 40), ("40 to 64", 65), ("65 and over", 1000))
+
+
+def summarise(
+    cases: Sequence[Case], metrics: Sequence[Metric], replicates: int = REPLICATES
+) -> Summary:
+    """Every metric over these films, resampled by group."""
+    found = {}
+    for metric in metrics:
+        rows = [(metric.select(case), case.group) for case in cases]
+        kept = [row for row in rows if row[0] is not None]
+        found[metric.name] = interval(
+            [row for row, _ in kept],
+            [group for _, group in kept],
+            metric.value,
+            replicates=replicates,
+        )
+    return found
+
+
+def age_band(age: float | None) -> str:
+    """Name the age band of a patient."""
+    if age is None:
+        return UNKNOWN
+    return next(name for name, below in _AGES if age < below)
+
+
+SUBGROUPS: Mapping[str, Callable[[Case], str]] = {
+    "source": lambda case: case.source,
+    "sex": lambda case: case.sex or UNKNOWN,
+    "view": lambda case: case.view or UNKNOWN,
+    "age": lambda case: age_band(case.age),
+    "fold": lambda case: str(case.fold),
+}
+
+
+def split(cases: Sequence[Case], by: str) -> Mapping[str, list[Case]]:
+    """Films by subgroup, names sorted."""
+    parts: dict[str, list[Case]] = {}
+    for case in cases:
+        parts.setdefault(SUBGROUPS[by](case), []).append(case)
+    return {name: parts[name] for name in sorted(parts)}
+
+
+def recognised(strangers: Sequence[Stranger]) -> Summary:
+    """Share of each kind of stranger that was refused."""
+    kinds = sorted({one.kind for one in strangers})
+    return {
+        kind: interval(
+            [float(one.refused is not None) for one in strangers if one.kind == kind],
+            [one.key for one in strangers if one.kind == kind],
+            mean,
+        )
+        for kind in kinds
+    }

@@ -1,0 +1,76 @@
+"""A page of held-out films with truth and answer drawn on them, to be looked at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.training.dataset import Sample
+from inference.training.network import Answer, CxrNet
+from inference.training.recipe import Recipe
+from inference.training.render import RenderCache
+from inference.training.transforms import Example, example
+
+Colour = NDArray[np.uint8]
+
+_COLUMNS = 4
+_TILE_PX = 320
+_THRESHOLD = 0.5
+_LINES = ((60, 60, 255), (255, 190, 60), (60, 220, 60))  # BGR: opacity, right, left
+_TRUTH_BOX = (0, 255, 255)
+
+
+def draw_overlays(
+    net: CxrNet,
+    samples: Sequence[Sample],
+    cache: RenderCache,
+    recipe: Recipe,
+    path: Path,
+) -> None:
+    """Write one page: truth at the left of each pair, the answer at its right."""
+    if not samples:
+        return
+    size = recipe.network.input_px
+    tiles = []
+    with torch.inference_mode():
+        for sample in samples:
+            shown = example(sample, cache.get(sample, size), size, recipe.data)
+            tiles.append(_pair(net, shown))
+    blank = np.zeros_like(tiles[0])
+    tiles += [blank] * (-len(tiles) % (_COLUMNS // 2))
+    rows = [
+        np.hstack(tiles[start : start + _COLUMNS // 2])
+        for start in range(0, len(tiles), _COLUMNS // 2)
+    ]
+    cv2.imwrite(str(path), np.vstack(rows))
+
+
+def _pair(net: CxrNet, shown: Example) -> Colour:
+    device = next(net.parameters()).device
+    answer: Answer = net(torch.from_numpy(shown.image)[None, None].to(device))
+    found = answer["detections"][0]
+    keep = (found["scores"] > _THRESHOLD).cpu().numpy()
+    truth = _tile(shown, shown.truth * (shown.weight > 0), shown.boxes)
+    dense = answer["dense"][0].cpu().numpy()
+    said = _tile(shown, dense, found["boxes"].cpu().numpy()[keep])
+    text = f"opacity {float(answer['image'][0, 0]):.2f}"
+    cv2.putText(said, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255,) * 3, 1)
+    return np.hstack((truth, said))
+
+
+def _tile(
+    shown: Example, planes: NDArray[np.float32], boxes: NDArray[np.float32]
+) -> Colour:
+    grey = cv2.resize(shown.image, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
+    tile = cv2.cvtColor(np.rint(grey * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    for plane, colour in zip(planes, _LINES, strict=True):
+        large = cv2.resize(plane, (_TILE_PX, _TILE_PX))
+        inside = (large > _THRESHOLD).astype(np.uint8)
+        found = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(tile, found[0], -1, colour, 1)
+    for x1, y1, x2, y2 in np.rint(boxes * _TILE_PX / shown.image.shape[0]).astype(int):
+        cv2.rectangle(tile, (int(x1), int(y1)), (int(x2), int(y2)), _TRUTH_BOX, 1)
+    return np.asarray(tile, np.uint8)
