@@ -189,7 +189,7 @@ def _for_processing(dataset: Dataset) -> None:
 
 def _secondary_capture(dataset: Dataset) -> None:
     _radiograph(dataset)
-    dataset.Modality = "OT"
+    dataset.Modality = "CR"  # as digitised film comes
     dataset.ConversionType = "DI"
 
 
