@@ -1,0 +1,1 @@
+"""Results as DICOM objects ("evidence", as IHE calls it); pure functions."""

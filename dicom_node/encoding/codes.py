@@ -1,0 +1,94 @@
+"""Coded concepts as values: what the results say in SNOMED CT, DCM and UCUM.
+
+Everything a report states stands here once. What no standard scheme can express (the
+share of a lung that is covered by opacity) is in the node's own scheme, declared in
+every report's Coding Scheme Identification Sequence (PS3.3 C.12.1.1.7).
+"""
+
+from collections.abc import Mapping
+from uuid import NAMESPACE_URL, uuid5
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from pydicom.sr.coding import Code
+
+from inference.findings import Side, Zone
+
+OWN_SCHEME = "99CXRNODE"
+OWN_SCHEME_UID = f"2.25.{uuid5(NAMESPACE_URL, 'cxr-node/coding-scheme').int}"
+
+
+def _own(value: str, meaning: str) -> Code:
+    return Code(value, OWN_SCHEME, meaning)
+
+
+OPACITY = Code("112001", "DCM", "Opacity")
+ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
+LUNG = Code("39607008", "SCT", "Lung")
+SIDES: Mapping[Side, Code] = {
+    Side.RIGHT: Code("3341006", "SCT", "Right lung"),
+    Side.LEFT: Code("44029006", "SCT", "Left lung"),
+}
+LATERALITY: Mapping[Side, Code] = {
+    Side.RIGHT: Code("24028007", "SCT", "Right"),
+    Side.LEFT: Code("7771000", "SCT", "Left"),
+}
+_UPPER = Code("281392002", "SCT", "Upper zone of lung")
+_MIDDLE = Code("281393007", "SCT", "Middle zone of lung")
+_LOWER = Code("281394001", "SCT", "Lower zone of lung")
+ZONES: Mapping[Zone, Code] = {
+    Zone.RIGHT_UPPER: _UPPER,
+    Zone.RIGHT_MIDDLE: _MIDDLE,
+    Zone.RIGHT_LOWER: _LOWER,
+    Zone.LEFT_UPPER: _UPPER,
+    Zone.LEFT_MIDDLE: _MIDDLE,
+    Zone.LEFT_LOWER: _LOWER,
+}
+
+PERCENT = Code("%", "UCUM", "Percent")
+NO_UNITS = Code("1", "UCUM", "no units")
+SQUARE_MILLIMETRE = Code("mm2", "UCUM", "square millimeter")
+AREA = Code("42798000", "SCT", "Area")
+CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
+
+# Viewers print meaning, value and unit beside the outline: so meanings are short.
+LUNG_OPACITY = _own("LUNG_OPACITY_PCT", "Opacity of lung area")
+TOTAL_OPACITY = _own("TOTAL_OPACITY_PCT", "Opacity of both lungs")
+FINDING_OPACITY = _own("FINDING_OPACITY_PCT", "Share of lung area")
+OPACITY_PROBABILITY = _own("ANY_OPACITY_PCT", "Probability of any opacity")
+EXTENT_SCORE = _own("OPACITY_EXTENT_0_8", "Opacity extent score (0-8)")
+CHANGE_TOTAL = _own("TOTAL_CHANGE_PP", "Change of both lungs (points)")
+CHANGE_SIDE = _own("LUNG_CHANGE_PP", "Change of lung (points)")
+ZONE_OPACITY: Mapping[Zone, Code] = {
+    zone: _own(
+        zone.value.replace(" ", "_").upper() + "_OPACITY_PCT",
+        f"Opacity of {zone.value} zone",
+    )
+    for zone in Zone
+}
+
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
+IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
+ENGLISH = Code("en", "RFC5646", "English")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+FINDING = Code("121071", "DCM", "Finding")
+COMMENT = Code("121106", "DCM", "Comment")
+NOT_ANALYSED = _own("NOT_ANALYSED", "Reason for no analysis")
+
+
+def not_analysed(code: str, text: str) -> Code:
+    """Coded reason for no analysis, from a reason of the node's own."""
+    return _own(code[:16], text.strip().rstrip(".")[:64])
+
+
+def own_scheme() -> CodingSchemeIdentificationItem:
+    """Declare the node's own coding scheme."""
+    return CodingSchemeIdentificationItem(
+        OWN_SCHEME,
+        name="Chest radiograph opacity node",
+        uid=OWN_SCHEME_UID,
+        version="1",
+        responsible_organization="CXR Node",
+    )

@@ -1,0 +1,113 @@
+"""All results of one image, checked, as Part 10 files.
+
+``KINDS`` are the words of a destination's ``evidence`` setting; ``FALLBACKS`` what to
+offer an archive that refuses one of them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom.dataset import Dataset
+
+from dicom_node.encoding import measurement_report, segmentation
+from dicom_node.encoding.check import check
+from dicom_node.encoding.identity import EvidenceContext, ReportClass
+from inference.findings import Analysis
+from inference.frame import Frame
+
+Encoder = Callable[[Dataset, Frame, Analysis, EvidenceContext], Dataset | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvidence:
+    """One finished result object.
+
+    Parameters
+    ----------
+    kind
+        A key of ``KINDS``.
+    dataset
+        The object, file meta included.
+    content
+        The same as a Part 10 file (PS3.10 section 7).
+    """
+
+    kind: str
+    dataset: Dataset
+    content: bytes
+
+
+def _opacities(
+    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
+) -> Dataset | None:
+    return segmentation.encode_opacities(source, analysis, context)
+
+
+def _lungs(
+    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
+) -> Dataset:
+    return segmentation.encode_lungs(source, analysis, context)
+
+
+def _report(report_class: ReportClass | None) -> Encoder:
+    def encode(
+        source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
+    ) -> Dataset:
+        chosen = dataclasses.replace(
+            context, report_class=report_class or context.report_class
+        )
+        return measurement_report.encode(source, analysis, chosen)
+
+    return encode
+
+
+KINDS: Mapping[str, Encoder] = {
+    segmentation.OPACITIES: _opacities,
+    segmentation.LUNGS: _lungs,
+    measurement_report.KIND: _report(None),
+    "measurement-report-comprehensive": _report("comprehensive"),
+    "measurement-report-enhanced": _report("enhanced"),
+}
+
+
+def encode_all(
+    kinds: Iterable[str],
+    source: Dataset,
+    frame: Frame,
+    analysis: Analysis,
+    context: EvidenceContext,
+) -> list[EncodedEvidence]:
+    """Encode and check the results of one image.
+
+    Parameters
+    ----------
+    kinds
+        Keys of ``KINDS``; a kind that has nothing to say yields no object.
+    source
+        The image's header as received.
+    frame, analysis
+        The picture and what was found on it.
+    context
+        Who, when, with which model.
+
+    Raises
+    ------
+    EvidenceInvalid
+        The source cannot be referred to, or an object failed its check.
+    """
+    encoded = []
+    for kind in kinds:
+        dataset = KINDS[kind](source, frame, analysis, context)
+        if dataset is not None:
+            check(dataset, source)
+            encoded.append(EncodedEvidence(kind, dataset, part_10(dataset)))
+    return encoded
+
+
+def part_10(dataset: Dataset) -> bytes:
+    """Write an object as a file in memory."""
+    stream = BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()

@@ -1,0 +1,195 @@
+"""Measurement report: TID 1500, the numbers with their outlines.
+
+Every group is a Planar ROI (TID 1410) whose Image Region is a closed polyline of its
+own outline, for each finding, each lung and both lungs together: viewers draw those on
+the film. The SEG is tied by the same tracking identifiers (PS3.16 TID 1500, 1410).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from highdicom.sr import (
+    CodeContentItem,
+    CodedConcept,
+    Comprehensive3DSR,
+    ComprehensiveSR,
+    ContainerContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    EnhancedSR,
+    ImageLibrary,
+    LanguageOfContentItemAndDescendants,
+    ObservationContext,
+    ObserverContext,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes as dicom_codes
+from pydicom.sr.coding import Code
+
+from dicom_node.encoding import codes
+from dicom_node.encoding.header import normalise
+from dicom_node.encoding.identity import (
+    EvidenceContext,
+    ReportClass,
+    finish,
+    instance_uid,
+    series_number,
+    series_uid,
+)
+from dicom_node.encoding.measurement_groups import Group, Groups
+from dicom_node.encoding.outline import around, simplified
+from dicom_node.encoding.references import hierarchical, request_references
+from dicom_node.encoding.wording import comments, findings
+from inference.findings import Analysis
+
+KIND = "measurement-report"
+_CLASSES: Mapping[ReportClass, Any] = {
+    "comprehensive-3d": Comprehensive3DSR,
+    "comprehensive": ComprehensiveSR,
+    "enhanced": EnhancedSR,
+}
+# Context group 29 of the image library knows acquisition modalities only.
+_LIBRARY_MODALITIES = {"CR", "DX"}
+_LIBRARY_NEEDS = ("ImagerPixelSpacing", "PatientOrientation")
+
+
+def encode(source: Dataset, analysis: Analysis, context: EvidenceContext) -> Dataset:
+    """Encode the report; "no opacity found" is said with its numbers.
+
+    Raises
+    ------
+    EvidenceInvalid
+        The source cannot be referred to.
+    """
+    clean = normalise(source)
+    writer = Groups(clean, context)
+    lungs = [simplified(lung.region) for lung in analysis.lungs]
+    groups = [
+        writer.total(analysis, around(lungs)),
+        *(
+            writer.lung(analysis, lung, outline)
+            for lung, outline in zip(analysis.lungs, lungs, strict=True)
+        ),
+        *(
+            writer.finding(number, finding)
+            for number, finding in enumerate(analysis.findings, start=1)
+        ),
+    ]
+    root = _root(clean, context, groups)
+    _say(root, findings(analysis, context), comments(analysis.remarks, context))
+    return _document(source, clean, root, context)
+
+
+def encode_not_analysable(
+    source: Dataset, reason: Code, text: str, context: EvidenceContext
+) -> Dataset:
+    """Encode a report that says why there is no result for this image.
+
+    Parameters
+    ----------
+    reason
+        Coded; schemes of the node's own are declared.
+    text
+        One sentence.
+
+    Raises
+    ------
+    EvidenceInvalid
+        The source cannot be referred to.
+    """
+    clean = normalise(source)
+    root = _root(clean, context, [])
+    _say(root, [f"Image not analysed: {text}"], comments((), context))
+    root.ContentSequence[-1].ContentSequence.insert(
+        0,
+        CodeContentItem(codes.NOT_ANALYSED, reason, RelationshipTypeValues.CONTAINS),
+    )
+    return _document(source, clean, root, context)
+
+
+def _document(
+    source: Dataset, clean: Dataset, root: Dataset, context: EvidenceContext
+) -> Dataset:
+    report = _CLASSES[context.report_class](
+        evidence=[clean],
+        content=root,
+        series_instance_uid=series_uid(context, clean, KIND),
+        series_number=series_number(context, KIND),
+        # Each SOP class is an object of its own, so each has its own UID.
+        sop_instance_uid=instance_uid(context, clean, f"{KIND} {context.report_class}"),
+        instance_number=1,
+        manufacturer=context.manufacturer,
+        is_complete=True,
+        series_description="AI lung opacity report",
+        coding_schemes=[codes.own_scheme()],
+    )
+    if requests := request_references(clean):
+        report.ReferencedRequestSequence = requests
+    if steps := clean.get("ReferencedPerformedProcedureStepSequence"):
+        report.ReferencedPerformedProcedureStepSequence = steps
+    if context.predecessor is not None:
+        report.PredecessorDocumentsSequence = hierarchical([context.predecessor])
+    if context.prior is not None and context.prior.report is not None:
+        report.PertinentOtherEvidenceSequence = hierarchical([context.prior.report])
+    return finish(report, source, clean, context)
+
+
+def _root(clean: Dataset, context: EvidenceContext, groups: Sequence[Group]) -> Dataset:
+    """Container (126000, DCM, "Imaging Measurement Report") with its context."""
+    device = ObserverContext(
+        observer_type=dicom_codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=context.device_uid,
+            name=context.ae_title,
+            manufacturer_name=context.manufacturer,
+            model_name=f"{context.model_name} {context.software_version}",
+            serial_number=context.serial_number,
+        ),
+    )
+    root = ContainerContentItem(
+        name=dicom_codes.DCM.ImagingMeasurementReport, template_id="1500"
+    )
+    root.ContentSequence = ContentSequence()
+    parts = root.ContentSequence
+    parts.extend(
+        LanguageOfContentItemAndDescendants(CodedConcept.from_code(codes.ENGLISH))
+    )
+    parts.extend(ObservationContext(observer_device_context=device))
+    parts.append(
+        CodeContentItem(
+            dicom_codes.DCM.ProcedureReported,
+            codes.IMAGING_PROCEDURE,
+            RelationshipTypeValues.HAS_CONCEPT_MOD,
+        )
+    )
+    if clean.get("Modality") in _LIBRARY_MODALITIES and all(
+        keyword in clean for keyword in _LIBRARY_NEEDS
+    ):
+        parts.extend(ImageLibrary([clean]))
+    if groups:
+        container = _container(dicom_codes.DCM.ImagingMeasurements)
+        for group in groups:
+            container.ContentSequence.extend(group)
+        parts.append(container)
+    return root
+
+
+def _container(name: Code) -> ContainerContentItem:
+    container = ContainerContentItem(
+        name=name, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+    container.ContentSequence = ContentSequence()
+    return container
+
+
+def _say(root: Dataset, found: Sequence[str], remarks: Sequence[str]) -> None:
+    """Add sentences as qualitative evaluations of the whole image (TID 1500 row 10)."""
+    container = _container(codes.QUALITATIVE_EVALUATIONS)
+    for name, lines in ((codes.FINDING, found), (codes.COMMENT, remarks)):
+        for line in lines:
+            container.ContentSequence.append(
+                TextContentItem(name, line, RelationshipTypeValues.CONTAINS)
+            )
+    root.ContentSequence.append(container)

@@ -1,0 +1,150 @@
+"""Regions as closed polylines on pixel corners, for SR, GSPS and pictures.
+
+(0.0, 0.0) is the top-left corner of the top-left pixel, as in SCOORD and in graphic
+annotations in PIXEL units (PS3.3 C.18.6, C.10.5).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from inference.findings import Region
+
+Points = NDArray[np.float64]
+
+MAXIMUM_POINTS = 200
+# Half a pixel's diagonal: takes the stairs out of a slanted border, not its shape.
+_STAIRCASE_PX = 0.75
+_EXACT_POINTS = 24
+_TRIANGLE = 4
+
+
+def trace(region: Region) -> Points:
+    """Outer border of a region's largest connected part, along pixel edges.
+
+    Returns
+    -------
+        float64 (n, 2) points (column, row), clockwise as displayed, first repeated
+        last; only corners. Holes are not drawn.
+    """
+    corners = _follow(_largest_part(region.mask))
+    return np.asarray(corners + np.array([region.column, region.row]))
+
+
+def simplified(region: Region, maximum_points: int = MAXIMUM_POINTS) -> Points:
+    """``trace``, with no more points than viewers draw comfortably."""
+    exact = trace(region)
+    if len(exact) <= _EXACT_POINTS:
+        return exact
+    tolerance = _STAIRCASE_PX
+    points = reduce_points(exact, tolerance)
+    while len(points) > maximum_points:
+        tolerance *= 1.4
+        points = reduce_points(exact, tolerance)
+    return points if len(points) >= _TRIANGLE else exact
+
+
+def around(outlines: Sequence[Points]) -> Points:
+    """Convex hull of several outlines as one closed polyline (Andrew's chain)."""
+    points = sorted({(float(x), float(y)) for line in outlines for x, y in line})
+    lower, upper = _chain(points), _chain(points[::-1])
+    return np.array([*lower[:-1], *upper[:-1], lower[0]])
+
+
+def _chain(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    chain: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(chain) > 1:
+            (ax, ay), (bx, by) = chain[-2:]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain
+
+
+def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labels, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(labels == int(sizes.argmax()))
+
+
+def _follow(mask: NDArray[np.bool_]) -> Points:
+    """Walk the cracks between pixels with the region on the right hand."""
+    padded = np.pad(mask, 1)
+    width = padded.shape[1]
+    inside = padded.tobytes()
+    start_row, start_column = divmod(int(padded.argmax()), width)
+    # A vertex (row, column) is the corner above and left of that pixel.
+    row, column, step_row, step_column = start_row, start_column, 0, 1
+    corners: list[tuple[int, int]] = []
+    while True:
+        right, left = _ahead(row, column, step_row, step_column)
+        turn = None
+        if not inside[right[0] * width + right[1]]:
+            turn = (step_column, -step_row)
+        elif inside[left[0] * width + left[1]]:
+            turn = (-step_column, step_row)
+        if turn is not None:
+            corners.append((column, row))
+            step_row, step_column = turn
+        row, column = row + step_row, column + step_column
+        if (row, column) == (start_row, start_column) and corners:
+            break
+    corners.insert(0, (start_column, start_row))
+    return np.array([*corners, corners[0]], dtype=np.float64) - 1.0
+
+
+def _ahead(
+    row: int, column: int, step_row: int, step_column: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels beyond a vertex, on the right and on the left of the way."""
+    if step_column == 1:
+        return (row, column), (row - 1, column)
+    if step_column == -1:
+        return (row - 1, column - 1), (row, column - 1)
+    if step_row == 1:
+        return (row, column - 1), (row, column)
+    return (row - 1, column), (row - 1, column - 1)
+
+
+def reduce_points(closed: Points, tolerance: float) -> Points:
+    """Drop points nearer than ``tolerance`` to the line that stays (Douglas-Peucker).
+
+    Parameters
+    ----------
+    closed
+        float64 (n, 2), first point repeated last.
+    tolerance
+        In pixels.
+    """
+    far = int(((closed - closed[0]) ** 2).sum(axis=1).argmax())
+    keep = np.zeros(len(closed), dtype=np.bool_)
+    keep[[0, far, -1]] = True
+    pending = [(0, far), (far, len(closed) - 1)]
+    while pending:
+        first, last = pending.pop()
+        if last == first + 1:
+            continue
+        distances = _distances(closed[first + 1 : last], closed[first], closed[last])
+        worst = int(distances.argmax())
+        if distances[worst] > tolerance:
+            middle = first + 1 + worst
+            keep[middle] = True
+            pending += [(first, middle), (middle, last)]
+    return closed[keep]
+
+
+def _distances(points: Points, start: Points, end: Points) -> Points:
+    """Distance of each point from the segment between two others."""
+    way = end - start
+    length = float(way @ way)
+    offsets = points - start
+    along = np.clip(offsets @ way / length, 0, 1) if length else np.zeros(len(points))
+    gaps = offsets - along[:, None] * way
+    return np.asarray(np.hypot(gaps[:, 0], gaps[:, 1]))

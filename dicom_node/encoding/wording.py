@@ -1,0 +1,64 @@
+"""The sentences a reader gets, the same in report, presentation state and pictures.
+
+Plain English, ASCII, opacity and never a diagnosis; every sentence with its numbers.
+"""
+
+from dicom_node.encoding.identity import DISCLAIMER, EvidenceContext, Prior
+from inference.findings import Analysis, Finding
+
+
+def percent(value: float) -> str:
+    """Percentage with one decimal, "<0.1 %" rather than a false zero."""
+    return "<0.1 %" if 0 < value < 0.05 else f"{value:.1f} %"  # noqa: PLR2004
+
+
+def headline(analysis: Analysis) -> str:
+    """Say in one sentence what was found."""
+    severity, count = analysis.severity, len(analysis.findings)
+    numbers = (
+        f"{percent(severity.total)} of both lungs (right {percent(severity.right)}, "
+        f"left {percent(severity.left)})"
+    )
+    if count == 0:
+        return f"No lung opacity found: {numbers}."
+    noun = "opacity" if count == 1 else "opacities"
+    return f"{count} lung {noun}: {numbers}."
+
+
+def finding_line(number: int, finding: Finding) -> str:
+    """One finding in one line."""
+    area = "" if finding.area_mm2 is None else f", {finding.area_mm2 / 100:.1f} cm2"
+    return (
+        f"Opacity {number}: {finding.zone.value} zone, "
+        f"{percent(finding.percent_of_lung)} of the {finding.side.value} lung{area}, "
+        f"certainty {100 * finding.score:.0f} %"
+    )
+
+
+def change(analysis: Analysis, prior: Prior) -> str:
+    """Difference to an earlier film in percentage points."""
+    now = analysis.severity
+    return (
+        f"Compared with {prior.acquired_at:%Y-%m-%d}: both lungs "
+        f"{now.total - prior.total:+.1f} percentage points (right "
+        f"{now.right - prior.right:+.1f}, left {now.left - prior.left:+.1f})."
+    )
+
+
+def findings(analysis: Analysis, context: EvidenceContext) -> list[str]:
+    """Sentences about what the film shows."""
+    lines = [headline(analysis)]
+    lines.append(
+        f"Opacity extent score {analysis.severity.extent_score} of 8; probability of "
+        f"any opacity {100 * analysis.opacity_score:.0f} %."
+    )
+    if context.prior is not None:
+        lines.append(change(analysis, context.prior))
+    return lines
+
+
+def comments(remarks: tuple[str, ...], context: EvidenceContext) -> list[str]:
+    """Sentences about image quality and about what made the result."""
+    lines = [f"Image quality: {remark}" for remark in remarks]
+    lines.append(f"{DISCLAIMER}. Model {context.model_words}.")
+    return lines
