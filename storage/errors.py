@@ -28,6 +28,10 @@ class UnknownRecord(StorageError):
     """No such instance, workitem or delivery."""
 
 
+class CursorInvalid(StorageError):
+    """The cursor of a listing is not one that a listing gave out."""
+
+
 class TransitionRefused(StorageError):
     """The Unified Procedure Step may not change to that state (PS3.4 CC.1.1)."""
 

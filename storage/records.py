@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class ProcedureStepState(StrEnum):
@@ -63,6 +63,18 @@ class DeliveryState(StrEnum):
     COMMITTED = "COMMITTED"
     FAILED = "FAILED"
     SUPERSEDED = "SUPERSEDED"
+    CANCELED = "CANCELED"
+
+
+class Cause(StrEnum):
+    """Whose doing it was that a Workitem ended without results."""
+
+    IMAGE = "image"
+    """The image is none that can be analysed: *not eligible*, no alarm."""
+    FAILURE = "failure"
+    """Something broke: *failed*, and an administrator should look."""
+    REQUEST = "request"
+    """Somebody asked for it: *canceled*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class Reason:
 
     code: str
     text: str
+    cause: Cause = Cause.FAILURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,8 @@ class Instance:
         Who sent it.
     not_eligible
         Why there is no Workitem, else ``None``.
+    object_removed_at
+        When retention deleted the bytes; the row stays.
     """
 
     sop_instance_uid: str
@@ -103,11 +118,20 @@ class Instance:
     accession_number: str = ""
     modality: str = ""
     not_eligible: Reason | None = None
+    object_removed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Workitem:
-    """A Unified Procedure Step: analyse one Instance and deliver the results."""
+    """A Unified Procedure Step: analyse one Instance and deliver the results.
+
+    Parameters
+    ----------
+    not_before
+        A queued Workitem may not be claimed earlier.
+    replaced_by
+        The Workitem that an administrator's retry made instead of this one.
+    """
 
     workitem_uid: str
     sop_instance_uid: str
@@ -126,6 +150,7 @@ class Workitem:
     reason: Reason | None = None
     cancel_requested: bool = False
     result: Mapping[str, Any] | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +180,16 @@ class Evidence:
     size_bytes: int
     sha256: str
     created_at: datetime
+    object_removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One Evidence that shall go to one destination."""
+
+    destination: str
+    sop_instance_uid: str
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +209,55 @@ class Delivery:
     last_status: int | None = None
     last_error: str | None = None
     lease_until: datetime | None = None
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A leased row of the outbox and the object it is about."""
+
+    delivery: Delivery
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A Workitem with everything that is known about it."""
+
+    workitem: Workitem
+    instance: Instance
+    attempts: tuple[Attempt, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+
+
+class InstanceStatus(NamedTuple):
+    """A received Instance, its one visible state, and its current Workitem."""
+
+    instance: Instance
+    state: InstanceState
+    workitem: Workitem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Other bytes that came under a SOP Instance UID already known."""
+
+    quarantine_id: int
+    sop_instance_uid: str
+    object_key: str
+    size_bytes: int
+    sha256: str
+    calling_ae: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PriorResult:
+    """An earlier analysis of the same patient."""
+
+    instance: Instance
+    workitem: Workitem
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,335 @@
+"""One way to open a transaction, on SQLite and on PostgreSQL.
+
+``with database.transaction() as tx:`` is one commit, durable when the block ends:
+SQLite runs in WAL mode with ``synchronous=FULL``, and a writer takes its lock at
+BEGIN, so that it never fails half-way for want of it.
+"""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    QueuePool,
+    Table,
+    create_engine,
+    event,
+    exc,
+    make_url,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
+from storage.schema import signal
+from storage.signals import (
+    CHANNEL,
+    Board,
+    Follower,
+    Topic,
+    Watch,
+    follow_postgresql,
+    follow_sqlite,
+)
+
+_LOG = logging.getLogger(__name__)
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x435852  # any number that nobody else locks; "CXR"
+_POSTGRESQL_DISK_FULL = "53100"
+_SQLITE_FULL = 13
+
+
+class Transaction:
+    """A database transaction in progress; the functions of this package take it."""
+
+    __slots__ = ("_connection", "_topics")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._topics: set[Topic] = set()
+
+    @property
+    def dialect(self) -> str:
+        """The kind of database: ``sqlite`` or ``postgresql``."""
+        return self._connection.dialect.name
+
+    def execute(
+        self, statement: Executable, rows: Any = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run one statement, once or for each of the rows."""
+        return self._connection.execute(statement, rows)
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Begin an INSERT that may say ON CONFLICT."""
+        if self.dialect == "sqlite":
+            return sqlite.insert(table)
+        return postgresql.insert(table)
+
+    def announce(self, topic: Topic) -> None:
+        """Let watchers know, when this transaction is committed."""
+        self._topics.add(topic)
+
+    def publish(self, board: Board) -> Callable[[], None]:
+        """Write the announcements down; the result posts them after the commit."""
+        if not self._topics:
+            return lambda: None
+        topics = sorted(self._topics)
+        if self.dialect == "sqlite":
+            counts = {str(topic): self._count(topic) for topic in topics}
+            return lambda: board.post_counts(counts)
+        for topic in topics:
+            self.execute(
+                text("SELECT pg_notify(:channel, :payload)"),
+                {"channel": CHANNEL, "payload": f"{board.sender}:{topic}"},
+            )
+        return lambda: board.post(topics)
+
+    def _count(self, topic: Topic) -> int:
+        count = self.execute(
+            sqlite.insert(signal)
+            .values(topic=str(topic), count=1)
+            .on_conflict_do_update(
+                index_elements=[signal.c.topic], set_={"count": signal.c.count + 1}
+            )
+            .returning(signal.c.count)
+        ).scalar_one()
+        return int(count)
+
+
+class Database:
+    """The rows, behind one kind of transaction.
+
+    Parameters
+    ----------
+    url
+        ``sqlite:///path`` (a file) or ``postgresql+psycopg://…``.
+    data_version_poll_s
+        How often a watch asks SQLite whether another process committed.
+    busy_timeout_s
+        How long a writer waits for the others.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        data_version_poll_s: float = 0.02,
+        busy_timeout_s: float = 15.0,
+    ) -> None:
+        self._url = make_url(url)
+        self.dialect = self._url.get_backend_name()
+        self._poll_s = data_version_poll_s
+        self._busy_timeout_s = busy_timeout_s
+        self._engine = self._create_engine()
+        self._reader = self._engine.execution_options(
+            read_only=True, **self._read_only_options()
+        )
+        self._board = Board()
+        self._follower: Follower | None = None
+        self._follower_lock = threading.Lock()
+        # SQLite's own waiting is a sleep that grows; inside one process its
+        # writers queue here instead.
+        self._writer = threading.RLock()
+        self._writing = threading.local()
+
+    @contextlib.contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Transaction]:
+        """Open a transaction: committed when the block ends, else rolled back.
+
+        Parameters
+        ----------
+        read_only
+            Promise not to write; such a transaction never waits for writers.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            The database did not answer, or stayed locked too long.
+        StoreFull
+            The disk of the database is full.
+        """
+        engine = self._reader if read_only else self._engine
+        with self._turn(read_only=read_only), _translated():
+            with engine.connect() as connection, connection.begin():
+                tx = Transaction(connection)
+                yield tx
+                post = tx.publish(self._board)
+            post()
+
+    def watch(self, *topics: Topic) -> Watch:
+        """Watch for announcements, on all topics unless some are named."""
+        with self._follower_lock:
+            if self._follower is None:
+                self._follower = self._create_follower()
+                self._follower.start()
+        return Watch(self._board, topics or tuple(Topic))
+
+    def migrate(self) -> None:
+        """Bring the schema to the version this code needs; processes take turns.
+
+        Raises
+        ------
+        SchemaOutdated
+            The schema is newer than this version of the code.
+        """
+        with self.transaction() as tx:
+            connection = tx._connection  # noqa: SLF001
+            if self.dialect == "postgresql":
+                tx.execute(
+                    text("SELECT pg_advisory_xact_lock(:key)"),
+                    {"key": _MIGRATION_LOCK},
+                )
+            config = _migrations()
+            _refuse_unknown(_current(connection), config)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check_schema(self) -> None:
+        """Compare the schema with what this version of the code needs.
+
+        Raises
+        ------
+        SchemaOutdated
+            They differ.
+        """
+        head = ScriptDirectory.from_config(_migrations()).get_current_head()
+        with self.transaction(read_only=True) as tx:
+            current = _current(tx._connection)  # noqa: SLF001
+        if current != head:
+            raise SchemaOutdated(
+                f"the database schema is {current or 'empty'}, needed is {head}"
+            )
+
+    def close(self) -> None:
+        """Stop watching and close every connection."""
+        with self._follower_lock:
+            if self._follower is not None:
+                self._follower.stop()
+                self._follower = None
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _turn(self, *, read_only: bool) -> Iterator[None]:
+        """Wait for this thread's turn to write."""
+        if read_only or self.dialect != "sqlite":
+            yield
+            return
+        if not self._writer.acquire(timeout=self._busy_timeout_s):
+            raise DatabaseUnavailable("other writers kept the database busy")
+        try:
+            if getattr(self._writing, "active", False):
+                raise RuntimeError("a transaction is open in this thread already")
+            self._writing.active = True
+            try:
+                yield
+            finally:
+                self._writing.active = False
+        finally:
+            self._writer.release()
+
+    def _create_engine(self) -> Engine:
+        if self.dialect == "postgresql":
+            return create_engine(
+                self._url, pool_size=8, max_overflow=24, pool_pre_ping=True
+            )
+        if self.dialect != "sqlite" or not self._url.database:
+            raise ValueError("the database must be a SQLite file or PostgreSQL")
+        Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            self._url,
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=24,
+            connect_args={
+                "timeout": self._busy_timeout_s,
+                "check_same_thread": False,
+                "isolation_level": None,
+            },
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _read_only_options(self) -> dict[str, Any]:
+        return {"postgresql_readonly": True} if self.dialect == "postgresql" else {}
+
+    def _create_follower(self) -> Follower:
+        if self.dialect == "sqlite":
+            return Follower(self._board, self._connect, follow_sqlite(self._poll_s))
+        return Follower(self._board, self._connect, follow_postgresql)
+
+    def _connect(self) -> Any:
+        """Open a driver connection outside the pool, in autocommit mode."""
+        pooled = self._engine.raw_connection()
+        connection: Any = pooled.driver_connection
+        pooled.detach()
+        if self.dialect == "postgresql":
+            connection.autocommit = True
+        return connection
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into this package's; messages name no values."""
+    try:
+        yield
+    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError):
+        raise
+    except exc.DBAPIError as error:
+        if _is_full(error.orig):
+            raise StoreFull("no space left for the database") from error
+        raise DatabaseUnavailable(f"the database failed: {error.orig}") from error
+    except exc.TimeoutError as error:
+        raise DatabaseUnavailable("no connection to the database is free") from error
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return (
+        getattr(error, "sqlite_errorcode", None) == _SQLITE_FULL
+        or getattr(error, "sqlstate", None) == _POSTGRESQL_DISK_FULL
+    )
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_unknown(current: str | None, config: Config) -> None:
+    known = {
+        script.revision
+        for script in ScriptDirectory.from_config(config).walk_revisions()
+    }
+    if current is not None and current not in known:
+        raise SchemaOutdated(f"the database schema {current} is newer than this node")

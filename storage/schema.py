@@ -1,0 +1,343 @@
+"""The tables, and how a row becomes a record.
+
+SQLite and PostgreSQL get the same tables; ``migrations`` makes them. The names
+follow DICOM PS3.3 and, for Workitems, PS3.4 Annex CC.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    RowMapping,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+from storage.records import (
+    Attempt,
+    Cause,
+    Delivery,
+    DeliveryState,
+    Evidence,
+    Instance,
+    ProcedureStepState,
+    Quarantined,
+    Reason,
+    Stage,
+    Workitem,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant in UTC, on databases with and without time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        """Refuse naive values; SQLite stores the UTC wall clock."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without time zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        """Give back aware UTC."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
+
+
+class ForeignText(TypeDecorator[str]):
+    """Text from somebody else's data set, made storable everywhere.
+
+    PostgreSQL refuses NUL, and neither database takes lone surrogates.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Drop what cannot be stored."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row id
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("sop_instance_uid", Text, primary_key=True),
+    Column("sop_class_uid", Text, nullable=False),
+    Column("transfer_syntax_uid", Text, nullable=False),
+    Column("study_instance_uid", ForeignText, nullable=False),
+    Column("series_instance_uid", ForeignText, nullable=False),
+    Column("object_key", Text, nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("calling_ae", ForeignText, nullable=False),
+    Column("patient_id", ForeignText, nullable=False, index=True),
+    Column("accession_number", ForeignText, nullable=False, index=True),
+    Column("modality", ForeignText, nullable=False),
+    Column("not_eligible_code", Text),
+    Column("not_eligible_text", ForeignText),
+    Column("object_removed_at", UtcDateTime),
+    Index(None, "received_at", "sop_instance_uid"),
+    Index(None, "study_instance_uid", "series_instance_uid"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("quarantine_id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("sop_instance_uid", Text, nullable=False, index=True),
+    Column("object_key", Text, nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("calling_ae", ForeignText, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    UniqueConstraint("sop_instance_uid", "sha256"),
+)
+
+workitem = Table(
+    "workitem",
+    metadata,
+    Column("workitem_uid", Text, primary_key=True),
+    Column(
+        "sop_instance_uid",
+        Text,
+        ForeignKey("instance.sop_instance_uid"),
+        nullable=False,
+        index=True,
+    ),
+    Column("state", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("scheduled_at", UtcDateTime, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("transaction_uid", Text),
+    Column("worker", Text),
+    Column("lease_until", UtcDateTime),
+    Column("not_before", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("analyzed_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("reason_code", Text),
+    Column("reason_text", ForeignText),
+    Column("reason_cause", Text),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column(
+        "result",
+        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"),
+    ),
+    Column("replaced_by", Text),
+    Index(None, "scheduled_at", "workitem_uid"),
+)
+Index(
+    "ix_workitem_queue",
+    workitem.c.priority.desc(),
+    workitem.c.scheduled_at,
+    sqlite_where=text("stage = 'queued'"),
+    postgresql_where=text("stage = 'queued'"),
+)
+Index(
+    "ix_workitem_open",
+    workitem.c.stage,
+    sqlite_where=text("stage IN ('analyzing', 'delivering')"),
+    postgresql_where=text("stage IN ('analyzing', 'delivering')"),
+)
+Index(
+    "uq_workitem_current",
+    workitem.c.sop_instance_uid,
+    unique=True,
+    sqlite_where=text("replaced_by IS NULL"),
+    postgresql_where=text("replaced_by IS NULL"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("workitem_uid", Text, ForeignKey("workitem.workitem_uid"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("worker", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", Text),
+    Column("error", ForeignText),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("workitem_uid", Text, ForeignKey("workitem.workitem_uid"), primary_key=True),
+    Column("sop_instance_uid", Text, primary_key=True),
+    Column("sop_class_uid", Text, nullable=False),
+    Column("series_instance_uid", Text, nullable=False),
+    Column("study_instance_uid", ForeignText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("object_key", Text, nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("object_removed_at", UtcDateTime),
+    Index(None, "sop_instance_uid"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("delivery_id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("workitem_uid", Text, nullable=False),
+    Column("sop_instance_uid", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("required", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime),
+    Column("sent_at", UtcDateTime),
+    Column("last_status", Integer),
+    Column("last_error", ForeignText),
+    Column("lease_until", UtcDateTime),
+    Column("superseded_by", Text),
+    ForeignKeyConstraint(
+        ["workitem_uid", "sop_instance_uid"],
+        ["evidence.workitem_uid", "evidence.sop_instance_uid"],
+    ),
+    UniqueConstraint("workitem_uid", "sop_instance_uid", "destination"),
+)
+Index(
+    "ix_delivery_outbox",
+    delivery.c.destination,
+    delivery.c.next_try_at,
+    sqlite_where=text("state = 'PENDING'"),
+    postgresql_where=text("state = 'PENDING'"),
+)
+
+signal = Table(
+    "signal",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""Counts announcements, for watchers in other processes (SQLite only)."""
+
+
+def values_of_instance(record: Instance) -> dict[str, Any]:
+    """Turn an Instance into the row that holds it."""
+    row = {name: getattr(record, name) for name in _INSTANCE_FIELDS}
+    reason = record.not_eligible
+    row["not_eligible_code"] = reason.code if reason else None
+    row["not_eligible_text"] = reason.text if reason else None
+    return row
+
+
+def instance_of(row: RowMapping) -> Instance:
+    """Turn a row into an Instance; the row may hold other tables too."""
+    code = row[instance.c.not_eligible_code]
+    reason = (
+        None
+        if code is None
+        else Reason(code, row[instance.c.not_eligible_text], Cause.IMAGE)
+    )
+    return Instance(**_pick(row, instance, _INSTANCE_FIELDS), not_eligible=reason)
+
+
+def values_of_workitem(record: Workitem) -> dict[str, Any]:
+    """Turn a Workitem into the row that holds it."""
+    row = {name: getattr(record, name) for name in _WORKITEM_FIELDS}
+    return row | values_of_reason(record.reason)
+
+
+def values_of_reason(reason: Reason | None) -> dict[str, Any]:
+    """Spread a Reason over the columns of a Workitem."""
+    return {
+        "reason_code": reason.code if reason else None,
+        "reason_text": reason.text if reason else None,
+        "reason_cause": reason.cause if reason else None,
+    }
+
+
+def workitem_of(row: RowMapping) -> Workitem:
+    """Turn a row into a Workitem; the row may hold other tables too."""
+    values = _pick(row, workitem, _WORKITEM_FIELDS)
+    values["state"] = ProcedureStepState(values["state"])
+    values["stage"] = Stage(values["stage"])
+    code = row[workitem.c.reason_code]
+    if code is not None:
+        cause = Cause(row[workitem.c.reason_cause])
+        values["reason"] = Reason(code, row[workitem.c.reason_text], cause)
+    return Workitem(**values)
+
+
+def attempt_of(row: RowMapping) -> Attempt:
+    """Turn a row into an Attempt."""
+    return Attempt(**_pick(row, attempt, _ATTEMPT_FIELDS))
+
+
+def evidence_of(row: RowMapping) -> Evidence:
+    """Turn a row into an Evidence; the row may hold other tables too."""
+    return Evidence(**_pick(row, evidence, _EVIDENCE_FIELDS))
+
+
+def delivery_of(row: RowMapping) -> Delivery:
+    """Turn a row into a Delivery; the row may hold other tables too."""
+    values = _pick(row, delivery, _DELIVERY_FIELDS)
+    values["state"] = DeliveryState(values["state"])
+    return Delivery(**values)
+
+
+def quarantined_of(row: RowMapping) -> Quarantined:
+    """Turn a row into a Quarantined."""
+    return Quarantined(**_pick(row, quarantine, tuple(quarantine.c.keys())))
+
+
+_INSTANCE_FIELDS = tuple(
+    column.name for column in instance.c if not column.name.startswith("not_eligible")
+)
+_WORKITEM_FIELDS = tuple(
+    column.name for column in workitem.c if not column.name.startswith("reason")
+)
+_ATTEMPT_FIELDS = tuple(attempt.c.keys())
+_EVIDENCE_FIELDS = tuple(evidence.c.keys())
+_DELIVERY_FIELDS = tuple(delivery.c.keys())
+
+
+def _pick(row: RowMapping, table: Table, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[table.c[name]] for name in names}
