@@ -202,3 +202,37 @@ def fit_temperature(probabilities: Floats, positive: Bools) -> float:
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+def fit_logistic(
+    features: Floats, positive: Bools, *, ridge: float = 1.0
+) -> tuple[float, ...]:
+    """Fit a logistic regression by Newton's method.
+
+    Parameters
+    ----------
+    features
+        float (n, m).
+    positive
+        bool (n,).
+    ridge
+        Weight of the squared slopes; the intercept is free.
+
+    Returns
+    -------
+        Intercept, then m slopes: Platt scaling when m is 1.
+    """
+    inputs = np.column_stack([np.ones(len(features)), features])
+    penalty = np.diag([1e-9] + [ridge] * features.shape[1])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(100):
+        probabilities = 1 / (1 + np.exp(-np.clip(inputs @ weights, -60, 60)))
+        gradient = inputs.T @ (probabilities - positive) + penalty @ weights
+        spread = probabilities * (1 - probabilities)
+        curvature = inputs.T @ (inputs * spread[:, None]) + penalty
+        step = np.linalg.solve(curvature, gradient)
+        # one class alone has no finite intercept: stay where the numbers are sane
+        weights = np.clip(weights - step, -30, 30)
+        if np.abs(step).max() < 1e-9:  # noqa: PLR2004
+            break
+    return tuple(float(value) for value in weights)

@@ -1,0 +1,298 @@
+"""Search for thresholds and calibration on validation films.
+
+The rule that turns probabilities into masks is ``inference.postprocess``; this only
+finds the numbers that it runs with, one at a time, by running that very rule. Films
+are looked at with at most 512 pixels a side, which moves no result by much and costs
+a quarter.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inference.errors import TrainingError, UnsuitableImage
+from inference.frame import Frame
+from inference.manifest import Calibration, ModelManifest, Thresholds
+from inference.postprocess import Segmentation, segment
+from inference.preprocess import Letterbox
+from inference.training.evaluation import agreement, classification, detection
+from inference.training.evaluation.serving import Look, union
+
+_SIDE_PX = 512
+_REAL_AT_IOU = 0.2
+_FRONTAL_KEPT = 0.995
+_GRIDS: Mapping[str, tuple[float, ...]] = {
+    "lung": (0.3, 0.4, 0.5, 0.6, 0.7),
+    "opacity": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
+    "minimum_area": (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02),
+    "score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+}
+
+Mask = NDArray[np.bool_]
+Measure = Callable[[Segmentation | None, "Study"], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One film kept small, with its truth on the same grid.
+
+    Parameters
+    ----------
+    seen
+        The film; its frame has at most 512 pixels a side.
+    opacity
+        Union of the outlines; ``None`` when not outlined or unknown.
+    lungs
+        Right and left, each ``None`` when not outlined or of another definition.
+    truths
+        Boxes of the opacities; ``None`` when unknown or not all are there.
+    """
+
+    seen: Look
+    opacity: Mask | None
+    lungs: tuple[Mask | None, Mask | None]
+    truths: NDArray[np.float64] | None
+
+    @property
+    def positive(self) -> bool | None:
+        """Whether the film shows opacity; ``None`` when nobody looked."""
+        sample = self.seen.sample
+        return bool(sample.opacities) if sample.opacity_known else None
+
+    @property
+    def group(self) -> str:
+        """The patient or publication."""
+        sample = self.seen.sample
+        return str(sample.facts.get("split_group") or sample.patient)
+
+
+def study(seen: Look) -> Study:
+    """Shrink a film and draw its truth at that size."""
+    sample, frame = seen.sample, seen.frame
+    factor = min(1.0, _SIDE_PX / max(frame.rows, frame.columns))
+    size = (max(1, round(frame.columns * factor)), max(1, round(frame.rows * factor)))
+    pixels = np.asarray(Image.fromarray(frame.pixels).resize(size), np.float32)
+    small = Look(
+        sample,
+        Frame(pixels),
+        Letterbox(size[1], size[0], seen.letterbox.size_px),
+        seen.prediction,
+    )
+
+    def drawn(outlines: Sequence[Any]) -> Mask | None:
+        if not outlines or any(one is None for one in outlines):
+            return None
+        full = Image.fromarray(union(outlines, frame.rows, frame.columns))
+        return np.asarray(full.resize(size, Image.Resampling.NEAREST))
+
+    lungs: tuple[Any, Any] = (sample.right_lung, sample.left_lung)
+    boxes = np.array([one.box for one in sample.opacities], np.float64).reshape(-1, 4)
+    known = sample.opacity_known and sample.exhaustive
+    return Study(
+        small,
+        drawn([one.segmentation for one in sample.opacities]),
+        (None, None)
+        if sample.heart_excluded
+        else (drawn([lungs[0]]), drawn([lungs[1]])),
+        boxes * factor if known else None,
+    )
+
+
+def tune(
+    studies: Sequence[Study], strangers: Sequence[Look], manifest: ModelManifest
+) -> ModelManifest:
+    """Fix every threshold and the calibration on these films.
+
+    Parameters
+    ----------
+    studies
+        Frontal validation films: never those that the model is judged on.
+    strangers
+        Pictures that must be refused.
+    manifest
+        Where to start from.
+
+    Raises
+    ------
+    TrainingError
+        The films show only one of opacity and no opacity.
+    """
+    if {one.positive for one in studies} < {True, False}:
+        raise TrainingError("tuning wants films with opacity and films without")
+    found = _search(manifest, "lung", studies, _lung_gain)
+    # opacity before area: the area rule is about pieces of what is above threshold
+    for name in ("opacity", "minimum_area"):
+        found = _search(found, name, studies, _outline_gain)
+    found = _search(found, "score", studies, _challenge_gain)
+    calibrated = replace(found, calibration=_calibration(studies, found))
+    return replace(
+        calibrated,
+        thresholds=replace(
+            calibrated.thresholds,
+            any_opacity=_film_point(studies, calibrated),
+            frontal=_frontal_point(studies, strangers),
+        ),
+    )
+
+
+def _with(manifest: ModelManifest, name: str, value: float) -> ModelManifest:
+    values = {
+        item.name: getattr(manifest.thresholds, item.name)
+        for item in fields(Thresholds)
+    }
+    return replace(manifest, thresholds=Thresholds(**(values | {name: value})))
+
+
+def _search(
+    manifest: ModelManifest, name: str, studies: Sequence[Study], gain: Measure
+) -> ModelManifest:
+    """Take the value with the largest gain."""
+    candidates = [_with(manifest, name, value) for value in _GRIDS[name]]
+    gains = [_mean_gain(candidate, studies, gain) for candidate in candidates]
+    if not np.isfinite(gains).any():
+        return manifest
+    return candidates[int(np.nanargmax(gains))]
+
+
+def _mean_gain(
+    manifest: ModelManifest, studies: Sequence[Study], gain: Measure
+) -> float:
+    """Mean over films; NaN films do not count.
+
+    Of the outline gain, the mean of sick and clean films, so that the many clean
+    ones do not drown the few outlined ones.
+    """
+    values = np.array([gain(_segmented(one, manifest), one) for one in studies])
+    clean = np.array([one.positive is False for one in studies])
+    parts = (clean, ~clean) if gain is _outline_gain else (np.ones_like(clean),)
+    kept = [values[part & np.isfinite(values)] for part in parts]
+    means = [part.mean() for part in kept if part.size]
+    return float(np.mean(means)) if means else float("nan")
+
+
+def _segmented(one: Study, manifest: ModelManifest) -> Segmentation | None:
+    seen = one.seen
+    lenient = _with(manifest, "frontal", 0.0)
+    try:
+        return segment(seen.prediction, seen.letterbox, seen.frame, lenient)
+    except UnsuitableImage:
+        return None
+
+
+def _lung_gain(found: Segmentation | None, one: Study) -> float:
+    known = [truth for truth in one.lungs if truth is not None]
+    if len(known) != len(one.lungs):
+        return float("nan")
+    if found is None:
+        return 0.0
+    mine = (found.right_lung, found.left_lung)
+    return sum(
+        agreement.dice(region.full(found.rows, found.columns), truth)
+        for region, truth in zip(mine, known, strict=True)
+    ) / len(known)
+
+
+def _covered(found: Segmentation) -> Mask:
+    out = np.zeros((found.rows, found.columns), np.bool_)
+    for one in found.opacities:
+        out |= one.region.full(found.rows, found.columns)
+    return out
+
+
+def _outline_gain(found: Segmentation | None, one: Study) -> float:
+    """Dice where opacity is outlined; on clean films, the lung left clean."""
+    if one.positive is False:
+        if found is None:
+            return float("nan")
+        covered = np.count_nonzero(_covered(found))
+        lungs = found.right_lung.area_px + found.left_lung.area_px
+        return 1.0 - min(1.0, covered / max(1, lungs))
+    if one.opacity is None:
+        return float("nan")
+    return 0.0 if found is None else agreement.dice(_covered(found), one.opacity)
+
+
+def _boxes(found: Segmentation | None) -> NDArray[np.float64]:
+    regions = [one.region.box for one in found.opacities] if found else []
+    return np.array(regions, np.float64).reshape(-1, 4)
+
+
+def _scores(found: Segmentation | None) -> NDArray[np.float64]:
+    return np.array([one.score for one in found.opacities] if found else [])
+
+
+def _challenge_gain(found: Segmentation | None, one: Study) -> float:
+    if one.truths is None:
+        return float("nan")
+    return detection.rsna_score(_boxes(found), _scores(found), one.truths)
+
+
+def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibration:
+    """Fit the film's score, then the findings' scores, by logistic regression."""
+    known = [one for one in studies if one.positive is not None]
+    evidence = [
+        [_segmented_score(one, manifest, name) for one in known]
+        for name in ("image", "instance", "dense")
+    ]
+    film = classification.fit_logistic(
+        _log_odds(np.array(evidence).T),
+        np.array([one.positive for one in known], bool),
+    )
+    raw = replace(manifest, calibration=Calibration())
+    scores, real = [], []
+    for one in studies:
+        found = _segmented(one, raw)
+        if one.truths is None or found is None:
+            continue
+        scores.append(_scores(found))
+        overlaps = detection.iou(_boxes(found), one.truths)
+        real.append(overlaps.max(axis=1, initial=0.0) >= _REAL_AT_IOU)
+    finding = classification.fit_logistic(
+        _log_odds(np.concatenate(scores))[:, None], np.concatenate(real)
+    )
+    bias, image, instance, dense = film
+    return Calibration(bias, image, instance, dense, *finding)
+
+
+def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    # as far as Calibration looks
+    return classification.logit(np.clip(probabilities, 1e-4, 1 - 1e-4))
+
+
+def _segmented_score(one: Study, manifest: ModelManifest, name: str) -> float:
+    """Read one of the three pieces of evidence through the rule itself."""
+    alone = Calibration(image=0.0)
+    found = _segmented(
+        one, replace(manifest, calibration=replace(alone, **{name: 1.0}))
+    )
+    return found.opacity_score if found else float(one.seen.prediction.image[0])
+
+
+def _film_point(studies: Sequence[Study], manifest: ModelManifest) -> float:
+    known = [one for one in studies if one.positive is not None]
+    answers = [_segmented(one, manifest) for one in known]
+    return classification.operating_point(
+        np.array([found.opacity_score if found else 0.0 for found in answers]),
+        np.array([one.positive for one in known], bool),
+    )
+
+
+def _frontal_point(studies: Sequence[Study], strangers: Sequence[Look]) -> float:
+    """Refuse as many strangers as may be while keeping 99.5 % of the films.
+
+    Half way (in log odds) between the lowest score of the films that are kept and
+    the highest of the strangers below it.
+    """
+    films = np.sort([one.seen.prediction.image[1] for one in studies])
+    lowest = float(films[int((1 - _FRONTAL_KEPT) * films.size)])
+    below = [
+        float(one.prediction.image[1])
+        for one in strangers
+        if one.prediction.image[1] < lowest
+    ]
+    ends = classification.logit(np.array([lowest, max(below, default=0.0)]))
+    return float(1 / (1 + np.exp(-ends.mean())))

@@ -1,0 +1,177 @@
+"""``python -m inference.training.tune``: fix a model's thresholds on validation films.
+
+Writes thresholds and calibration into the model folder's manifest. With
+``--cross-fit`` it also says, without touching other films, what they are worth: each
+half of the patients is judged with what was fixed on the other half.
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from inference.errors import InferenceError
+from inference.manifest import ModelManifest, write_manifest
+from inference.preprocess import Letterbox
+from inference.runner import ModelRunner
+from inference.training.dataset import ReadFrame, Sample, read_picture
+from inference.training.evaluate import open_runner, read_data, write
+from inference.training.evaluation.cases import Case, Stranger
+from inference.training.evaluation.serving import Look, judge, look, meet
+from inference.training.evaluation.tuning import Study, study, tune
+
+HALVES = 2
+
+
+def tune_model(
+    model: Path,
+    data: Path,
+    *,
+    folds: Sequence[int],
+    limit: int = 0,
+    cross_fit: Path | None = None,
+    read_frame: ReadFrame = read_picture,
+) -> ModelManifest:
+    """Tune on some folds and write the manifest.
+
+    Parameters
+    ----------
+    model
+        A model folder; a checkpoint is tuned but has no manifest to write.
+    data
+        As for ``evaluate``.
+    folds
+        Validation folds.
+    limit
+        At most so many films of each kind and source; 0 takes all.
+    cross_fit
+        Folder for a report on these very films, each judged with what was fixed on
+        the other half of the patients.
+    read_frame
+        Reads pictures.
+
+    Raises
+    ------
+    TrainingError
+        The data are wrong or too few.
+    """
+    films, others = read_data(data, folds)
+    with closing(open_runner(model)) as runner:
+        studies, strangers = see(runner, _some(films, limit), others, read_frame)
+        tuned = tune(studies, strangers, runner.manifest)
+        if cross_fit is not None:
+            cases, met = judge_crosswise(
+                studies, strangers, runner.manifest, read_frame
+            )
+            about = {"model": tuned.name, "version": tuned.version} | {
+                "cross-fitted on folds": list(folds)
+            }
+            write(cross_fit, cases, met, about)
+    if model.is_dir():
+        write_manifest(model, tuned)
+    return tuned
+
+
+def _some(films: Sequence[Sample], limit: int) -> list[Sample]:
+    """Take the first of each kind and source, in an order that means nothing."""
+    if not limit:
+        return list(films)
+    kept: list[Sample] = []
+    seen: dict[tuple[str, str], int] = {}
+    for film in sorted(films, key=lambda one: _digest(one.key)):
+        kind = (film.kind, film.source)
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= limit:
+            kept.append(film)
+    return kept
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def see(
+    runner: ModelRunner,
+    films: Sequence[Sample],
+    strangers: Sequence[Sample],
+    read_frame: ReadFrame,
+) -> tuple[list[Study], list[Look]]:
+    """Run the network once on everything, with a progress bar."""
+    with tqdm(total=len(films) + len(strangers), desc="look", unit="film") as bar:
+        studies, others = [], []
+        for seen in look(runner, films, read_frame):
+            studies.append(study(seen))
+            bar.update()
+        for seen in look(runner, strangers, read_frame):
+            others.append(seen)
+            bar.update()
+    return studies, others
+
+
+def judge_crosswise(
+    studies: Sequence[Study],
+    strangers: Sequence[Look],
+    manifest: ModelManifest,
+    read_frame: ReadFrame = read_picture,
+) -> tuple[list[Case], list[Stranger]]:
+    """Judge each half of the patients with what was fixed on the other half."""
+    half_of = _halves({one.group for one in studies})
+    cases: list[Case] = []
+    met: list[Stranger] = []
+    for half in range(HALVES):
+        mine = [one for one in studies if half_of[one.group] == half]
+        rest = [one for one in studies if half_of[one.group] != half]
+        tuned = tune(rest, strangers[1 - half :: HALVES], manifest)
+        cases += [judge(_sharp(one.seen, read_frame), tuned) for one in mine]
+        met += [meet(one, tuned) for one in strangers[half::HALVES]]
+    return cases, met
+
+
+def _halves(groups: set[str]) -> Mapping[str, int]:
+    ordered = sorted(groups, key=_digest)
+    return {group: place % HALVES for place, group in enumerate(ordered)}
+
+
+def _sharp(seen: Look, read_frame: ReadFrame) -> Look:
+    """Bring back the film's own resolution."""
+    frame = read_frame(seen.sample.path)
+    box = Letterbox(frame.rows, frame.columns, seen.letterbox.size_px)
+    return replace(seen, frame=frame, letterbox=box)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="tune", description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--folds", type=int, nargs="+", required=True)
+    parser.add_argument("--limit", type=int, default=0, help="films per kind, source")
+    parser.add_argument("--cross-fit", type=Path, help="folder for a report")
+    options = parser.parse_args(arguments)
+    try:
+        tuned = tune_model(
+            options.model,
+            options.data,
+            folds=options.folds,
+            limit=options.limit,
+            cross_fit=options.cross_fit,
+        )
+    except InferenceError as error:
+        sys.stderr.write(f"tune: {error}\n")
+        return 1
+    for name, table in (
+        ("thresholds", asdict(tuned.thresholds)),
+        ("calibration", asdict(tuned.calibration)),
+    ):
+        sys.stdout.write(f"[{name}]\n")
+        sys.stdout.writelines(f"{key} = {value:.4f}\n" for key, value in table.items())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Thresholds found on phantom films."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from inference.errors import TrainingError
+from inference.training.dataset import read_picture
+from inference.training.evaluate import measure, read_data
+from inference.training.evaluation import tuning
+from inference.training.evaluation.serving import judge
+from inference.training.tune import judge_crosswise, see
+
+
+def looked(reader, folder):
+    films, strangers = read_data(folder)
+    return see(reader, films, strangers, read_picture)
+
+
+def test_a_shy_network_gets_a_lower_threshold(shy_reader, films):
+    studies, strangers = looked(shy_reader, films)
+    before = [judge(one.seen, shy_reader.manifest) for one in studies]
+    assert all(not case.findings.boxes for case in before)
+
+    tuned = tuning.tune(studies, strangers, shy_reader.manifest)
+
+    assert 0.05 < tuned.thresholds.opacity < 0.32
+    after = [judge(one.seen, tuned) for one in studies]
+    assert all(case.called == case.positive for case in after)
+    assert all(case.opacity_dice > 0.9 for case in after if case.positive)
+
+
+def test_calibration_makes_a_shy_network_sure(shy_reader, films):
+    studies, strangers = looked(shy_reader, films)
+    tuned = tuning.tune(studies, strangers, shy_reader.manifest)
+    scores = [judge(one.seen, tuned).score for one in studies]
+    assert min(scores[1::2]) > 0.8
+    assert max(scores[::2]) < 0.2
+
+
+def test_tuning_keeps_what_it_does_not_tune(reader, films):
+    studies, strangers = looked(reader, films)
+    tuned = tuning.tune(studies, strangers, reader.manifest)
+    kept = replace(
+        tuned,
+        thresholds=reader.manifest.thresholds,
+        calibration=reader.manifest.calibration,
+    )
+    assert kept == reader.manifest
+
+
+def test_tuning_wants_both_sick_and_clean_films(reader, films):
+    studies, strangers = looked(reader, films)
+    with pytest.raises(TrainingError, match="with opacity and films without"):
+        tuning.tune(studies[1::2], strangers, reader.manifest)
+
+
+def test_each_half_is_judged_with_what_the_other_half_fixed(shy_reader, films):
+    studies, strangers = looked(shy_reader, films)
+    cases, _ = judge_crosswise(studies, strangers, shy_reader.manifest)
+    assert sorted(case.key for case in cases) == [f"film{k:02}.png" for k in range(12)]
+    assert all(case.called == case.positive for case in cases)
+
+
+def test_the_frontal_threshold_lies_between_films_and_strangers(reader, films):
+    studies, _ = looked(reader, films)
+    found, _ = read_data(films)
+    _, met = measure(reader, found, [])
+    assert {one.refused for one in met if one.kind == "inverted"} == {"NOT_FRONTAL"}
+    point = tuning._frontal_point(studies, [])
+    assert 0.0 < point < 0.95
+
+
+def test_truth_is_drawn_on_the_small_grid(reader, films):
+    studies, _ = looked(reader, films)
+    one = studies[3]
+    assert one.opacity.shape == (160, 200)
+    assert one.opacity.sum() == pytest.approx(26 * 29, rel=0.1)
+    assert one.truths.tolist() == [[36, 40, 26, 29]]
+    assert studies[0].opacity is None
+    assert math.isnan(tuning._lung_gain(None, replace(one, lungs=(None, None))))
