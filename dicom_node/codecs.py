@@ -34,6 +34,8 @@ LOSSY = frozenset(
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _SIZ = b"\xff\x4f\xff\x51"
 _END = b"\xff\xd9"
+_TAIL_BYTES = 1024
+"""Where the end marker is looked for: senders pad with zeros, FF or leftovers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _whole(
             f"the stream holds {rows} x {columns} x {components}, the data set says"
             f" {geometry.rows} x {geometry.columns} x 1"
         )
-    if not stream.rstrip(b"\0").endswith(_END):
+    if _END not in stream[-_TAIL_BYTES:]:
         raise ValueError("the stream ends before its end marker")
     return decoder(stream)
 
