@@ -1,0 +1,161 @@
+"""Opens associations to peers and closes them whatever happens (PS3.8 section 7.1)."""
+
+import logging
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pynetdicom import _config, evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+
+from dicom_node.dimse.presentation import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+)
+from dicom_node.errors import ClassNotAccepted, NodeError, PeerBusy, PeerUnreachable
+
+_LOG = logging.getLogger(__name__)
+_MAXIMUM_PDU_BYTES = 131_072
+_REJECTED_TRANSIENT = 2
+_REASONS: Mapping[object, str] = {
+    (1, 2): "application context name not supported",
+    (1, 3): "calling AE title not recognised",
+    (1, 7): "called AE title not recognised",
+    (2, 2): "protocol version not supported",
+    (3, 1): "temporary congestion",
+    (3, 2): "local limit exceeded",
+}
+"""(source, reason) of an A-ASSOCIATE-RJ in words; PS3.8 Table 9-21."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAE:
+    """A peer that this node calls.
+
+    Parameters
+    ----------
+    ae_title
+        Its AE title.
+    host, port
+        Where it listens.
+    tls
+        Context of a client, when it talks TLS.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a peer may take.
+
+    Parameters
+    ----------
+    connection_s
+        To accept a TCP connection.
+    association_s
+        To answer an association, release or abort request.
+    message_s
+        To answer a DIMSE request.
+    network_s
+        Between bytes.
+    """
+
+    connection_s: float = 10.0
+    association_s: float = 30.0
+    message_s: float = 60.0
+    network_s: float = 60.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+@contextmanager
+def associate(
+    remote: RemoteAE,
+    contexts: Sequence[PresentationContext],
+    *,
+    calling_ae: str,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+) -> Iterator[Association]:
+    """Hold an association for the length of a block.
+
+    Parameters
+    ----------
+    remote
+        Whom to call.
+    contexts
+        What to propose.
+    calling_ae
+        Our AE title.
+    timeouts
+        How long it may take.
+
+    Raises
+    ------
+    PeerUnreachable
+        There is no connection, or the peer rejected the association for good.
+    PeerBusy
+        The peer rejected the association for now.
+    ClassNotAccepted
+        The peer accepted none of the contexts.
+    """
+    # The library would print identifiers and data sets at its own discretion.
+    _config.LOG_HANDLER_LEVEL = "none"
+    # Objects leave as they are stored, without being decoded.
+    _config.STORE_SEND_CHUNKED_DATASET = True
+    entity = ApplicationEntity(ae_title=calling_ae)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.connection_timeout = timeouts.connection_s
+    entity.acse_timeout = timeouts.association_s
+    entity.dimse_timeout = timeouts.message_s
+    entity.network_timeout = timeouts.network_s
+    association = entity.associate(
+        remote.host,
+        remote.port,
+        list(contexts),
+        ae_title=remote.ae_title,
+        max_pdu=_MAXIMUM_PDU_BYTES,
+        tls_args=None if remote.tls is None else (remote.tls, remote.host),
+        evt_handlers=[(evt.EVT_CONN_OPEN, _limit_waiting, [timeouts.network_s])],
+    )
+    if not association.is_established:
+        raise _failure(association, remote)
+    try:
+        yield association
+    except BaseException:
+        association.abort()
+        raise
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def _limit_waiting(event: evt.Event, network_s: float) -> None:
+    """Bound how long the library waits for the rest of a PDU, or to send one."""
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.settimeout(network_s)
+
+
+def _failure(association: Association, remote: RemoteAE) -> NodeError:
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        reason = (answer.result_source, answer.diagnostic) if answer else None
+        text = f"{remote} rejected the association: {_REASONS.get(reason, 'no reason')}"
+        if answer is not None and answer.result == _REJECTED_TRANSIENT:
+            return PeerBusy(text)
+        return PeerUnreachable(text)
+    if association.rejected_contexts and not association.accepted_contexts:
+        return ClassNotAccepted(0x0122, f"{remote} accepted no presentation context")
+    return PeerUnreachable(f"no association with {remote}")
