@@ -153,6 +153,28 @@ def try_again(
     )
 
 
+def hasten(tx: Transaction, destination: str, now: datetime) -> int:
+    """Make everything that waits for a destination due: it is back.
+
+    Returns
+    -------
+    int
+        How many rows would have waited longer.
+    """
+    changed = tx.execute(
+        delivery.update()
+        .where(
+            delivery.c.destination == destination,
+            _IS_PENDING,
+            delivery.c.next_try_at > now,
+        )
+        .values(next_try_at=now)
+    ).rowcount
+    if changed:
+        tx.announce(Topic.DELIVERY)
+    return changed
+
+
 def superseded(
     tx: Transaction,
     delivery_id: int,

@@ -415,7 +415,9 @@ def retry(
             delivery.c.workitem_uid == workitem_uid,
             delivery.c.state == DeliveryState.FAILED,
         )
-        .values(state=DeliveryState.PENDING, attempts=0, next_try_at=now)
+        .values(
+            state=DeliveryState.PENDING, attempts=0, created_at=now, next_try_at=now
+        )
     )
     if not again.rowcount:
         raise TransitionRefused(f"nothing of workitem {workitem_uid} has failed")
