@@ -5,6 +5,7 @@ cannot work. ``conf/node.toml`` says why each default is what it is.
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,9 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
+
+# Letters somewhere: what is all digits and dots was meant as an address.
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 EvidenceKind = Literal[
     "segmentation",
@@ -53,14 +57,19 @@ def _application_entity(title: str) -> str:
     return title
 
 
-def _network(address: str) -> str:
-    if address:
-        ipaddress.ip_network(address, strict=False)
+def _caller(address: str) -> str:
+    """Check an address, a CIDR block or a host name; empty means anywhere."""
+    try:
+        ipaddress.ip_network(address or "::", strict=False)
+    except ValueError:
+        if not _HOST_NAME.fullmatch(address):
+            msg = "neither an address, nor a CIDR block, nor a host name"
+            raise ValueError(msg) from None
     return address
 
 
 AETitle = Annotated[str, AfterValidator(_application_entity)]
-Network = Annotated[str, AfterValidator(_network)]
+Caller = Annotated[str, AfterValidator(_caller)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ListenPort = Annotated[int, Field(ge=0, le=65535)]
 
@@ -116,7 +125,7 @@ class PeerSection(Section):
     """An application entity that may talk to us."""
 
     ae_title: AETitle
-    address: Network = ""
+    address: Caller = ""
     port: Port | None = None
 
 
@@ -269,7 +278,6 @@ class EvidenceSection(Section):
         default="", max_length=24, pattern=r"^$|^[0-2](\.(0|[1-9][0-9]*))+$"
     )
     device_serial_number: str = Field(default="", max_length=64)
-    institution_name: str = Field(default="", max_length=64)
 
 
 class EligibilitySection(Section):
@@ -277,8 +285,9 @@ class EligibilitySection(Section):
 
     accept_for_processing: bool = False
     accept_secondary_capture: bool = True
-    minimum_age_years: int = Field(default=18, ge=0, le=120)
-    minimum_size_px: int = Field(default=512, ge=64)
+    secondary_capture_modalities: tuple[str, ...] = ("CR", "DX", "DR")
+    minimum_age_years: float = Field(default=18, ge=0, le=120)
+    minimum_size_px: int = Field(default=384, ge=64)
     unknown_view: Literal["analyze", "refuse"] = "analyze"
     unknown_body_part: Literal["analyze", "refuse"] = "analyze"
 

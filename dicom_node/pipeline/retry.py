@@ -144,11 +144,22 @@ def reason(error: Exception) -> Reason:
     """
     if isinstance(error, inference.UnsuitableImage | node.NotEligible):
         return Reason(error.code, error.text, Cause.IMAGE)
-    if _answer(error) is None:
-        name = type(error).__name__
-        text = f"The analysis ended with an unforeseen error ({name}); see the log."
+    if is_unforeseen(error):
+        text = f"The analysis ended with {describe(error)}; see the log."
         return Reason("INTERNAL_ERROR", text, Cause.FAILURE)
     return Reason(code_of(error), str(error), Cause.FAILURE)
+
+
+def is_unforeseen(error: Exception) -> bool:
+    """Tell whether no row of the table knows this error: a bug, ours or another's."""
+    return _answer(error) is None
+
+
+def describe(error: Exception) -> str:
+    """Put an error into words that hold no patient attribute."""
+    if is_unforeseen(error):
+        return f"an unforeseen error ({type(error).__name__})"
+    return str(error)
 
 
 def code_of(error: Exception) -> str:

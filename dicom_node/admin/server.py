@@ -1,0 +1,111 @@
+"""Runs the HTTP application in a thread of its own, on a socket bound beforehand."""
+
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+START_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where to listen, and with which certificates (PEM files)."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+    require_client_certificate: bool = False
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+class HttpServer:
+    """Start and stop of the HTTP listener.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    listener
+        Where.
+    """
+
+    def __init__(self, app: FastAPI, listener: Listener) -> None:
+        self._listener = listener
+        self._server = _Server(_config(app, listener))
+        self._thread: threading.Thread | None = None
+        self._socket: socket.socket | None = None
+
+    def start(self) -> int:
+        """Listen; return the port.
+
+        Raises
+        ------
+        OSError
+            The address cannot be bound.
+        """
+        listener = self._listener
+        family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+        self._socket = socket.create_server(
+            (listener.host, listener.port), family=family
+        )
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [self._socket]},
+            name="http",
+            daemon=True,
+        )
+        self._thread.start()
+        self._server.ready.wait(START_S)
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def listening(self) -> bool:
+        """Whether requests are answered."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self, drain_s: float) -> None:
+        """Finish the requests under way, then stop listening."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(drain_s)
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _config(app: FastAPI, listener: Listener) -> uvicorn.Config:
+    # The access log is off: query strings may hold a patient's ID.
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ssl_certfile=listener.certificate,
+        ssl_keyfile=str(listener.key) if listener.key else None,
+        ssl_ca_certs=str(listener.ca) if listener.ca else None,
+        ssl_cert_reqs=(
+            ssl.CERT_REQUIRED if listener.require_client_certificate else ssl.CERT_NONE
+        ),
+    )
+    config.load()
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return config

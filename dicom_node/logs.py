@@ -1,0 +1,88 @@
+"""What the log looks like: one sentence, then what it is about; JSON on request.
+
+No patient attribute at any level: our own sentences hold none, tracebacks are
+written without the error's text (libraries quote values there), and libraries that
+print data sets are kept quiet.
+"""
+
+import json
+import logging
+import sys
+import traceback
+import warnings
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO
+
+SUBJECTS = ("action", "workitem", "instance", "destination", "model", "peer")
+"""The ``extra`` fields that are shown."""
+CHATTY = ("pydicom", "highdicom", "pynetdicom", "apscheduler", "uvicorn", "alembic")
+
+
+def configure(
+    level: str, style: Literal["text", "json"], stream: TextIO | None = None
+) -> None:
+    """Send the log to standard error."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if style == "json" else Sentences())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # A warning about a malformed value would print the value, a patient's.
+    warnings.filterwarnings("ignore", module=r"pydicom|highdicom|pynetdicom")
+
+
+class _Frames(logging.Formatter):
+    """Shows where an error was raised and of which class, not its text."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Write the frames of the whole chain."""
+        lines: list[str] = []
+        error: BaseException | None = ei[1]
+        while error is not None:
+            lines += traceback.format_tb(error.__traceback__)
+            lines.append(f"{type(error).__module__}.{type(error).__qualname__}\n")
+            error = error.__cause__ or error.__context__
+        return "".join(lines).rstrip()
+
+
+class Sentences(_Frames):
+    """``2026-11-21T10:00:00.000Z INFO A sentence. action=… workitem=…``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        about = " ".join(
+            f"{name}={getattr(record, name)}"
+            for name in SUBJECTS
+            if hasattr(record, name)
+        )
+        head = f"{_instant(record)} {record.levelname} {record.getMessage()}"
+        line = f"{head} {about}" if about else head
+        if record.exc_info and record.exc_info[1]:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+class JsonLines(_Frames):
+    """One JSON object per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        line: dict[str, Any] = {
+            "time": _instant(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name in SUBJECTS:
+            if hasattr(record, name):
+                line[name] = getattr(record, name)
+        if record.exc_info and record.exc_info[1]:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _instant(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

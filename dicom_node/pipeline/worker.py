@@ -1,0 +1,278 @@
+"""The worker: claim a batch, keep its leases, analyse, settle each image.
+
+Batches cross studies. Every image ends in one of four ways: settled with results,
+to be tried again later, canceled with a reason, or left to the worker that took it
+over. An image whose analysis took the whole process down is tried alone.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from time import monotonic
+
+from dicom_node.encoding.evidence import EncodedEvidence
+from dicom_node.pipeline.leases import Leases
+from dicom_node.pipeline.process import Analyzed, Analyzer, Failed, Outcome, Source
+from dicom_node.pipeline.result import result
+from dicom_node.pipeline.retry import (
+    Cancel,
+    Decision,
+    Retry,
+    StepBack,
+    decide,
+    describe,
+    is_unforeseen,
+)
+from dicom_node.pipeline.route import Route
+from dicom_node.procedure_step import Outcome as Settlement
+from dicom_node.procedure_step import ProcedureSteps
+from storage.errors import StorageError
+from storage.objects import ObjectStore
+from storage.records import Cause, Evidence, Instance, NewDelivery, Reason, Workitem
+from storage.signals import Watch
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+"""A look without a wake-up; timers give them much more often."""
+
+LOST = Reason(
+    "PROCESS_LOST",
+    "The analysis of this image ended the whole process repeatedly.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works.
+
+    Parameters
+    ----------
+    name
+        Unique among all workers of the database.
+    batch_size, batch_wait_s
+        At most so many images per run; how long to wait for a fuller batch.
+    lease_s
+        Time until others may take over.
+    lost_attempts
+        How often an image may take the process down.
+    """
+
+    name: str
+    batch_size: int = 8
+    batch_wait_s: float = 0.02
+    lease_s: float = 60.0
+    lost_attempts: int = 3
+
+
+class Worker:
+    """Works off the worklist until told to stop.
+
+    Parameters
+    ----------
+    steps
+        The worklist.
+    store
+        Where images are and results go.
+    analyzer
+        The model and everything around it.
+    routes
+        Who gets which results.
+    options
+        Sizes and times.
+    """
+
+    def __init__(
+        self,
+        steps: ProcedureSteps,
+        store: ObjectStore,
+        analyzer: Analyzer,
+        routes: Sequence[Route],
+        options: WorkerOptions,
+    ) -> None:
+        self._steps = steps
+        self._store = store
+        self._analyzer = analyzer
+        self._routes = tuple(routes)
+        self._options = options
+
+    def run(self, stop: threading.Event, watch: Watch) -> None:
+        """Work until ``stop`` is set; what is claimed is finished first.
+
+        Parameters
+        ----------
+        stop
+            Ends the loop; ``watch.notify()`` makes it look.
+        watch
+            Wakes the worker for new work.
+        """
+        while not stop.is_set():
+            try:
+                worked = self.work(watch)
+            except Exception:
+                logger.exception("A batch failed.", extra={"action": "work"})
+                worked = False
+            if not worked and not stop.is_set():
+                watch.wait(self._until_work())
+
+    def work(self, watch: Watch) -> bool:
+        """Claim a batch and conclude it; tell whether there was any."""
+        claimed = self._claim(watch)
+        if not claimed:
+            return False
+        with Leases(self._steps, claimed, self._options.lease_s) as leases:
+            for batch in self._batches(claimed):
+                self._analyze(batch, leases)
+        return True
+
+    def _claim(self, watch: Watch) -> list[Workitem]:
+        size = self._options.batch_size
+        claimed = self._claim_up_to(size)
+        until = monotonic() + self._options.batch_wait_s
+        while claimed and len(claimed) < size and (left := until - monotonic()) > 0:
+            if watch.wait(left):
+                claimed += self._claim_up_to(size - len(claimed))
+        return claimed
+
+    def _claim_up_to(self, limit: int) -> list[Workitem]:
+        options = self._options
+        return self._steps.claim(options.name, limit=limit, lease_s=options.lease_s)
+
+    def _until_work(self) -> float:
+        """Time until a look without a wake-up, which no retry should wait for."""
+        try:
+            next_s = self._steps.next_claim_in()
+        except StorageError:
+            next_s = None
+        return IDLE_S if next_s is None else min(IDLE_S, max(next_s, 0.05))
+
+    def _batches(self, claimed: list[Workitem]) -> Iterator[list[Workitem]]:
+        """Set apart what may have ended a process: each of those runs alone.
+
+        The queue's order is stable, so the culprit becomes the first of them and
+        is canceled; those that only stood beside it are not.
+        """
+        lost = {step.workitem_uid: self._lost_attempts(step) for step in claimed}
+        suspects = [step for step in claimed if lost[step.workitem_uid]]
+        fresh = [step for step in claimed if not lost[step.workitem_uid]]
+        if fresh:
+            yield fresh
+        for place, step in enumerate(suspects):
+            limit = self._options.lost_attempts
+            if place == 0 and lost[step.workitem_uid] >= limit:
+                self._conclude(step, Cancel(LOST), LOST.text)
+            else:
+                yield [step]
+
+    def _lost_attempts(self, step: Workitem) -> int:
+        return self._steps.lost_attempts(step) if step.attempts > 1 else 0
+
+    def _analyze(self, claimed: Sequence[Workitem], leases: Leases) -> None:
+        started = monotonic()
+        ready = [(step, item) for step in claimed if (item := self._source(step))]
+        outcomes = self._analyzer.analyze([source for _, (_, source) in ready])
+        for (step, (instance, _)), outcome in zip(ready, outcomes, strict=True):
+            self._settle(step, instance, outcome)
+            leases.release(step)
+        logger.debug(
+            "Worked on %d images in %.3f s.",
+            len(claimed),
+            monotonic() - started,
+            extra={"action": "work"},
+        )
+
+    def _source(self, step: Workitem) -> tuple[Instance, Source] | None:
+        """Find the image; without it the step is concluded here."""
+        try:
+            instance = self._steps.instance(step)
+            path = self._store.path(instance.object_key)
+        except StorageError as error:
+            self._fail(step, error)
+            return None
+        created_at = step.started_at or step.scheduled_at
+        return instance, Source(path, instance.sha256, created_at)
+
+    def _settle(self, step: Workitem, instance: Instance, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed):
+            self._fail(step, outcome.error)
+            return
+        try:
+            self._steps.settle(step, self._settlement(step, instance, outcome))
+        except StorageError as error:
+            self._fail(step, error)
+            return
+        severity = outcome.analysis.severity.total
+        logger.info(
+            "An image is analysed: %d findings, severity %.1f %%.",
+            len(outcome.analysis.findings),
+            severity,
+            extra=_extra("analyzed", step),
+        )
+
+    def _settlement(
+        self, step: Workitem, instance: Instance, analyzed: Analyzed
+    ) -> Settlement:
+        """Store the result objects, durably, and say who gets which."""
+        evidence = [
+            self._stored(step, instance, encoded) for encoded in analyzed.evidence
+        ]
+        deliveries: list[NewDelivery] = []
+        for route in self._routes:
+            deliveries += route.deliveries(evidence)
+        numbers = result(analyzed.analysis, analyzed.context.manifest)
+        return Settlement(evidence, deliveries, numbers)
+
+    def _stored(
+        self, step: Workitem, instance: Instance, encoded: EncodedEvidence
+    ) -> Evidence:
+        stored = self._store.put(BytesIO(encoded.content))
+        dataset = encoded.dataset
+        return Evidence(
+            sop_instance_uid=str(dataset.SOPInstanceUID),
+            sop_class_uid=str(dataset.SOPClassUID),
+            series_instance_uid=str(dataset.SeriesInstanceUID),
+            study_instance_uid=instance.study_instance_uid,
+            workitem_uid=step.workitem_uid,
+            kind=encoded.kind,
+            object_key=stored.key,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            created_at=step.started_at or step.scheduled_at,
+        )
+
+    def _fail(self, step: Workitem, error: Exception) -> None:
+        decision = decide(error, step.attempts)
+        alarming = not (
+            isinstance(decision, Cancel) and decision.reason.cause is Cause.IMAGE
+        )
+        logger.log(
+            logging.WARNING if alarming else logging.INFO,
+            "An image has no result: %s.",
+            describe(error),
+            exc_info=error if is_unforeseen(error) else None,
+            extra=_extra("no-result", step),
+        )
+        self._conclude(step, decision, describe(error))
+
+    def _conclude(self, step: Workitem, decision: Decision, error: str) -> None:
+        """Write a decision down; if that fails too, the lease will run out."""
+        try:
+            match decision:
+                case Retry(after_s):
+                    self._steps.retry_later(step, after_s, error)
+                case Cancel(reason):
+                    self._steps.cancel(step, reason)
+                case StepBack():
+                    pass
+        except StorageError as failure:
+            logger.warning(
+                "An outcome could not be recorded: %s.",
+                failure,
+                extra=_extra("conclude", step),
+            )
+
+
+def _extra(action: str, step: Workitem) -> dict[str, str]:
+    return {"action": action, "workitem": step.workitem_uid}
