@@ -225,8 +225,8 @@ def _jpeg_lossless(samples: Samples, geometry: Geometry, predictor: int) -> byte
     )
 
 
-def _jpeg_lossy(samples: Samples, geometry: Geometry, bits: int) -> bytes:
-    del geometry
+def _jpeg_lossy(samples: Samples, geometry: Geometry) -> bytes:
+    bits = 8 if geometry.bits_allocated == 8 else 12  # noqa: PLR2004  all T.81 knows
     return bytes(imagecodecs.jpeg8_encode(samples, level=95, bitspersample=bits))
 
 
@@ -250,21 +250,20 @@ def _htj2k(samples: Samples, geometry: Geometry, *, reversible: bool) -> bytes:
 _jpeg_in = partial(_whole, size=_jpeg_size, decoder=imagecodecs.jpeg8_decode)
 _jpeg_ls_in = partial(_whole, size=_jpeg_size, decoder=imagecodecs.jpegls_decode)
 _j2k_in = partial(_whole, size=_j2k_size, decoder=imagecodecs.jpeg2k_decode)
-_htj2k_in = partial(_whole, size=_j2k_size, decoder=imagecodecs.htj2k_decode)
 
 _CODECS: Mapping[str, _Codec] = {
     uid.RLELossless: _Codec(_unpack_rle, _pack_rle),
-    uid.JPEGBaseline8Bit: _Codec(_jpeg_in, partial(_jpeg_lossy, bits=8)),
-    uid.JPEGExtended12Bit: _Codec(_jpeg_in, partial(_jpeg_lossy, bits=12)),
+    uid.JPEGBaseline8Bit: _Codec(_jpeg_in, _jpeg_lossy),
+    uid.JPEGExtended12Bit: _Codec(_jpeg_in, _jpeg_lossy),
     uid.JPEGLossless: _Codec(_jpeg_in, partial(_jpeg_lossless, predictor=4)),
     uid.JPEGLosslessSV1: _Codec(_jpeg_in, partial(_jpeg_lossless, predictor=1)),
     uid.JPEGLSLossless: _Codec(_jpeg_ls_in, partial(_jpeg_ls, near=0)),
     uid.JPEGLSNearLossless: _Codec(_jpeg_ls_in, partial(_jpeg_ls, near=2)),
     uid.JPEG2000Lossless: _Codec(_j2k_in, partial(_j2k, level=0)),
     uid.JPEG2000: _Codec(_j2k_in, partial(_j2k, level=60)),
-    uid.HTJ2KLossless: _Codec(_htj2k_in, partial(_htj2k, reversible=True)),
-    uid.HTJ2KLosslessRPCL: _Codec(_htj2k_in, partial(_htj2k, reversible=True)),
-    uid.HTJ2K: _Codec(_htj2k_in, partial(_htj2k, reversible=False)),
+    uid.HTJ2KLossless: _Codec(_j2k_in, partial(_htj2k, reversible=True)),
+    uid.HTJ2KLosslessRPCL: _Codec(_j2k_in, partial(_htj2k, reversible=True)),
+    uid.HTJ2K: _Codec(_j2k_in, partial(_htj2k, reversible=False)),
 }
 
 DECODABLE = frozenset(_CODECS)

@@ -34,6 +34,7 @@ _METHODS: Mapping[str, str] = {
     uid.HTJ2K: "ISO_15444_15",
 }
 """Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1)."""
+_MOST_BITS = {uid.JPEGBaseline8Bit: 8, uid.JPEGExtended12Bit: 12}
 _NAMESPACE = uuid.UUID("5a0d3f6e-7a2c-4d39-9a55-9d8a4c1f7b10")
 
 
@@ -96,8 +97,7 @@ def synthetic_dataset(  # noqa: PLR0913  the film's own properties, all with def
     overrides
         Attributes by keyword, applied last; ``None`` removes the attribute.
     """
-    if transfer_syntax == uid.JPEGBaseline8Bit:
-        bits_stored = 8
+    bits_stored = min(bits_stored, _MOST_BITS.get(transfer_syntax, 16))
     pixels, _ = synthetic_radiograph(
         seed, rows, columns, opacities=opacities, bits_stored=bits_stored
     )
