@@ -1,0 +1,221 @@
+"""``cxr-node export``: a checkpoint becomes a model folder that the node can serve.
+
+Writes ``model.onnx`` and ``manifest.toml``; the graph must answer as torchvision does
+on real films before it is let out.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from inference.errors import InferenceError, TrainingError
+from inference.manifest import (
+    FILE_NAME,
+    Calibration,
+    ModelManifest,
+    Precision,
+    Thresholds,
+    sha256_of,
+    write_manifest,
+)
+from inference.onnx_runner import OnnxModelRunner
+from inference.preprocess import preprocess
+from inference.training.checkpoint import load, read_checkpoint
+from inference.training.dataset import ReadFrame, read_picture
+from inference.training.graph import OPSET, BatchedNet, write_graph
+from inference.training.network import CxrNet
+from inference.training.parity import Parity, compare
+from inference.training.precision import halve_weights, quantise
+
+log = logging.getLogger(__name__)
+
+PARITY_FILMS = 16
+INTENDED_USE = (
+    "Research: outlines lung opacities and lungs on frontal chest radiographs."
+    " Not for clinical use."
+)
+LICENCE = "Research use only; see MODEL_CARD.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the model folder shall say of itself.
+
+    Parameters
+    ----------
+    name, version
+        Of the model.
+    precision
+        Of the weights.
+    thresholds, calibration, metrics
+        Fixed on validation data.
+    intended_use, licence
+        In words.
+    """
+
+    name: str
+    version: str
+    precision: Precision = "fp32"
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    calibration: Calibration = field(default_factory=Calibration)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    intended_use: str = INTENDED_USE
+    licence: str = LICENCE
+
+
+def export(
+    checkpoint: Path,
+    output: Path,
+    order: Order,
+    films: Sequence[Path],
+    read_frame: ReadFrame = read_picture,
+) -> ModelManifest:
+    """Write a model folder and check it against torchvision.
+
+    Parameters
+    ----------
+    checkpoint
+        Of a training run; its averaged weights are taken.
+    output
+        The model folder; made when missing.
+    order
+        What it shall say of itself.
+    films
+        Real radiographs: the first are compared, all calibrate an int8 trunk.
+    read_frame
+        Reads them.
+
+    Raises
+    ------
+    TrainingError
+        The checkpoint is unusable, there is no film, or the answers differ.
+    """
+    if not films:
+        raise TrainingError("export wants real films to check the graph on")
+    net, recipe = load(checkpoint)
+    if recipe.data.normalisation != "none":
+        raise TrainingError(
+            f"{checkpoint}: trained with normalisation"
+            f" {recipe.data.normalisation!r}, which serving does not do"
+        )
+    inputs = read_inputs(films, recipe.network.input_px, read_frame)
+    output.mkdir(parents=True, exist_ok=True)
+    manifest, _ = build_folder(
+        net, output, order, inputs, read_checkpoint(checkpoint).data_digest
+    )
+    return manifest
+
+
+def build_folder(
+    net: CxrNet,
+    output: Path,
+    order: Order,
+    inputs: Sequence[NDArray[np.float32]],
+    data_digest: str,
+) -> tuple[ModelManifest, Parity]:
+    """Write graph and manifest of a network in memory, and compare them."""
+    batched = BatchedNet(net)
+    path = output / "model.onnx"
+    write_graph(batched, path)
+    if order.precision == "fp16":
+        halve_weights(path)
+    elif order.precision == "int8":
+        quantise(path, inputs)
+    manifest = ModelManifest(
+        name=order.name,
+        version=order.version,
+        sha256=sha256_of(path),
+        input_size_px=batched.size_px,
+        max_instances=batched.instances,
+        intended_use=order.intended_use,
+        licence=order.licence,
+        training_data_digest=data_digest,
+        precision=order.precision,
+        opset=OPSET,
+        thresholds=order.thresholds,
+        calibration=order.calibration,
+        metrics=order.metrics,
+    )
+    write_manifest(output, manifest)
+    found = _check(net, output, inputs[:PARITY_FILMS])
+    log.info("Parity with torchvision: %s", found, extra={"action": "model-parity"})
+    # 8 bits change the answers; whether they hold is for the metrics to say.
+    if order.precision != "int8" and not found.holds:
+        (output / FILE_NAME).unlink()
+        raise TrainingError(
+            f"{path}: the graph does not answer as torchvision: {found}"
+        )
+    return manifest, found
+
+
+def _check(net: CxrNet, folder: Path, inputs: Sequence[NDArray[np.float32]]) -> Parity:
+    with closing(OnnxModelRunner(folder, "cpu")) as runner:
+        runner.load()
+        return compare(net, runner, inputs)
+
+
+def read_inputs(
+    films: Sequence[Path], size_px: int, read_frame: ReadFrame
+) -> list[NDArray[np.float32]]:
+    """Read films as the node would feed them: float32 (1, S, S) each."""
+    return [
+        preprocess(read_frame(path), size_px)[0]
+        for path in tqdm(films, desc="read", unit="film")
+    ]
+
+
+def find_films(folder: Path, most: int) -> list[Path]:
+    """Pick films spread evenly over a folder's pictures.
+
+    Raises
+    ------
+    TrainingError
+        There are none.
+    """
+    kinds = {".jpg", ".jpeg", ".png", ".dcm"}
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in kinds)
+    if not found:
+        raise TrainingError(f"{folder}: no pictures to check the graph on")
+    return found[:: max(1, len(found) // most)][:most]
+
+
+def main(
+    arguments: Sequence[str] | None = None, read_frame: ReadFrame = read_picture
+) -> int:
+    """Export from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="export", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="model folder")
+    parser.add_argument("--films", type=Path, required=True, help="real radiographs")
+    parser.add_argument("--count", type=int, default=64, help="how many of them")
+    parser.add_argument("--name", help="default: the folder's name")
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    told = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    order = Order(
+        name=told.name or told.output.name,
+        version=told.version,
+        precision=told.precision,
+    )
+    try:
+        films = find_films(told.films, told.count)
+        manifest = export(told.checkpoint, told.output, order, films, read_frame)
+    except InferenceError as error:
+        sys.stderr.write(f"export: {error}\n")
+        return 1
+    sys.stdout.write(f"{told.output / manifest.file} {manifest.sha256}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Smaller graphs: half-precision weights on disk, or an 8-bit trunk for the CPU.
+
+fp16 halves the file; ONNX Runtime widens the weights when it loads them, so that the
+arithmetic stays float32. int8 is static quantisation (QDQ, per channel) of the
+convolutions; heads' last layers stay float32.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import quantization
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from tqdm import tqdm
+
+from inference.errors import TrainingError
+from inference.manifest import INPUTS
+
+# Below this the cast costs more than the bytes.
+_LEAST_VALUES = 1024
+# A node whose name ends so answers directly; 8 bits would show in the answer.
+_LAST_LAYERS = (
+    "/dense_head/logits/Conv",
+    "/dense_head/refine/refine.0/Conv",
+    "/head/cls_logits/Conv",
+    "/head/bbox_pred/Conv",
+    "/mask_predictor/mask_fcn_logits/Conv",
+)
+
+
+def halve_weights(path: Path) -> None:
+    """Store weights as float16, widened in the graph; in place.
+
+    Raises
+    ------
+    TrainingError
+        A weight is too large for float16.
+    """
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in list(model.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < _LEAST_VALUES:
+            continue
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            raise TrainingError(f"{tensor.name}: a weight is too large for fp16")
+        narrow = f"{tensor.name}.fp16"
+        casts.append(
+            helper.make_node("Cast", [narrow], [tensor.name], to=TensorProto.FLOAT)
+        )
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), narrow))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+class _Films(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Feeds films to the calibration, one at a time."""
+
+    def __init__(self, films: Sequence[NDArray[np.float32]]) -> None:
+        self._waiting: Iterator[NDArray[np.float32]] = iter(
+            tqdm(films, desc="calibrate", unit="film")
+        )
+
+    def get_next(self) -> dict[str, Any] | None:
+        """Give the next film, then ``None``."""
+        film = next(self._waiting, None)
+        return None if film is None else {INPUTS[0]: film[None]}
+
+
+def quantise(path: Path, films: Sequence[NDArray[np.float32]]) -> None:
+    """Make the convolutions 8-bit; in place.
+
+    Parameters
+    ----------
+    path
+        A float32 graph.
+    films
+        float32 (1, S, S) each: what the ranges are measured on.
+
+    Raises
+    ------
+    TrainingError
+        There is no film to measure on.
+    """
+    if not films:
+        raise TrainingError("int8 wants films to calibrate on; none were given")
+    graph = onnx.load(str(path), load_external_data=False).graph
+    keep = [
+        node.name
+        for node in graph.node
+        if node.name.endswith(_LAST_LAYERS) or node.op_type != "Conv"
+    ]
+    level = logging.getLogger().level
+    with TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            str(prepared),
+            str(path),
+            _Films(films),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=keep,
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
+        )
+    logging.getLogger().setLevel(level)
