@@ -261,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folds", type=int, nargs="*", default=[], help="default: all")
     parser.add_argument("--output", type=Path, required=True, help="results go here")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--replicates", type=int, default=REPLICATES)
     parser.add_argument(
         "--pool", type=Path, nargs="+", help="cases.json of other runs, instead"
     )
@@ -269,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("either --model and --data, or --pool")
     try:
         if options.pool:
-            pool(options.pool, options.output)
+            pool(options.pool, options.output, options.replicates)
         else:
             evaluate(
                 options.model,
@@ -277,6 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.output,
                 folds=options.folds,
                 device=options.device,
+                replicates=options.replicates,
             )
     except InferenceError as error:
         sys.stderr.write(f"evaluate: {error}\n")

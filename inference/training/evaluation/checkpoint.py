@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inference.manifest import ModelManifest, sha256_of
 from inference.runner import MASK_SIZE_PX, Prediction
-from inference.training.engine import load
+from inference.training.checkpoint import load
 
 
 class CheckpointRunner:

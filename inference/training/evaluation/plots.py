@@ -35,7 +35,8 @@ def _films(path: Path, cases: Sequence[Case]) -> Path:
         _roc(roc, source, [case for case in known if case.source == source])
     roc.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
     roc.set(xlabel="1 - specificity", ylabel="sensitivity", title="Any opacity")
-    roc.legend(fontsize="x-small")
+    if roc.get_legend_handles_labels()[0]:
+        roc.legend(fontsize="x-small")
     _froc(froc, [case for case in known if case.exhaustive])
     _reliability(reliability, known)
     figure.savefig(path, dpi=110)

@@ -101,7 +101,7 @@ def tabulate(
     about
         Model, data and settings, stored as they are.
     replicates
-        Of the bootstrap.
+        Of the bootstrap; half as many within subgroups.
     """
     return {
         "about": dict(about),
@@ -113,7 +113,7 @@ def tabulate(
         "by": {
             by: {
                 name: {"films": len(part)}
-                | _plain(summarise(part, METRICS, replicates))
+                | _plain(summarise(part, METRICS, replicates // 2))
                 for name, part in split(cases, by).items()
             }
             for by in SUBGROUPS
