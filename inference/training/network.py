@@ -378,8 +378,9 @@ class CxrNet(nn.Module):
         dense = self.dense_head(pyramid, trunk["stem"]).float()
         image = self.image_head(trunk["3"], dense).float()
         if targets is not None:
-            losses = dense_losses(dense, targets["dense"])
-            losses |= image_losses(image, targets["image"], targets["image_weight"])
+            losses = image_losses(image, targets["image"], targets["image_weight"])
+            if self.recipe.dense:
+                losses |= dense_losses(dense, targets["dense"])
             if self.recipe.mask_rcnn:
                 losses |= self._instance_losses(images, pyramid, targets["instances"])
             return losses

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from inference.errors import TrainingError
 
@@ -18,6 +25,14 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _none_when_empty(value: object) -> object:
+    """TOML has no null: an empty string says none."""
+    return None if value == "" else value
+
+
+Optional = BeforeValidator(_none_when_empty)
 
 ANCHOR_STRIDES_PX = (4, 8, 16, 32, 64)
 
@@ -71,7 +86,7 @@ class DataRecipe(_Table):
     not_frontal
         Folders of pictures that are no frontal chest radiograph.
     validation_fold
-        Fold that is only looked at; ``None`` trains on everything.
+        Fold that is only looked at; ``""`` trains on everything.
     folds
         Number of folds that patients without a ``fold`` are dealt into.
     box_weight
@@ -91,7 +106,7 @@ class DataRecipe(_Table):
     coco: tuple[CocoSource, ...] = ()
     rsna: tuple[RsnaSource, ...] = ()
     not_frontal: tuple[Path, ...] = ()
-    validation_fold: int | None = 0
+    validation_fold: Annotated[int | None, Optional] = 0
     folds: Count = 5
     box_weight: Fraction = 0.3
     box_shape: Literal["ellipse", "rectangle"] = "ellipse"
@@ -110,7 +125,7 @@ class NetworkRecipe(_Table):
     backbone
         torchvision ResNet; batch norm is folded into the convolutions.
     weights
-        State dict to start from: ``.npz`` or ``.pt``; ``None`` starts at random.
+        State dict to start from: ``.npz`` or ``.pt``; ``""`` starts at random.
     stride_in_1x1
         Stride of a stage on its first 1x1 convolution (ResNet v1).
     trainable_stages
@@ -136,7 +151,7 @@ class NetworkRecipe(_Table):
 
     input_px: int = Field(default=512, ge=64, multiple_of=64)
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
-    weights: Path | None = None
+    weights: Annotated[Path | None, Optional] = None
     stride_in_1x1: bool = False
     trainable_stages: int = Field(default=5, ge=0, le=5)
     fpn_channels: Count = 256
