@@ -162,7 +162,7 @@ def _report(dataset: Dataset, source: Dataset) -> Defects:
     ):
         setattr(root, keyword, dataset.get(keyword))
     try:
-        MeasurementReport.from_sequence([root]).get_planar_roi_measurement_groups()
+        MeasurementReport.from_sequence([root], copy=False)
     except (ValueError, AttributeError, TypeError, IndexError) as error:
         yield f"the content tree does not read back ({type(error).__name__})"
 

@@ -11,7 +11,13 @@ from io import BytesIO
 
 from pydicom.dataset import Dataset
 
-from dicom_node.encoding import measurement_report, segmentation
+from dicom_node.encoding import (
+    encapsulated_pdf,
+    measurement_report,
+    presentation_state,
+    secondary_capture,
+    segmentation,
+)
 from dicom_node.encoding.check import check
 from dicom_node.encoding.identity import EvidenceContext, ReportClass
 from inference.findings import Analysis
@@ -63,13 +69,38 @@ def _report(report_class: ReportClass | None) -> Encoder:
     return encode
 
 
+def _presentation_state(
+    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
+) -> Dataset | None:
+    return presentation_state.encode(source, analysis, context)
+
+
 KINDS: Mapping[str, Encoder] = {
     segmentation.OPACITIES: _opacities,
     segmentation.LUNGS: _lungs,
     measurement_report.KIND: _report(None),
+    presentation_state.KIND: _presentation_state,
+    secondary_capture.KIND: secondary_capture.encode,
+    encapsulated_pdf.KIND: encapsulated_pdf.encode,
     "measurement-report-comprehensive": _report("comprehensive"),
     "measurement-report-enhanced": _report("enhanced"),
 }
+
+"""How each kind is made; ``None`` when it has nothing to say."""
+
+FALLBACKS: Mapping[str, tuple[str, ...]] = {
+    measurement_report.KIND: (
+        "measurement-report-comprehensive",
+        "measurement-report-enhanced",
+        encapsulated_pdf.KIND,
+    ),
+    segmentation.OPACITIES: (presentation_state.KIND, secondary_capture.KIND),
+    segmentation.LUNGS: (),
+    presentation_state.KIND: (secondary_capture.KIND,),
+    secondary_capture.KIND: (),
+    encapsulated_pdf.KIND: (secondary_capture.KIND,),
+}
+"""The next best, in order, when an archive does not accept a kind's SOP class."""
 
 
 def encode_all(

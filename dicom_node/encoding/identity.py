@@ -15,6 +15,7 @@ from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
 from pydicom.dataset import Dataset
 
 from dicom_node.encoding import codes, header
+from dicom_node.encoding.character_sets import restore_character_set
 from inference.manifest import ModelManifest
 
 _NAMESPACE = UUID("6f1c9f0e-3f57-5c0b-9a53-1f1b7f0c2d11")
@@ -242,7 +243,7 @@ def finish(
         f"{context.manifest.name} {context.manifest.version}"[:64],
     ]
     result.ContributingEquipmentSequence = _equipment(clean, context)
-    header.restore_character_set(result, source)
+    restore_character_set(result, source)
     return result
 
 

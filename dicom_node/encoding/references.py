@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
+from dicom_node.encoding import codes
 from dicom_node.encoding.identity import ObjectReference
 
 
@@ -37,6 +39,13 @@ def instance(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = sop_class_uid
     item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item
+
+
+def source_image(clean: Dataset) -> Dataset:
+    """Build a Source Image item: what a derived picture was made of (C.12.4.1)."""
+    item = instance(clean.SOPClassUID, clean.SOPInstanceUID)
+    item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.SOURCE_IMAGE)]
     return item
 
 

@@ -1,0 +1,86 @@
+"""Specific Character Set: read whatever is declared, write what the source used.
+
+Headers are decoded into Unicode to build results, and results go back to the source's
+character set where that can hold every text (PS3.3 C.12.1.1.2, PS3.5 section 6.1).
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+
+from pydicom import charset
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.valuerep import VR
+
+UNICODE = "ISO_IR 192"
+_TEXT_VRS = {VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UT}
+# Each of these resets code extensions (PS3.5 6.1.2.5.3).
+_DELIMITERS = set(b"\\^=")
+
+
+def python_codecs(source: Dataset) -> tuple[str, ...]:
+    """Python codecs of Specific Character Set; empty when it says nothing usable."""
+    terms = character_set(source)
+    if not terms or any(term not in charset.python_encoding for term in terms):
+        return ()
+    return tuple(charset.python_encoding[term] for term in terms)
+
+
+def character_set(source: Dataset) -> list[str]:
+    """Terms of the source's Specific Character Set (PS3.3 C.12.1.1.2)."""
+    if "SpecificCharacterSet" not in source:
+        return []
+    value = source.get_item("SpecificCharacterSet").value or ""
+    if isinstance(value, bytes):
+        value = value.decode("ascii", errors="replace")
+    terms = value.split("\\") if isinstance(value, str) else list(value)
+    return [str(term).strip(" \0") for term in terms] if any(terms) else []
+
+
+def decode(value: bytes, encodings: Sequence[str]) -> str:
+    """Decode by the declared character set, else as what it most likely is."""
+    if value.isascii() and b"\x1b" not in value:
+        return value.decode("ascii")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for codecs in (encodings, ("utf-8",)):
+            try:
+                if codecs:
+                    return charset.decode_bytes(value, codecs, _DELIMITERS)
+            except (UserWarning, UnicodeError, LookupError):
+                continue
+    return value.decode("latin-1")
+
+
+def restore_character_set(result: Dataset, source: Dataset) -> None:
+    """Go back to the source's character set where it can hold every text."""
+    terms, codecs = character_set(source), python_codecs(source)
+    texts = [text for text in _all_texts(result) if not text.isascii()]
+    if texts and not all(_encodable(text, codecs) for text in texts):
+        result.SpecificCharacterSet = UNICODE
+    elif codecs:
+        result.SpecificCharacterSet = terms[0] if len(terms) == 1 else terms
+    else:
+        result.pop("SpecificCharacterSet", None)
+
+
+def _all_texts(dataset: Dataset) -> Iterator[str]:
+    for element in dataset:
+        if element.VR == VR.SQ:
+            for item in element.value:
+                yield from _all_texts(item)
+        elif element.VR in _TEXT_VRS and element.value:
+            many = isinstance(element.value, MultiValue)
+            yield from map(str, element.value if many else [element.value])
+
+
+def _encodable(text: str, codecs: Sequence[str]) -> bool:
+    if not codecs:
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            encoded = charset.encode_string(text, codecs)
+            return charset.decode_bytes(encoded, codecs, _DELIMITERS) == text
+        except (UserWarning, UnicodeError, LookupError):
+            return False
