@@ -28,7 +28,7 @@ Precision = Literal["fp32", "fp16", "int8"]
 
 _SIZES_PX = range(32, 4097, 2)
 _INSTANCES = range(1, 257)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _T = TypeVar("_T")
 

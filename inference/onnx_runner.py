@@ -112,7 +112,7 @@ class OnnxModelRunner:
                 list(self._manifest.outputs), {self._manifest.inputs[0]: batch}
             )
         except _ERRORS as error:
-            raise _translated(error, "the model failed") from error
+            raise translated(error, "the model failed") from error
         return [Prediction(*parts) for parts in zip(*outputs, strict=True)]
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class OnnxModelRunner:
         try:
             return onnxruntime.InferenceSession(path, options, providers=providers)
         except _ERRORS as error:
-            raise _translated(error, "the model cannot be loaded") from error
+            raise translated(error, "the model cannot be loaded") from error
 
     def _check_signature(self, session: onnxruntime.InferenceSession) -> None:
         size = self._manifest.input_size_px
@@ -187,7 +187,8 @@ class OnnxModelRunner:
                 )
 
 
-def _translated(error: BaseException, sentence: str) -> ModelFailed:
+def translated(error: BaseException, sentence: str) -> ModelFailed:
+    """Turn what ONNX Runtime raised into an error of this package."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     lowered = str(error).lower()
     if isinstance(error, MemoryError) or any(w in lowered for w in _MEMORY_WORDS):

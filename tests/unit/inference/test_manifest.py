@@ -1,0 +1,153 @@
+"""The manifest: read back as written, refused when it lies, digests held to."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.errors import DigestMismatch, ManifestInvalid, ModelNotFound
+from inference.manifest import (
+    Calibration,
+    Thresholds,
+    find_model,
+    model_folders,
+    read_manifest,
+    sha256_of,
+    verify,
+    write_manifest,
+)
+from tests.fakes_inference import scripted_manifest
+
+
+def test_a_manifest_is_read_back_as_it_was_written(tmp_path):
+    manifest = scripted_manifest(
+        name="ward-3_v1.2",
+        intended_use='a "quoted" use\nover two lines, with ü and \\',
+        precision="fp16",
+        thresholds=Thresholds(score=0.3, opacity=0.45, minimum_area=0.01),
+        calibration=Calibration(bias=-0.5, image=0.8, instance=0.25),
+        metrics={"auroc any opacity": 0.93, "lung dice": 1.0},
+    )
+    write_manifest(tmp_path, manifest)
+    assert read_manifest(tmp_path) == manifest
+
+
+def test_a_folder_without_manifest_is_no_model(tmp_path):
+    with pytest.raises(ModelNotFound):
+        read_manifest(tmp_path)
+
+
+def rewrite(folder, old: str, new: str) -> None:
+    path = write_manifest(folder, scripted_manifest())
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('version = "1"', "", "missing key version"),
+        ('version = "1"', "version = 1", "version is not of type str"),
+        ('version = "1"', 'version = ""', "version is empty"),
+        ('version = "1"', 'version = "1"\ncolour = "red"', "unknown key colour"),
+        ('name = "scripted"', 'name = "../secrets"', "name is not a plain name"),
+        ('file = "model.onnx"', 'file = "../m.onnx"', "file is not a file name"),
+        ("= 128", "= 127", "input_size_px"),
+        ("= 128", "= true", "input_size_px is not of type int"),
+        ("max_instances = 8", "max_instances = 0", "max_instances"),
+        ('["lung_opacity"]', '["cardiomegaly"]', "labels"),
+        ('["lung_opacity"]', "[1]", "labels is not of type str"),
+        ('["lung_opacity"]', '"lung_opacity"', "labels is not a list of strings"),
+        ("0" * 64, "0" * 63, "sha256"),
+        ('precision = "fp32"', 'precision = "fp8"', "precision is unknown"),
+        ("percentiles 0.5", "percentiles 1.5", "normalisation is unknown"),
+        ('"frontal" = 0.5', '"frontal" = 1.5', "thresholds.frontal"),
+        ('"frontal" = 0.5', '"lateral" = 0.5', "unknown key thresholds.lateral"),
+        ('"bias" = 0.0', '"bias" = nan', "not finite"),
+        ('"bias" = 0.0', '"bias" = "0"', "calibration.bias is not of type float"),
+        ("[metrics]", '[metrics]\nauroc = "high"', "metrics is not a table of numbers"),
+        ("[thresholds]", "[[thresholds]]", "thresholds is not a table"),
+        ("[thresholds]", "[thresholds", "manifest.toml"),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_refused_with_the_place(
+    tmp_path, old, new, sentence
+):
+    rewrite(tmp_path, old, new)
+    with pytest.raises(ManifestInvalid) as caught:
+        read_manifest(tmp_path)
+    assert sentence in str(caught.value)
+    assert "manifest.toml" in str(caught.value)
+
+
+def test_a_manifest_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "manifest.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ManifestInvalid):
+        read_manifest(tmp_path)
+
+
+def test_a_whole_number_will_do_for_a_threshold(tmp_path):
+    rewrite(tmp_path, '"frontal" = 0.5', '"frontal" = 0')
+    assert read_manifest(tmp_path).thresholds.frontal == 0.0
+
+
+def test_the_right_file_passes_and_a_changed_one_does_not(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    manifest = scripted_manifest(sha256=sha256_of(path))
+    verify(tmp_path, manifest)
+
+    path.write_bytes(b"other weights")
+    with pytest.raises(DigestMismatch):
+        verify(tmp_path, manifest)
+
+    path.unlink()
+    with pytest.raises(ModelNotFound):
+        verify(tmp_path, manifest)
+
+
+def test_models_are_found_by_name_and_earlier_roots_win(tmp_path):
+    for root, name in (("site", "a"), ("built-in", "a"), ("built-in", "b")):
+        folder = tmp_path / root / name
+        folder.mkdir(parents=True)
+        write_manifest(folder, scripted_manifest(name=name))
+    search = (tmp_path / "site", tmp_path / "built-in")
+
+    assert find_model("a", search) == tmp_path / "site" / "a"
+    assert find_model("b", search) == tmp_path / "built-in" / "b"
+    assert [path.name for path in model_folders(search)] == ["a", "b"]
+    assert model_folders(search)[0] == tmp_path / "site" / "a"
+
+
+@pytest.mark.parametrize("name", ["c", "../a", "", "a/b", "/etc"])
+def test_an_unknown_model_is_refused_with_those_at_hand(tmp_path, name):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    write_manifest(folder, scripted_manifest(name="a"))
+    with pytest.raises(ModelNotFound, match="at hand: a"):
+        find_model(name, (tmp_path,))
+
+
+def test_no_calibration_leaves_the_image_heads_probability_alone():
+    film = Calibration().film(image=0.3, instance=0.9, dense=0.9)
+    assert film == pytest.approx(0.3)
+
+
+def test_a_temperature_of_two_halves_the_logit():
+    found = Calibration(finding_scale=0.5).finding(0.9)
+    assert found == pytest.approx(1 / (1 + math.exp(-math.log(9) / 2)))
+
+
+@given(
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(-20, 20),
+    st.floats(-5, 5),
+)
+def test_calibrated_scores_are_probabilities(image, instance, dense, bias, weight):
+    calibration = Calibration(bias, weight, weight, weight, bias, weight)
+    assert 0 <= calibration.film(image=image, instance=instance, dense=dense) <= 1
+    assert 0 <= calibration.finding(image) <= 1
