@@ -33,6 +33,7 @@ EvidenceKind = Literal[
     "measurement-report-enhanced",
     "presentation-state",
     "secondary-capture",
+    "pdf",
 ]
 
 

@@ -15,11 +15,15 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
 
 from dicom_node import frames
 from dicom_node.eligibility import EligibilityRules, check
 from dicom_node.encoding.evidence import EncodedEvidence, encode_all
 from dicom_node.encoding.identity import EvidenceContext
+from dicom_node.errors import DatasetInvalid
+from dicom_node.header import UNREADABLE, read_header, skip_file_meta
 from inference.errors import ModelFailed, OutOfMemory
 from inference.findings import Analysis
 from inference.frame import Frame
@@ -128,8 +132,9 @@ class Analyzer:
                 yield _guarded(self._conclude, item, answer)
 
     def _prepare(self, source: Source) -> _Prepared:
+        # The header first: what is not eligible need not be decodable.
+        check(_header(source.path), self._rules)
         dataset, frame = frames.read(source.path)
-        check(dataset, self._rules)
         size_px = self._runner.manifest.input_size_px
         tensor, letterbox = preprocess(frame, size_px)
         return _Prepared(source, dataset, frame, tensor, letterbox)
@@ -168,6 +173,16 @@ class Analyzer:
         )
         evidence = encode_all(self._kinds, item.dataset, item.frame, analysis, context)
         return Analyzed(item.dataset, item.frame, analysis, tuple(evidence), context)
+
+
+def _header(path: Path) -> Dataset:
+    try:
+        syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
+    except (InvalidDicomError, *UNREADABLE) as error:
+        raise DatasetInvalid("not a DICOM file") from error
+    with path.open("rb") as stream:
+        skip_file_meta(stream)
+        return read_header(stream, syntax)
 
 
 def _guarded(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Failed:

@@ -1,0 +1,152 @@
+"""``analyze``: files in, results beside them, no network and no database."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from tqdm import tqdm
+
+from dicom_node import logs, wiring
+from dicom_node.cli.network import dicom_files
+from dicom_node.cli.options import AnyPath, FolderPath, config_option
+from dicom_node.encoding import overlay
+from dicom_node.header import UNREADABLE
+from dicom_node.node import clock
+from dicom_node.pipeline.process import Analyzed, Analyzer, Outcome, Source
+from dicom_node.pipeline.result import model, result
+from dicom_node.pipeline.retry import is_unforeseen, reason
+from dicom_node.settings import Settings
+from inference.manifest import ModelManifest
+from storage.records import Cause
+
+KINDS = (
+    "segmentation",
+    "lung-segmentation",
+    "measurement-report",
+    "presentation-state",
+)
+ANALYZED, NOT_ELIGIBLE, FAILED = "analyzed", "not eligible", "failed"
+ANY_FAILED, NONE_ELIGIBLE = 1, 3
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=AnyPath, metavar="IMAGE…")
+@click.option(
+    "--output", type=FolderPath, required=True, help="Results go to DIR/<UID>/."
+)
+@config_option
+def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
+    """Analyse DICOM files, and those in folders; no network.
+
+    Writes SEG, SR, GSPS, overlay.png and result.json for each image. Exits 1 when
+    any failed, 3 when none was eligible.
+    """
+    settings = Settings.load(config)
+    logs.configure("ERROR", "text")
+    files = list(dicom_files(paths))
+    if not files:
+        raise click.UsageError("there is no DICOM file in these folders")
+    with closing(wiring.runner(settings)) as runner:
+        runner.load()
+        context = wiring.context(settings, runner.manifest)
+        kinds = tuple(
+            dict.fromkeys(
+                (
+                    *KINDS,
+                    *(kind for one in settings.destinations for kind in one.evidence),
+                )
+            )
+        )
+        analyzer = Analyzer(runner, wiring.rules(settings), context, kinds)
+        states = _analyze_all(
+            analyzer, files, output, settings.model.batch_size, runner.manifest
+        )
+    click.echo(", ".join(f"{states.count(s)} {s}" for s in sorted(set(states))))
+    if FAILED in states:
+        raise SystemExit(ANY_FAILED)
+    if ANALYZED not in states:
+        raise SystemExit(NONE_ELIGIBLE)
+
+
+def _analyze_all(
+    analyzer: Analyzer,
+    files: Sequence[Path],
+    output: Path,
+    batch_size: int,
+    manifest: ModelManifest,
+) -> list[str]:
+    states = []
+    # No bar where nobody looks.
+    with tqdm(total=len(files), unit="image", disable=None) as progress:
+        for batch in _batches(files, batch_size):
+            sources = [Source(path, _sha256(path), clock()) for path in batch]
+            outcomes = analyzer.analyze(sources)
+            for path, outcome in zip(batch, outcomes, strict=True):
+                described = describe(outcome, manifest)
+                write(outcome, described, output / name_of(path, outcome))
+                states.append(described["state"])
+                progress.update()
+                if described["state"] != ANALYZED:
+                    code, text = described["reason"].values()
+                    progress.write(f"{path}: {described['state']}: {code}: {text}")
+    return states
+
+
+def describe(outcome: Outcome, manifest: ModelManifest) -> dict[str, Any]:
+    """Put an outcome into the words of ``result.json``."""
+    if isinstance(outcome, Analyzed):
+        numbers = result(outcome.analysis, manifest)
+        return {"state": ANALYZED, "reason": None, **numbers}
+    why = reason(outcome.error)
+    return {
+        "state": NOT_ELIGIBLE if why.cause is Cause.IMAGE else FAILED,
+        "reason": {"code": why.code, "text": why.text},
+        "severity": None,
+        "findings": [],
+        "model": model(manifest),
+    }
+
+
+def write(outcome: Outcome, described: dict[str, Any], folder: Path) -> None:
+    """Write an image's results into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(described, indent=2, ensure_ascii=False)
+    (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+    if isinstance(outcome, Analyzed):
+        for item in outcome.evidence:
+            (folder / f"{item.kind}.dcm").write_bytes(item.content)
+        picture = overlay.draw(outcome.frame, outcome.analysis, context=outcome.context)
+        picture.save(folder / "overlay.png")
+    elif is_unforeseen(outcome.error):
+        kind = type(outcome.error).__name__
+        click.echo(f"cxr-node: internal error: {kind} ({folder.name})", err=True)
+
+
+def name_of(path: Path, outcome: Outcome) -> str:
+    """Name the folder: the SOP Instance UID, or the file where there is none."""
+    if isinstance(outcome, Analyzed):
+        return str(outcome.dataset.SOPInstanceUID)
+    try:
+        header = dcmread(path, stop_before_pixels=True, specific_tags=[0x00080018])
+        uid = str(header.get("SOPInstanceUID", ""))
+    except (InvalidDicomError, OSError, *UNREADABLE):
+        uid = ""
+    return uid if uid and uid.strip("0123456789.") == "" else path.name
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _batches(files: Sequence[Path], size: int) -> Iterator[list[Path]]:
+    iterator = iter(files)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,39 @@
+"""``doctor``: a table of what a deployment needs, and whether it is there."""
+
+from pathlib import Path
+
+import click
+
+from dicom_node import logs
+from dicom_node.cli.options import config_option
+from dicom_node.doctor import Finding, Verdict, examine
+from dicom_node.errors import SettingsInvalid
+from dicom_node.settings import Settings
+
+_WIDTH = 24
+
+
+@click.command()
+@config_option
+def doctor(config: Path | None) -> None:
+    """Check configuration, disk, database, ports, peers, destinations and model.
+
+    Exits 1 when anything fails.
+    """
+    logs.configure("ERROR", "text")
+    try:
+        settings = Settings.load(config)
+    except SettingsInvalid as error:
+        _print(Finding("configuration", Verdict.BAD, str(error)))
+        raise SystemExit(1) from error
+    _print(Finding("configuration", Verdict.GOOD, str(config or "defaults, no file")))
+    verdicts = []
+    for finding in examine(settings):
+        _print(finding)
+        verdicts.append(finding.verdict)
+    if Verdict.BAD in verdicts:
+        raise SystemExit(1)
+
+
+def _print(finding: Finding) -> None:
+    click.echo(f"{finding.name:<{_WIDTH}} {finding.verdict:<8} {finding.text}")

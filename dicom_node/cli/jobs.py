@@ -1,0 +1,170 @@
+"""``jobs``: how the work stands, for administrators at a terminal."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dicom_node.admin import views
+from dicom_node.cli.options import config_option, opened_database
+from dicom_node.node import clock, new_uid
+from dicom_node.procedure_step import ProcedureSteps
+from storage import workitems
+from storage.database import Database
+from storage.errors import UnknownRecord
+from storage.records import ProcedureStepState, Stage
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, as the HTTP interface does."
+)
+
+
+class Instant(click.ParamType[datetime]):
+    """A date or a time, ISO 8601; without a time zone it is local."""
+
+    name = "date"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it."""
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO 8601 date or time", param, ctx)
+        return at.astimezone(UTC)
+
+
+@click.group()
+def jobs() -> None:
+    """List, show, retry and cancel jobs."""
+
+
+@jobs.command("list")
+@config_option
+@click.option("--state", type=click.Choice([one.value for one in ProcedureStepState]))
+@click.option("--stage", type=click.Choice([one.value for one in Stage]))
+@click.option("--since", type=Instant(), help="Only jobs scheduled then or later.")
+@click.option("--patient-id")
+@click.option("--accession-number")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--cursor", help="The next of the listing before.")
+@json_option
+def list_jobs(config: Path | None, *, as_json: bool, **wanted: Any) -> None:
+    """List jobs, newest first."""
+    with (
+        opened_database(config) as database,
+        database.transaction(read_only=True) as tx,
+    ):
+        page = workitems.list_jobs(tx, **_plain(wanted))
+    shown = [views.job(item) for item in page.items]
+    if as_json:
+        items = [item.model_dump(mode="json") for item in shown]
+        _print_json({"items": items, "next": page.next_cursor})
+        return
+    _print_table(
+        ("JOB", "STATE", "STAGE", "SCHEDULED", "SEVERITY", "REASON"),
+        [_row(item) for item in shown],
+    )
+    if page.next_cursor:
+        click.echo(f"more: --cursor {page.next_cursor}")
+
+
+@jobs.command()
+@click.argument("uid")
+@config_option
+@json_option
+def show(config: Path | None, uid: str, *, as_json: bool) -> None:
+    """Show a job by its own UID, or by that of its image."""
+    with opened_database(config) as database:
+        shown = views.job(_steps(database).job(_workitem(database, uid)))
+    values = shown.model_dump(mode="json")
+    if as_json:
+        _print_json(values)
+        return
+    for name, value in values.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            click.echo(f"{name}:")
+            for item in value:
+                click.echo("  - " + _words(item))
+        else:
+            click.echo(f"{name}: {_words(value)}")
+
+
+@jobs.command()
+@click.argument("uid")
+@config_option
+def retry(config: Path | None, uid: str) -> None:
+    """Repeat a failed analysis, or failed deliveries without inference."""
+    with opened_database(config) as database:
+        again = _steps(database).retry(_workitem(database, uid))
+    click.echo(again)
+
+
+@jobs.command()
+@click.argument("uid")
+@config_option
+def cancel(config: Path | None, uid: str) -> None:
+    """Ask for a job to end; what runs ends at its next step."""
+    with opened_database(config) as database:
+        _steps(database).request_cancel(_workitem(database, uid))
+    click.echo("Cancel requested.")
+
+
+def _steps(database: Database) -> ProcedureSteps:
+    return ProcedureSteps(database, clock=clock, new_uid=new_uid)
+
+
+def _workitem(database: Database, uid: str) -> str:
+    """Take a Workitem's UID, or find the Workitem of an image."""
+    with database.transaction(read_only=True) as tx:
+        found = workitems.find(tx, uid)
+        if found is not None:
+            return found.workitem_uid
+        try:
+            return workitems.get(tx, uid).workitem_uid
+        except UnknownRecord as error:
+            raise UnknownRecord(f"no job {uid}") from error
+
+
+def _plain(wanted: dict[str, Any]) -> dict[str, Any]:
+    state, stage = wanted["state"], wanted["stage"]
+    return wanted | {
+        "state": ProcedureStepState(state) if state else None,
+        "stage": Stage(stage) if stage else None,
+    }
+
+
+def _row(item: views.Job) -> tuple[str, ...]:
+    severity = f"{item.severity['total']:.1f} %" if item.severity else ""
+    return (
+        item.workitem_uid,
+        item.state,
+        item.stage,
+        item.timings.scheduled_at.isoformat(timespec="seconds"),
+        severity,
+        item.reason.code if item.reason else "",
+    )
+
+
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = [head, *rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return "-" if value is None or value == "" else str(value)

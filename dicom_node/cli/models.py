@@ -1,0 +1,91 @@
+"""``model``: the models at hand, their digests and cards."""
+
+import re
+from pathlib import Path
+
+import click
+
+from dicom_node import wiring
+from dicom_node.cli.options import FilePath, config_option
+from dicom_node.errors import SettingsInvalid
+from dicom_node.settings import Settings
+from inference.errors import InferenceError
+from inference.manifest import (
+    find_model,
+    model_folders,
+    read_manifest,
+    verify,
+)
+
+CARD = "MODEL_CARD.md"
+
+
+@click.group()
+def model() -> None:
+    """List, verify and choose models."""
+
+
+@model.command("list")
+@config_option
+def list_models(config: Path | None) -> None:
+    """List the models at hand; the one in use is starred."""
+    settings = Settings.load(config)
+    for folder in model_folders(wiring.model_roots(settings)):
+        manifest = read_manifest(folder)
+        star = "*" if folder.name == settings.model.name else " "
+        click.echo(
+            f"{star} {folder.name}  {manifest.name} {manifest.version}"
+            f"  {manifest.input_size_px} px  {manifest.precision}"
+            f"  SHA-256 {manifest.sha256[:12]}  {folder}"
+        )
+
+
+@model.command("verify")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@config_option
+def verify_models(names: tuple[str, ...], config: Path | None) -> None:
+    """Compare models with the digests in their manifests; all without a NAME."""
+    roots = wiring.model_roots(Settings.load(config))
+    folders = [find_model(name, roots) for name in names] or model_folders(roots)
+    failed = 0
+    for folder in folders:
+        try:
+            verify(folder, read_manifest(folder))
+        except InferenceError as error:
+            failed += 1
+            click.echo(f"{folder.name}: {error}")
+        else:
+            card = "" if (folder / CARD).is_file() else f", but has no {CARD}"
+            click.echo(f"{folder.name}: as its manifest says{card}")
+    if failed:
+        raise SystemExit(1)
+
+
+@model.command()
+@click.argument("name")
+@click.option("--config", type=FilePath, required=True, envvar="CXR_NODE_CONFIG")
+def use(name: str, config: Path) -> None:
+    """Write NAME into the configuration, after a check of its digest."""
+    settings = Settings.load(config)
+    folder = find_model(name, wiring.model_roots(settings))
+    verify(folder, read_manifest(folder))
+    text = config.read_text(encoding="utf-8")
+    config.write_text(with_model(text, name), encoding="utf-8")
+    if Settings.load(config).model.name != name:
+        config.write_text(text, encoding="utf-8")
+        raise SettingsInvalid(f"model.name: {config} cannot be edited; set it by hand")
+    click.echo(f"{config} names {name}; restart the node to use it.")
+
+
+def with_model(text: str, name: str) -> str:
+    """Set ``name`` in the ``[model]`` table of a TOML text, and nothing else."""
+    head, found, rest = text.partition("[model]")
+    if not found:
+        return f'{text.rstrip()}\n\n[model]\nname = "{name}"\n'
+    table, bracket, after = rest.partition("\n[")
+    changed, count = re.subn(
+        r'(?m)^name\s*=\s*(".*?"|\'.*?\')', f'name = "{name}"', table, count=1
+    )
+    if not count:
+        changed = f'\nname = "{name}"{table}'
+    return head + found + changed + bracket + after

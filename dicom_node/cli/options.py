@@ -1,0 +1,43 @@
+"""What several commands have in common."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dicom_node import wiring
+from dicom_node.settings import Settings
+from storage.database import Database
+
+FilePath = click.Path(path_type=Path, dir_okay=False)
+FolderPath = click.Path(path_type=Path, file_okay=False)
+AnyPath = click.Path(path_type=Path, exists=True)
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--config``."""
+    return click.option(
+        "--config",
+        type=FilePath,
+        envvar="CXR_NODE_CONFIG",
+        help="The TOML file; without it every key has its default.",
+    )(command)
+
+
+@contextmanager
+def opened_database(config: Path | None) -> Iterator[Database]:
+    """Open the database of a configuration, and close it."""
+    database = wiring.database(Settings.load(config))
+    try:
+        database.check_schema()
+        yield database
+    finally:
+        database.close()
+
+
+def keep_libraries_quiet() -> None:
+    """Let no library's warning through: it would print a patient's values."""
+    warnings.simplefilter("ignore")

@@ -1,0 +1,44 @@
+"""``serve`` and ``migrate``."""
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from dicom_node import logs, wiring
+from dicom_node.cli.options import config_option
+from dicom_node.node import Node, Role
+from dicom_node.settings import Settings
+
+
+@click.command()
+@config_option
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.ALL.value,
+    show_default=True,
+    help="Which parts run in this process.",
+)
+def serve(config: Path | None, role: str) -> None:
+    """Run the node until SIGTERM or Ctrl-C; then finish what runs and exit 0."""
+    settings = Settings.load(config)
+    logs.configure(settings.node.log_level, settings.node.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Node(settings, Role(role)):
+        stop.wait()
+
+
+@click.command()
+@config_option
+def migrate(config: Path | None) -> None:
+    """Bring the database to the current schema (serve does it on SQLite)."""
+    database = wiring.database(Settings.load(config))
+    try:
+        database.migrate()
+    finally:
+        database.close()
+    click.echo("The database has the current schema.")
