@@ -82,8 +82,9 @@ def add_instance(tx: Transaction, new: Instance) -> bool:
         tx.insert(instance)
         .values(values_of_instance(new))
         .on_conflict_do_nothing(index_elements=[instance.c.sop_instance_uid])
+        .returning(instance.c.sop_instance_uid)
     )
-    if added.rowcount:
+    if added.first() is not None:
         return True
     known = get_instance(tx, new.sop_instance_uid)
     if known.sha256 != new.sha256:

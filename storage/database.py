@@ -49,6 +49,10 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x435852  # any number that nobody else locks; "CXR"
 _POSTGRESQL_DISK_FULL = "53100"
 _SQLITE_FULL = 13
+_IN_MEMORY = (None, "", ":memory:")
+_POOL = 16
+# Readers and writers have a connection each, and a follower takes one from outside.
+_POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 1}
 
 
 class Transaction:
@@ -141,8 +145,9 @@ class Database:
         self._follower_lock = threading.Lock()
         # SQLite's own waiting is a sleep that grows; inside one process its
         # writers queue here instead.
-        self._writer = threading.RLock()
-        self._writing = threading.local()
+        self._writers = threading.Semaphore(1 if self.dialect == "sqlite" else _POOL)
+        self._readers = threading.Semaphore(_POOL)
+        self._thread = threading.local()
 
     @contextlib.contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Transaction]:
@@ -222,36 +227,29 @@ class Database:
 
     @contextlib.contextmanager
     def _turn(self, *, read_only: bool) -> Iterator[None]:
-        """Wait for this thread's turn to write."""
-        if read_only or self.dialect != "sqlite":
-            yield
-            return
-        if not self._writer.acquire(timeout=self._busy_timeout_s):
+        """Wait for this thread's turn; it cannot wait for itself."""
+        if getattr(self._thread, "busy", False):
+            raise RuntimeError("a transaction is open in this thread already")
+        queue = self._readers if read_only else self._writers
+        if not queue.acquire(timeout=self._busy_timeout_s):
             raise DatabaseUnavailable("other writers kept the database busy")
+        self._thread.busy = True
         try:
-            if getattr(self._writing, "active", False):
-                raise RuntimeError("a transaction is open in this thread already")
-            self._writing.active = True
-            try:
-                yield
-            finally:
-                self._writing.active = False
+            yield
         finally:
-            self._writer.release()
+            self._thread.busy = False
+            queue.release()
 
     def _create_engine(self) -> Engine:
         if self.dialect == "postgresql":
-            return create_engine(
-                self._url, pool_size=8, max_overflow=24, pool_pre_ping=True
-            )
-        if self.dialect != "sqlite" or not self._url.database:
+            return create_engine(self._url, pool_pre_ping=True, **_POOL_OPTIONS)
+        if self.dialect != "sqlite" or self._url.database in _IN_MEMORY:
             raise ValueError("the database must be a SQLite file or PostgreSQL")
-        Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
             self._url,
             poolclass=QueuePool,
-            pool_size=8,
-            max_overflow=24,
+            **_POOL_OPTIONS,
             connect_args={
                 "timeout": self._busy_timeout_s,
                 "check_same_thread": False,
@@ -289,7 +287,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("read_only", False)
+    read_only = bool(connection.get_execution_options().get("read_only", False))
+    connection.exec_driver_sql(f"PRAGMA query_only = {read_only:d}")
     connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
 
 

@@ -1,0 +1,5 @@
+"""What integration tests have at hand."""
+
+from tests.postgres import postgres_url
+
+__all__ = ["postgres_url"]

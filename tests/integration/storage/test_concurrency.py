@@ -1,0 +1,223 @@
+"""Many at once: claims are exclusive and news travels, on both databases."""
+
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from storage import catalog, deliveries, workitems
+from storage.database import Database
+from storage.records import NewDelivery, ProcedureStepState
+from storage.signals import Topic
+from tests.integration.storage.claimer import claim_everything
+from tests.rows import (
+    NOW,
+    a_workitem,
+    after,
+    an_evidence,
+    an_instance,
+    claim,
+    receive,
+    settle,
+)
+
+ROOT = Path(__file__).resolve().parents[3]
+CLAIMERS = 8
+PROCESSES = 3
+WORKITEMS = 200
+CLAIMER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from tests.integration.storage.claimer import claim_everything
+print("ready", flush=True)
+sys.stdin.readline()
+with ThreadPoolExecutor(3) as pool:
+    for claimed in pool.map(claim_everything, sys.argv[1:2] * 3, "abc"):
+        print(*claimed)
+"""
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - this very interpreter
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_eight_threads_claim_two_hundred_workitems_and_none_twice(
+    database, database_url
+):
+    receive(database, *range(1, WORKITEMS + 1))
+    with ThreadPoolExecutor(CLAIMERS) as pool:
+        urls, names = [database_url] * CLAIMERS, map(str, range(CLAIMERS))
+        claimed = list(pool.map(claim_everything, urls, names))
+    uids = [uid for each in claimed for uid in each]
+    assert sorted(uids) == sorted(f"1.9.{n}" for n in range(1, WORKITEMS + 1))
+
+
+@pytest.mark.slow
+def test_claimers_in_several_processes_never_claim_one_workitem_twice(
+    database, database_url
+):
+    receive(database, *range(1, WORKITEMS + 1))
+    with ExitStack() as stack:
+        claimers = [
+            stack.enter_context(start(CLAIMER, database_url)) for _ in range(PROCESSES)
+        ]
+        for claimer in claimers:
+            assert claimer.stdout.readline() == "ready\n"
+        for claimer in claimers:
+            claimer.stdin.write("go\n")
+            claimer.stdin.flush()
+        claimed = [claimer.communicate(timeout=60)[0].split() for claimer in claimers]
+    uids = [uid for each in claimed for uid in each]
+    assert sorted(uids) == sorted(f"1.9.{n}" for n in range(1, WORKITEMS + 1))
+
+
+def test_deliveries_that_end_together_complete_the_workitem(database):
+    """Neither transaction sees the other's row; one of them must complete it."""
+    receive(database, *range(1, 11))
+    for number, item in enumerate(claim(database, limit=10), 1):
+        wanted = [NewDelivery(name, f"1.7.{number}") for name in ("east", "west")]
+        settle(database, item, (an_evidence(number),), tuple(wanted))
+    together = threading.Barrier(2, timeout=20)
+
+    def deliver(destination: str) -> None:
+        with database.transaction() as tx:
+            rows = deliveries.due(
+                tx, destination=destination, limit=99, now=after(2000), lease_s=60
+            )
+        for row in rows:
+            together.wait()
+            with database.transaction() as tx:
+                deliveries.sent(tx, row.delivery.delivery_id, status=0, now=after(2001))
+                uid = row.delivery.workitem_uid
+                workitems.complete_if_delivered(tx, uid, after(2001))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(deliver, ("east", "west")))
+    with database.transaction(read_only=True) as tx:
+        assert workitems.counts(tx)[ProcedureStepState.COMPLETED] == 10
+
+
+def test_the_same_instance_arriving_twice_at_once_is_stored_once(database):
+    together = threading.Barrier(4, timeout=20)
+
+    def receive_it(_number: int) -> bool:
+        together.wait()
+        with database.transaction() as tx:
+            added = catalog.add_instance(tx, an_instance())
+            if added:
+                workitems.schedule(tx, a_workitem())
+        return added
+
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(receive_it, range(4)))
+    assert sorted(added) == [False, False, False, True]
+
+
+def test_a_watch_hears_of_work_in_its_own_process_at_once(database):
+    watch = database.watch()
+    began = time.perf_counter()
+    waiter = threading.Thread(target=receive, args=(database, 1))
+    waiter.start()
+    assert watch.wait(10)
+    assert time.perf_counter() - began < 2
+    waiter.join()
+    assert not watch.wait(0.1)
+
+
+def test_a_watch_misses_nothing_between_two_waits(database):
+    watch = database.watch()
+    receive(database, 1)
+    receive(database, 2)
+    assert watch.wait(0)
+    assert not watch.wait(0)
+
+
+def test_a_watch_hears_only_of_its_topics(database):
+    work, outbox = database.watch(Topic.WORK), database.watch(Topic.DELIVERY)
+    receive(database, 1)
+    assert work.wait(0)
+    assert not outbox.wait(0)
+    settle(database, *claim(database), (an_evidence(),), (NewDelivery("p", "1.7.1"),))
+    assert outbox.wait(0)
+    assert not work.wait(0)
+
+
+def test_a_rolled_back_announcement_is_never_heard(database):
+    watch = database.watch()
+
+    def announce_and_fail() -> None:
+        with database.transaction() as tx:
+            tx.announce(Topic.WORK)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        announce_and_fail()
+    assert not watch.wait(0.1)
+
+
+def test_a_watch_can_be_told_to_stop_waiting(database):
+    watch = database.watch()
+    watch.notify()
+    assert watch.wait(10)
+
+
+SENDER = """
+import sys
+from storage.database import Database
+from tests.rows import receive
+database = Database(sys.argv[1])
+receive(database, 1)
+print("ready", flush=True)
+for number in range(2, 12):
+    sys.stdin.readline()
+    receive(database, number)
+    import time
+    print(time.monotonic(), flush=True)
+database.close()
+"""
+
+
+@pytest.mark.slow
+def test_another_process_hears_of_work_within_a_tenth_of_a_second(
+    database, database_url
+):
+    watch = database.watch(Topic.WORK)
+    delays = []
+    with start(SENDER, database_url) as sender:
+        assert sender.stdout.readline() == "ready\n"
+        watch.wait(5)
+        for _ in range(2, 12):
+            sender.stdin.write("\n")
+            sender.stdin.flush()
+            assert watch.wait(10)
+            heard = time.monotonic()
+            delays.append(heard - float(sender.stdout.readline()))
+        sender.stdin.close()
+    # The median: this machine may be busy with something else for a moment.
+    assert sorted(delays)[len(delays) // 2] < 0.1
+
+
+def test_a_reader_waits_for_no_writer(database):
+    receive(database, 1)
+    with database.transaction() as tx:
+        catalog.add_instance(tx, an_instance(2))
+        with ThreadPoolExecutor(1) as pool:
+            seen = pool.submit(count_instances, database).result(timeout=5)
+    assert seen == 1
+    assert count_instances(database) == 2
+
+
+def count_instances(database: Database) -> int:
+    with database.transaction(read_only=True) as tx:
+        return len(catalog.list_instances(tx, since=NOW).items)
