@@ -175,7 +175,7 @@ def _optimiser(net: CxrNet, recipe: Recipe) -> Optimizer:
 
 
 def _go_on(run: _Run) -> None:
-    """Take up where ``last.pt`` stopped.
+    """Take up where ``last.pt`` stopped, perhaps at another input size or schedule.
 
     Raises
     ------
@@ -184,7 +184,8 @@ def _go_on(run: _Run) -> None:
     """
     path = run.output / "last.pt"
     kept = read_checkpoint(path)
-    if kept.recipe.network != run.recipe.network:
+    resized = {"input_px": run.recipe.network.input_px}
+    if kept.recipe.network.model_copy(update=resized) != run.recipe.network:
         raise TrainingError(f"{path}: recipe: network: not the one of this run")
     if kept.data_digest != run.data_digest:
         raise TrainingError(f"{path}: the data changed since this checkpoint")
