@@ -13,8 +13,15 @@ from contextlib import contextmanager
 
 from pydicom import config
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 
 from dicom_node.header import UNREADABLE
+
+MALFORMED = (*UNREADABLE, BytesLengthException, OSError)
+"""What pydicom raises on bytes and values that break their rules.
+
+A cut sequence gives an OSError without a number, though no file is to blame.
+"""
 
 _QUIET = threading.RLock()
 
@@ -27,19 +34,21 @@ def quiet() -> Iterator[None]:
     """
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mode = config.settings.reading_validation_mode
+        before = config.settings.reading_validation_mode, config.logger.disabled
         config.settings.reading_validation_mode = config.IGNORE
+        config.logger.disabled = True
         try:
             yield
         finally:
-            config.settings.reading_validation_mode = mode
+            config.settings.reading_validation_mode = before[0]
+            config.logger.disabled = before[1]
 
 
 def value(dataset: Dataset, keyword: str) -> object:
     """Return a value as pydicom reads it; ``None`` when missing or unreadable."""
     try:
         return dataset[keyword].value if keyword in dataset else None
-    except UNREADABLE:
+    except MALFORMED:
         return None
 
 
@@ -48,7 +57,7 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     found = value(dataset, keyword)
     try:
         return tuple(_text(part) for part in _parts(found))
-    except UNREADABLE:
+    except MALFORMED:
         return ()
 
 
@@ -82,7 +91,7 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
     found = value(dataset, keyword)
     try:
         return tuple(part for part in _parts(found) if isinstance(part, Dataset))
-    except UNREADABLE:
+    except MALFORMED:
         return ()
 
 

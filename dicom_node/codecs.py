@@ -181,8 +181,8 @@ def _unpack_rle(stream: bytes, geometry: Geometry) -> Samples:
     for plane, (start, end) in enumerate(zip(offsets, ends, strict=False)):
         if not 64 <= start < end:  # noqa: PLR2004  length of the RLE header
             raise ValueError("RLE segment offsets do not increase")
-        # One spare byte lets a surplus be told from an exact fit.
-        room = bytearray(geometry.pixels + 1)
+        # Padding unpacks to a few bytes more; a bomb finds no room.
+        room = bytearray(geometry.pixels + _TAIL_BYTES)
         unpacked = imagecodecs.packbits_decode(stream[start:end], out=room)
         if len(unpacked) < geometry.pixels:
             raise ValueError("an RLE segment is shorter than Rows x Columns")

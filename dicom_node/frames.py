@@ -5,7 +5,6 @@ orientation, calibration (DICOM PS3.3 C.7.6.1, C.7.6.3, C.11.1, C.11.2; 10.7). W
 file claims is checked before memory is spent on it.
 """
 
-import copy
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from dicom_node.attributes import number, numbers, quiet, text, texts
+from dicom_node.attributes import MALFORMED, number, numbers, quiet, text, texts
 from dicom_node.errors import DatasetInvalid
 from dicom_node.grayscale import develop
-from dicom_node.header import UNREADABLE, skip_file_meta
+from dicom_node.header import skip_file_meta
 from dicom_node.pixel_data import PixelCells, count_patterns, read_patterns
 from inference.frame import Frame, Orientation
 
@@ -103,7 +102,10 @@ def read(
 def _load(source: Path | BinaryIO | Dataset, limits: Limits) -> Dataset:
     """Read a file, or copy a data set so that the caller's keeps its pixels."""
     if isinstance(source, Dataset):
-        return copy.copy(source)
+        dataset = source[:]
+        if hasattr(source, "file_meta"):
+            dataset.file_meta = source.file_meta
+        return dataset
     if isinstance(source, Path):
         with source.open("rb") as stream:
             return _load_stream(stream, limits)
@@ -122,7 +124,9 @@ def _load_stream(stream: BinaryIO, limits: Limits) -> Dataset:
             return dcmread(stream)
     except InvalidDicomError as error:
         raise DatasetInvalid("not a DICOM file") from error
-    except (*UNREADABLE, zlib.error, MemoryError) as error:
+    except (*MALFORMED, zlib.error, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise DatasetInvalid("the data set cannot be read") from error
 
 

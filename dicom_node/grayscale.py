@@ -239,7 +239,7 @@ def _look_up(item: Dataset, values: Table, dataset: Dataset) -> tuple[Table, flo
 
 def _lut_data(found: object, entries: int, dataset: Dataset) -> Table:
     if isinstance(found, bytes):
-        order = "<" if getattr(dataset, "is_little_endian", True) is not False else ">"
+        order = ">" if dataset.original_encoding[1] is False else "<"
         packed = len(found) in {entries, entries + entries % 2}
         kind = "u1" if packed else f"{order}u2"
         usable = len(found) - len(found) % np.dtype(kind).itemsize

@@ -34,7 +34,7 @@ _METHODS: Mapping[str, str] = {
     uid.HTJ2K: "ISO_15444_15",
 }
 """Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1)."""
-_MOST_BITS = {uid.JPEGBaseline8Bit: 8, uid.JPEGExtended12Bit: 12}
+_MOST_BITS: Mapping[str, int] = {uid.JPEGBaseline8Bit: 8, uid.JPEGExtended12Bit: 12}
 _NAMESPACE = uuid.UUID("5a0d3f6e-7a2c-4d39-9a55-9d8a4c1f7b10")
 
 
