@@ -9,14 +9,15 @@ replaced by the next best object (status table: DICOM PS3.4 B.2.3).
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from io import BytesIO
 from time import monotonic
 from typing import Any
 
+from dicom_node.encoding.report_class import CLASSES, under_class
 from dicom_node.errors import (
     ClassNotAccepted,
-    NodeError,
     PeerBusy,
     PeerRefused,
     PeerUnreachable,
@@ -201,30 +202,33 @@ class Deliverer:
 
     def _record(self, item: DueDelivery, answer: Answer) -> None:
         delivery = item.delivery
+        refused = isinstance(answer.error, ClassNotAccepted)
+        other = self._stand_in(item) if refused else None
         with self._database.transaction() as tx:
             now = self._clock()
             if answer.error is None:
                 status = answer.status or 0
                 deliveries.sent(tx, delivery.delivery_id, status=status, now=now)
             else:
-                self._refused(tx, item, answer, now)
+                self._refused(tx, delivery, answer.status, answer.error, other, now)
             workitems.complete_if_delivered(tx, delivery.workitem_uid, now)
-        self._tell(item, answer)
+        self._tell(item, answer, other)
 
     def _refused(
-        self, tx: Transaction, item: DueDelivery, answer: Answer, now: datetime
+        self,
+        tx: Transaction,
+        delivery: Delivery,
+        status: int | None,
+        error: Exception,
+        other: Evidence | None,
+        now: datetime,
     ) -> None:
         """Send something else, try again later, or give up."""
-        error = answer.error or NodeError("no answer")
         words: dict[str, Any] = {
             "error": describe(error),
-            "status": answer.status,
+            "status": status,
             "now": now,
         }
-        delivery = item.delivery
-        other = None
-        if isinstance(error, ClassNotAccepted):
-            other = self._stand_in(tx, item)
         if other is not None:
             deliveries.superseded(tx, delivery.delivery_id, by=other, **words)
             return
@@ -237,25 +241,39 @@ class Deliverer:
                 tx, delivery.delivery_id, next_try_at=next_try_at, **words
             )
 
-    def _stand_in(self, tx: Transaction, item: DueDelivery) -> Evidence | None:
-        """Find the next best object for one whose class is not accepted."""
-        job = workitems.get_job(tx, item.delivery.workitem_uid)
+    def _stand_in(self, item: DueDelivery) -> Evidence | None:
+        """Find, or make, the next best object for one whose class is not accepted."""
+        with self._database.transaction(read_only=True) as tx:
+            job = workitems.get_job(tx, item.delivery.workitem_uid)
         refused = {
             row.sop_instance_uid
             for row in job.deliveries
             if row.destination == self.name
             and row.state in (DeliveryState.FAILED, DeliveryState.SUPERSEDED)
         }
-        for other in self._route.stand_ins(item.evidence.kind, job.evidence):
-            if other.sop_instance_uid not in refused:
-                logger.warning(
-                    "The class of a %s is not accepted; a %s goes instead.",
-                    item.evidence.kind,
-                    other.kind,
-                    extra=self._extra("stand-in", item),
-                )
+        at_hand = {one.kind: one for one in job.evidence}
+        for kind in self._route.stand_ins(item.evidence.kind):
+            other = at_hand.get(kind)
+            if other is None and kind in CLASSES:
+                other = self._under_class(item.evidence, kind)
+            if other is not None and other.sop_instance_uid not in refused:
                 return other
         return None
+
+    def _under_class(self, report: Evidence, kind: str) -> Evidence:
+        """Store the same report under another SOP class."""
+        with self._store.open(report.object_key) as stream:
+            uid, content = under_class(stream, kind)
+        stored = self._store.put(BytesIO(content))
+        return replace(
+            report,
+            sop_instance_uid=uid,
+            sop_class_uid=str(CLASSES[kind]),
+            kind=kind,
+            object_key=stored.key,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+        )
 
     def _again_after(
         self, delivery: Delivery, error: Exception, now: datetime
@@ -272,9 +290,16 @@ class Deliverer:
             return back_off.after(delivery.attempts)
         return None
 
-    def _tell(self, item: DueDelivery, answer: Answer) -> None:
+    def _tell(self, item: DueDelivery, answer: Answer, other: Evidence | None) -> None:
         extra = self._extra("delivered" if answer.error is None else "refused", item)
-        if answer.error is not None:
+        if other is not None:
+            logger.warning(
+                "The class of a %s is not accepted; a %s goes instead.",
+                item.evidence.kind,
+                other.kind,
+                extra=extra,
+            )
+        elif answer.error is not None:
             logger.warning(
                 "A %s was not delivered: %s.",
                 item.evidence.kind,

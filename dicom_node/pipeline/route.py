@@ -1,8 +1,9 @@
 """Which results go to which receiver, and what may stand in for what."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dicom_node.encoding.report_class import CLASSES
 from storage.records import Evidence, NewDelivery
 
 
@@ -36,21 +37,27 @@ class Route:
             if item.kind == kind
         ]
 
-    def stand_ins(self, kind: str, evidence: Sequence[Evidence]) -> list[Evidence]:
-        """List what may be sent instead of a kind, best first."""
-        chain = self.fallback.get(kind, ())
-        # A stand-in that is refused in turn is followed by what comes after it.
-        for kinds in self.fallback.values():
-            if kind in kinds:
-                chain = kinds[kinds.index(kind) + 1 :]
-        return [item for wanted in chain for item in evidence if item.kind == wanted]
+    def stand_ins(self, kind: str) -> Iterator[str]:
+        """Name the kinds that may be sent instead of one, best first.
+
+        A stand-in that is refused in turn is followed by what comes after it.
+        """
+        yield from self.fallback.get(kind, ())
+        for chain in self.fallback.values():
+            if kind in chain:
+                yield from chain[chain.index(kind) + 1 :]
 
 
 def kinds_of(routes: Iterable[Route]) -> tuple[str, ...]:
-    """Every kind that some receiver may get, each once, in a stable order."""
+    """Every kind to encode, each once, in a stable order.
+
+    A report under another class is made from the stored one when it is needed.
+    """
     wanted: dict[str, None] = {}
     for route in routes:
         for kind in route.evidence:
             wanted[kind] = None
-            wanted |= dict.fromkeys(route.fallback.get(kind, ()))
+            wanted |= dict.fromkeys(
+                other for other in route.fallback.get(kind, ()) if other not in CLASSES
+            )
     return tuple(wanted)

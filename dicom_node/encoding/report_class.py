@@ -1,0 +1,60 @@
+"""The same report under another SOP class, for an archive that does not know ours.
+
+The tree holds nothing that only Comprehensive 3D SR may hold (no SCOORD3D, no
+reference by position), so it is valid under all three classes (PS3.3 A.35.2,
+A.35.3, A.35.13); only the object's identity changes.
+"""
+
+import uuid
+from collections.abc import Mapping
+from io import BytesIO
+from typing import BinaryIO
+
+from pydicom import dcmread
+from pydicom.uid import UID, ComprehensiveSRStorage, EnhancedSRStorage
+
+from dicom_node.errors import EvidenceInvalid
+
+CLASSES: Mapping[str, UID] = {
+    "measurement-report-comprehensive": ComprehensiveSRStorage,
+    "measurement-report-enhanced": EnhancedSRStorage,
+}
+"""Kind of result -> the SOP class it stands for."""
+
+_NAMESPACE = uuid.UUID("0f0c5a2e-5a6b-53c1-9f7e-1f4f0d8a6c35")
+_UID_LENGTH = 64  # PS3.5 9.1
+
+
+def under_class(report: BinaryIO, kind: str) -> tuple[str, bytes]:
+    """Write a report as another kind.
+
+    Parameters
+    ----------
+    report
+        A measurement report, Part 10.
+    kind
+        A key of ``CLASSES``.
+
+    Returns
+    -------
+        SOP Instance UID of the new object, which the report's own UID determines;
+        and its Part 10 bytes.
+    """
+    dataset = dcmread(report)
+    if dataset.get("Modality") != "SR":
+        raise EvidenceInvalid("only a report can be written under another SR class")
+    sop_class = CLASSES[kind]
+    uid = _uid(str(dataset.SOPInstanceUID), sop_class)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, UID(uid)
+    dataset.file_meta.MediaStorageSOPClassUID = sop_class
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID(uid)
+    stream = BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    return uid, stream.getvalue()
+
+
+def _uid(original: str, sop_class: str) -> str:
+    """Name the new object under the original's root."""
+    stem = original.rpartition(".")[0] + "."
+    number = str(uuid.uuid5(_NAMESPACE, f"{original}|{sop_class}").int)
+    return stem + number[: _UID_LENGTH - len(stem)]
