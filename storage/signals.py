@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 _LOG = logging.getLogger(__name__)
-_RECONNECT_S = 1.0
 _NOTIFY_TIMEOUT_S = 0.5
 _READY_TIMEOUT_S = 5.0
 CHANNEL = "cxr_node"
@@ -123,6 +122,8 @@ class Follower:
         Follows that connection until the event is set: :func:`follow_sqlite` or
         :func:`follow_postgresql`. It calls its last argument once it would miss
         nothing any more.
+    reconnect_s
+        How long to leave a database alone that cut the connection.
     """
 
     def __init__(
@@ -130,7 +131,10 @@ class Follower:
         board: Board,
         connect: Callable[[], Connection],
         listen: "Listen",
+        *,
+        reconnect_s: float = 1.0,
     ) -> None:
+        self._reconnect_s = reconnect_s
         self._board = board
         self._connect = connect
         self._listen = listen
@@ -161,7 +165,7 @@ class Follower:
                     type(error).__name__,
                     extra={"action": "watch"},
                 )
-                self._stop.wait(_RECONNECT_S)
+                self._stop.wait(self._reconnect_s)
 
     def _follow(self) -> None:
         connection = self._connect()

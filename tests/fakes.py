@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +18,8 @@ class MemoryObjectStore:
     def __init__(self, *, capacity_bytes: int = 1 << 30) -> None:
         self._objects: dict[str, bytes] = {}
         self._capacity_bytes = capacity_bytes
-        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="cxr-memory-store-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def incoming(self) -> "MemoryIncoming":
         if not self.free_bytes():
@@ -35,7 +38,7 @@ class MemoryObjectStore:
         return io.BytesIO(self._bytes(key))
 
     def path(self, key: str) -> Path:
-        path = Path(self._folder.name) / key.rpartition("/")[2]
+        path = self._folder / key.rpartition("/")[2]
         path.write_bytes(self._bytes(key))
         return path
 
@@ -67,7 +70,7 @@ class MemoryObjectStore:
         self._objects[key] = self._objects[key][:-1] + b"\0"
 
     def scratch(self) -> Path:
-        return Path(tempfile.mkdtemp(dir=self._folder.name)) / "incoming"
+        return Path(tempfile.mkdtemp(dir=self._folder)) / "incoming"
 
     def _bytes(self, key: str) -> bytes:
         try:
