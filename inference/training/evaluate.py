@@ -5,7 +5,6 @@ plots, the challenge's CSV, and ``cases.json`` from which folds can be pooled.
 """
 
 import argparse
-import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inference.errors import InferenceError, TrainingError
+from inference.ensemble import Ensemble
+from inference.errors import InferenceError
 from inference.frame import Frame
 from inference.manifest import ModelManifest
 from inference.onnx_runner import Device, OnnxModelRunner
@@ -27,7 +27,6 @@ from inference.training.dataset import (
     Sample,
     digest,
     read_picture,
-    read_samples,
 )
 from inference.training.evaluation import plots, report
 from inference.training.evaluation.bootstrap import REPLICATES
@@ -38,8 +37,8 @@ from inference.training.evaluation.cases import (
     write_cases,
 )
 from inference.training.evaluation.checkpoint import CheckpointRunner
+from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import judge, look, meet
-from inference.training.recipe import CocoSource, DataRecipe, RsnaSource
 
 Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -53,7 +52,7 @@ _SPOILT_FILMS = 40
 
 
 def evaluate(  # noqa: PLR0913 - the command's options, one for one
-    model: Path,
+    model: Path | ModelRunner,
     data: Path,
     output: Path,
     *,
@@ -67,7 +66,8 @@ def evaluate(  # noqa: PLR0913 - the command's options, one for one
     Parameters
     ----------
     model
-        A model folder, or the checkpoint of a training run (``.pt``).
+        A model folder, the checkpoint of a training run (``.pt``), or a runner that
+        was loaded by the caller, such as an ensemble; it is closed in the end.
     data
         A folder with ``annotations.json`` (COCO) and ``images/``, or the RSNA
         challenge's own layout; ``lateral/`` and ``dicom/index.csv`` hold what must
@@ -93,7 +93,8 @@ def evaluate(  # noqa: PLR0913 - the command's options, one for one
         In one line, naming what is missing or wrong.
     """
     films, strangers = read_data(data, folds, dicom=read_frame is not read_picture)
-    with closing(open_runner(model, device)) as runner:
+    opened = open_runner(model, device) if isinstance(model, Path) else model
+    with closing(opened) as runner:
         cases, met = measure(runner, films, strangers, read_frame)
         about = _about(runner.manifest) | {
             "data": data.name,
@@ -145,59 +146,6 @@ def open_runner(model: Path, device: Device = "auto") -> ModelRunner:
     runner = OnnxModelRunner(model, device)
     runner.load()
     return runner
-
-
-def read_data(
-    data: Path, folds: Sequence[int] = (), *, dicom: bool = False
-) -> tuple[list[Sample], list[Sample]]:
-    """Find the frontal films of some folds, and the pictures to be refused.
-
-    Raises
-    ------
-    TrainingError
-        There is no annotation, or no film in these folds.
-    """
-    samples = read_samples(_recipe(data))
-    if folds:
-        samples = [one for one in samples if one.fold in folds]
-    films = [one for one in samples if one.frontal]
-    if not films:
-        raise TrainingError(f"{data}: no frontal film in folds {list(folds)}")
-    strangers = [one for one in samples if not one.frontal]
-    return films, strangers + (_other_dicom(data) if dicom else [])
-
-
-def _recipe(data: Path) -> DataRecipe:
-    lateral = data / "lateral"
-    others = (lateral,) if lateral.is_dir() else ()
-    labels = data / "stage_2_train_labels.csv"
-    if labels.is_file():
-        rsna = RsnaSource(
-            labels=labels,
-            classes=data / "stage_2_detailed_class_info.csv",
-            images=data / "stage_2_train_images",
-        )
-        return DataRecipe(rsna=(rsna,), not_frontal=others)
-    coco = CocoSource(annotations=data / "annotations.json", images=data / "images")
-    return DataRecipe(coco=(coco,), not_frontal=others)
-
-
-def _other_dicom(data: Path) -> list[Sample]:
-    """DICOM files that are no chest radiographs."""
-    index = data / "dicom" / "index.csv"
-    if not index.is_file():
-        return []
-    with index.open(encoding="utf-8", newline="") as stream:
-        names = [
-            row["file"]
-            for row in csv.DictReader(stream)
-            if row["is_chest_xray"] == "no"
-        ]
-    return [_stranger(index.parent / name, "not a chest radiograph") for name in names]
-
-
-def _stranger(path: Path, kind: str) -> Sample:
-    return Sample(path.name, path, 0, 0, path.stem, -1, kind, frontal=False)
 
 
 def measure(
@@ -256,7 +204,15 @@ def _about(manifest: ModelManifest) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="evaluate", description=__doc__)
-    parser.add_argument("--model", type=Path, help="model folder or checkpoint")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        help="model folder or checkpoint; several: fused",
+    )
+    parser.add_argument(
+        "--flip", action="store_true", help="ask about the mirror image too"
+    )
     parser.add_argument("--data", type=Path, help="annotated films")
     parser.add_argument("--folds", type=int, nargs="*", default=[], help="default: all")
     parser.add_argument("--output", type=Path, required=True, help="results go here")
@@ -272,12 +228,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.pool:
             pool(options.pool, options.output, options.replicates)
         else:
+            runners = [open_runner(one, options.device) for one in options.model]
+            several = options.flip or len(runners) > 1
             evaluate(
-                options.model,
+                Ensemble(runners, flip=options.flip) if several else runners[0],
                 options.data,
                 options.output,
                 folds=options.folds,
-                device=options.device,
                 replicates=options.replicates,
             )
     except InferenceError as error:

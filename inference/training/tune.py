@@ -20,8 +20,9 @@ from inference.manifest import ModelManifest, write_manifest
 from inference.preprocess import Letterbox
 from inference.runner import ModelRunner
 from inference.training.dataset import ReadFrame, Sample, read_picture
-from inference.training.evaluate import open_runner, read_data, write
+from inference.training.evaluate import open_runner, write
 from inference.training.evaluation.cases import Case, Stranger
+from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import Look, judge, look, meet
 from inference.training.evaluation.tuning import Study, study, tune
 

@@ -9,8 +9,10 @@ import torch
 from inference.errors import TrainingError
 from inference.training.checkpoint import Checkpoint
 from inference.training.dataset import read_picture
-from inference.training.evaluate import evaluate, main, read_data
+from inference.training.evaluate import evaluate, main
+from inference.training.evaluation.films import read_data
 from inference.training.network import CxrNet
+from tests.tiny_model import write_tiny_model
 
 
 @pytest.fixture
@@ -33,6 +35,13 @@ def data(made: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model folder whose network answers nonsense, quickly."""
+    write_tiny_model(tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
 def test_a_checkpoint_is_measured_on_the_chosen_fold(checkpoint, data, tmp_path):
     table = evaluate(checkpoint, data, tmp_path / "out", folds=[1], replicates=10)
     assert table["films"] == 5
@@ -44,8 +53,8 @@ def test_a_checkpoint_is_measured_on_the_chosen_fold(checkpoint, data, tmp_path)
     assert kept == json.loads(json.dumps(table))
 
 
-def test_the_command_prints_the_report(checkpoint, data, tmp_path, capsys):
-    told = ["--model", checkpoint, "--data", data, "--output", tmp_path / "out"]
+def test_the_command_prints_the_report(model, data, tmp_path, capsys):
+    told = ["--model", model, "--data", data, "--output", tmp_path / "out"]
     told += ["--replicates", 5]
     assert main([str(word) for word in told]) == 0
     printed = capsys.readouterr().out
@@ -65,9 +74,9 @@ def test_the_command_prints_the_report(checkpoint, data, tmp_path, capsys):
         ),
     ],
 )
-def test_bad_data_get_one_line(checkpoint, data, tmp_path, capsys, spoil, message):
+def test_bad_data_get_one_line(model, data, tmp_path, capsys, spoil, message):
     spoil(data)
-    told = ["--model", checkpoint, "--data", data, "--output", tmp_path / "out"]
+    told = ["--model", model, "--data", data, "--output", tmp_path / "out"]
     assert main([str(word) for word in told]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("evaluate: ")
@@ -105,7 +114,7 @@ def test_lateral_films_and_other_dicom_are_found_beside_the_films(data):
     assert with_dicom[1].source == "not a chest radiograph"
 
 
-def test_the_challenges_own_layout_is_measured(checkpoint, tmp_path, data):
+def test_the_challenges_own_layout_is_measured(model, tmp_path, data):
     folder = tmp_path / "rsna"
     images = folder / "stage_2_train_images"
     images.mkdir(parents=True)
@@ -120,7 +129,7 @@ def test_the_challenges_own_layout_is_measured(checkpoint, tmp_path, data):
 
     # PIL looks at the content, not the name: stands for the node's DICOM reader
     table = evaluate(
-        checkpoint,
+        model,
         folder,
         tmp_path / "out",
         read_frame=read_picture,
@@ -130,3 +139,25 @@ def test_the_challenges_own_layout_is_measured(checkpoint, tmp_path, data):
     submitted = (tmp_path / "out" / "submission.csv").read_text().splitlines()
     assert submitted[0] == "patientId,PredictionString"
     assert [line.split(",")[0] for line in submitted[1:]] == ["p0", "p1", "p2", "p3"]
+
+
+def test_model_folders_are_fused_with_mirror_images(data, tmp_path, capsys):
+    write_tiny_model(tmp_path / "one", name="one")
+    write_tiny_model(tmp_path / "two", name="two")
+    told = ["--model", tmp_path / "one", tmp_path / "two", "--flip", "--data", data]
+    told += ["--output", tmp_path / "out", "--replicates", 0, "--device", "cpu"]
+    assert main([str(word) for word in told]) == 0
+    assert "model: one.two.flip" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_model_gets_one_line(data, tmp_path, capsys):
+    told = ["--model", tmp_path / "none", "--data", data, "--output", tmp_path / "out"]
+    assert main([str(word) for word in told]) == 1
+    assert "no manifest.toml" in capsys.readouterr().err
+
+
+def test_neither_model_nor_cases_is_a_usage_error(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--output", str(tmp_path / "out")])
+    assert caught.value.code == 2
+    assert "--pool" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Phantom films with known truth, and a network that reads them perfectly."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from scipy import ndimage
 
 from inference.manifest import ModelManifest
 from inference.runner import Prediction
+from inference.training.evaluate import measure, write
+from inference.training.evaluation.films import read_data
 
 ROWS, COLUMNS, SIZE = 160, 200, 128
 LUNGS = {2: (30, 20, 55, 90), 3: (115, 20, 55, 90)}  # x y width height
@@ -76,10 +79,10 @@ def image_record(k):
     }
 
 
-@pytest.fixture
-def films(tmp_path: Path) -> Path:
-    """Twelve films in COCO form, every other one with an opacity."""
-    folder = tmp_path / "films"
+@pytest.fixture(scope="session")
+def drawn_films(tmp_path_factory) -> Path:
+    """Twelve films in COCO form, every other one with an opacity; not to be changed."""
+    folder = tmp_path_factory.mktemp("drawn") / "films"
     (folder / "images").mkdir(parents=True)
     images = [image_record(k) for k in range(12)]
     annotations = []
@@ -97,6 +100,12 @@ def films(tmp_path: Path) -> Path:
     }
     (folder / "annotations.json").write_text(json.dumps(table))
     return folder
+
+
+@pytest.fixture
+def films(drawn_films, tmp_path: Path) -> Path:
+    """The films, to be changed at will."""
+    return Path(shutil.copytree(drawn_films, tmp_path / "films"))
 
 
 @pytest.fixture
@@ -193,3 +202,13 @@ def blind_reader():
 def shy_reader():
     """A reader that sees everything and is never sure of opacity."""
     return PhantomReader(sureness=0.32)
+
+
+@pytest.fixture(scope="session")
+def written(drawn_films, tmp_path_factory) -> Path:
+    """A report on the films by a reader that sees everything."""
+    cases, strangers = measure(PhantomReader(), *read_data(drawn_films))
+    output = tmp_path_factory.mktemp("report") / "out"
+    about = {"folds": [0, 1], "sha256": PhantomReader().manifest.sha256}
+    write(output, cases, strangers, about, 40)
+    return output

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.training.evaluation import classification
@@ -22,6 +22,7 @@ def scored_films(draw):
     return np.array(scores) / 8, np.array(positive)
 
 
+@settings(deadline=None)
 @given(scored_films())
 def test_auroc_is_scikit_learns(films):
     scores, positive = films
@@ -29,6 +30,7 @@ def test_auroc_is_scikit_learns(films):
     assert classification.auroc(scores, positive) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(scored_films())
 def test_auprc_is_scikit_learns_average_precision(films):
     scores, positive = films
@@ -36,6 +38,7 @@ def test_auprc_is_scikit_learns_average_precision(films):
     assert classification.auprc(scores, positive) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(scored_films())
 def test_the_roc_curve_encloses_the_auroc(films):
     scores, positive = films
@@ -44,6 +47,7 @@ def test_the_roc_curve_encloses_the_auroc(films):
     assert area == pytest.approx(classification.auroc(scores, positive))
 
 
+@settings(deadline=None)
 @given(scored_films())
 def test_brier_is_scikit_learns(films):
     scores, positive = films
@@ -51,6 +55,7 @@ def test_brier_is_scikit_learns(films):
     assert classification.brier(scores, positive) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(scored_films())
 def test_reliability_is_scikit_learns_calibration_curve(films):
     calibration = pytest.importorskip("sklearn.calibration")
@@ -123,3 +128,21 @@ def test_tempering_keeps_the_order_and_certainty_stays_finite():
     assert np.all(np.diff(tempered) > 0)
     assert np.all((tempered > 0) & (tempered < 1))
     assert tempered[2] == pytest.approx(0.5)
+
+
+def test_a_logistic_regression_is_scikit_learns():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    draw = np.random.default_rng(5)
+    features = draw.normal(size=(200, 3)) * [1, 3, 0.2]
+    odds = features @ [1.0, -0.5, 2.0] + 0.7
+    positive = draw.uniform(size=200) < 1 / (1 + np.exp(-odds))
+    reference = linear_model.LogisticRegression(C=1.0, tol=1e-10, max_iter=1000)
+    reference.fit(features, positive)
+    found = classification.fit_logistic(features, positive)
+    expected = [*reference.intercept_, *reference.coef_[0]]
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_logistic_regression_of_one_class_stays_finite():
+    found = classification.fit_logistic(np.ones((4, 1)), np.ones(4, bool))
+    assert np.all(np.isfinite(found))

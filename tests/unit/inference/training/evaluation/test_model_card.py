@@ -7,16 +7,13 @@ import pytest
 from inference.errors import TrainingError
 from inference.manifest import read_manifest, write_manifest
 from inference.training.card import write_card
-from inference.training.evaluate import measure, read_data, write
 from inference.training.evaluation.model_card import model_card
 from inference.training.recipe import Recipe
 
 
 @pytest.fixture
-def table(reader, films, tmp_path):
-    cases, strangers = measure(reader, *read_data(films))
-    about = {"folds": [0, 1], "sha256": reader.manifest.sha256}
-    return write(tmp_path / "out", cases, strangers, about, 20)
+def table(written):
+    return json.loads((written / "metrics.json").read_text())
 
 
 def test_the_card_names_model_data_thresholds_and_results(reader, table):
@@ -54,8 +51,10 @@ def folder(reader, tmp_path):
     return model
 
 
-def test_writing_the_card_puts_the_metrics_into_the_manifest(folder, table, tmp_path):
-    metrics, recipe = tmp_path / "out" / "metrics.json", tmp_path / "recipe.json"
+def test_writing_the_card_puts_the_metrics_into_the_manifest(
+    folder, written, table, tmp_path
+):
+    metrics, recipe = written / "metrics.json", tmp_path / "recipe.json"
     path = write_card(folder, metrics, recipe)
     assert path.read_text().startswith("# Model card: phantom")
     manifest = read_manifest(folder)
@@ -66,7 +65,7 @@ def test_writing_the_card_puts_the_metrics_into_the_manifest(folder, table, tmp_
 
 
 def test_a_card_is_not_written_with_another_models_numbers(folder, table, tmp_path):
-    metrics = tmp_path / "out" / "metrics.json"
+    metrics = tmp_path / "metrics.json"
     other = table | {"about": {"sha256": "f" * 64}}
     metrics.write_text(json.dumps(other))
     with pytest.raises(TrainingError, match="measured on another model"):

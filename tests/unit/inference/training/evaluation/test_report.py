@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from inference.errors import TrainingError
-from inference.training.evaluate import measure, pool, read_data, write
+from inference.training.evaluate import measure, pool, write
 from inference.training.evaluation import metrics, report, summary
 from inference.training.evaluation.cases import (
     Boxes,
@@ -18,6 +18,7 @@ from inference.training.evaluation.cases import (
     read_cases,
     write_cases,
 )
+from inference.training.evaluation.films import read_data
 
 REPLICATES = 40
 
@@ -153,14 +154,6 @@ def test_a_file_that_holds_no_cases_is_named(tmp_path, text):
         read_cases(path)
     with pytest.raises(TrainingError, match=r"absent\.json: no such file"):
         pool([tmp_path / "absent.json"], tmp_path / "out")
-
-
-@pytest.fixture
-def written(reader, films, tmp_path):
-    cases, strangers = measure(reader, *read_data(films))
-    output = tmp_path / "out"
-    write(output, cases, strangers, {"model": "phantom"}, REPLICATES)
-    return output
 
 
 def test_a_report_leaves_json_tables_plots_and_the_challenge_file(written):

@@ -6,8 +6,9 @@ import pytest
 from inference.errors import TrainingError
 from inference.frame import Frame, Orientation
 from inference.training.dataset import read_picture
-from inference.training.evaluate import measure, read_data
+from inference.training.evaluate import measure
 from inference.training.evaluation import serving
+from inference.training.evaluation.films import read_data
 
 
 def judged(reader, folder, folds=()):

@@ -7,8 +7,9 @@ import pytest
 
 from inference.errors import TrainingError
 from inference.training.dataset import read_picture
-from inference.training.evaluate import measure, read_data
+from inference.training.evaluate import measure
 from inference.training.evaluation import tuning
+from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import judge
 from inference.training.tune import judge_crosswise, see
 
