@@ -104,6 +104,11 @@ _SERIES_AND_IMAGE = (
 )
 _LOOKUP_TABLES = ("ModalityLUTSequence", "VOILUTSequence")
 _TABLE_NEEDS = {"LUTDescriptor", "LUTData"}
+_ONE_VALUE = {
+    keyword
+    for keyword in (*PATIENT_AND_STUDY, *EQUIPMENT, *_SERIES_AND_IMAGE)
+    if dictionary_VM(keyword) == "1" and dictionary_VR(keyword) != VR.SQ
+}.difference(_IDENTIFIERS)
 _KEPT = PATIENT_AND_STUDY + EQUIPMENT + _SERIES_AND_IMAGE
 _TYPE_2 = (
     "PatientName",
@@ -244,8 +249,8 @@ def _clean(
             if dictionary_VR(tag) == VR.SQ
             else clean_value(source.get_item(tag), str(dictionary_VR(tag)), encodings)
         )
-        if isinstance(value, list) and dictionary_VM(tag) == "1":
-            value = value if keyword in _IDENTIFIERS else value[0]
+        if keyword in _ONE_VALUE and isinstance(value, list):
+            value = value[0]
         if value is not None:
             setattr(clean, keyword, value)
     return clean
