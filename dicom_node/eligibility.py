@@ -225,9 +225,8 @@ def _chest(dataset: Dataset) -> bool | None:
     if regions:
         return bool(regions & _CHEST_CODES)
     words = _words(dataset, ("StudyDescription", "SeriesDescription", "ProtocolName"))
-    if _CHEST.search(words):
-        return True
-    return False if _OTHER_PART.search(words) else None
+    chest, other = bool(_CHEST.search(words)), bool(_OTHER_PART.search(words))
+    return chest if chest != other else None
 
 
 def _check_view(dataset: Dataset, rules: EligibilityRules) -> None:
