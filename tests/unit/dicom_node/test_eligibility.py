@@ -108,7 +108,11 @@ def test_a_bare_header_of_a_radiograph_is_eligible():
         ),
         (
             "CR",
-            {"BodyPartExamined": "", "SeriesDescription": "Abdomen supine"},
+            {
+                "BodyPartExamined": "",
+                "StudyDescription": "Abdomen supine",
+                "SeriesDescription": "",
+            },
             "NOT_CHEST",
         ),
         (
