@@ -274,6 +274,8 @@ class _Walk:
         if element is not None and element.length != _UNDEFINED:
             self._record = None
             self._skip(element.length)
+        if not kept:
+            raise DatasetInvalid("the data set has no header")
         return bytes(kept)
 
     def _recorded(self) -> bytearray:

@@ -7,16 +7,14 @@ sender be told Success (DICOM PS3.4 B.2.3). The bytes stay as they were sent.
 
 import logging
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
+from pydicom.dataset import Dataset
 
 from dicom_node import eligibility
 from dicom_node.attributes import quiet
@@ -38,6 +36,7 @@ from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing
 from storage.objects import Incoming, ObjectStore, StoredObject
 from storage.records import (
+    Cause,
     Instance,
     ProcedureStepState,
     Reason,
@@ -50,7 +49,7 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _UID_LENGTH = 64
 _COMPARE_BYTES = 1 << 20
 
-OWN_RESULT = Reason("OWN_RESULT", "This object is a result of this node.")
+OWN_RESULT = Reason("OWN_RESULT", "This object is a result of this node.", Cause.IMAGE)
 
 
 class Outcome(StrEnum):
@@ -92,18 +91,29 @@ def part10_header(
     ----------
     DICOM PS3.10 section 7.1.
     """
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    if calling_ae:
-        meta.SourceApplicationEntityTitle = calling_ae
-    encoded = DicomBytesIO()
-    write_file_meta_info(encoded, meta)
-    return b"\x00" * 128 + b"DICM" + encoded.getvalue()
+    meta = b"".join(
+        (
+            _meta(0x0001, b"OB\0\0" + struct.pack("<I", 2) + b"\x00\x01"),
+            _meta_text(0x0002, "UI", sop_class_uid),
+            _meta_text(0x0003, "UI", sop_instance_uid),
+            _meta_text(0x0010, "UI", transfer_syntax_uid),
+            _meta_text(0x0012, "UI", IMPLEMENTATION_CLASS_UID),
+            _meta_text(0x0013, "SH", IMPLEMENTATION_VERSION_NAME),
+            _meta_text(0x0016, "AE", calling_ae) if calling_ae else b"",
+        )
+    )
+    length = _meta(0x0000, b"UL" + struct.pack("<HI", 4, len(meta)))
+    return b"\0" * 128 + b"DICM" + length + meta
+
+
+def _meta(number: int, rest: bytes) -> bytes:
+    return struct.pack("<HH", 0x0002, number) + rest
+
+
+def _meta_text(number: int, vr: str, text: str) -> bytes:
+    value = text.encode("ascii", "replace")
+    value += b"\0"[: len(value) % 2] if vr == "UI" else b" "[: len(value) % 2]
+    return _meta(number, vr.encode() + struct.pack("<H", len(value)) + value)
 
 
 class Reception:
@@ -210,7 +220,7 @@ class Reception:
         try:
             eligibility.check(header, self._rules)
         except NotEligible as refusal:
-            return Reason(refusal.code, refusal.text)
+            return Reason(refusal.code, refusal.text, Cause.IMAGE)
         except UNREADABLE as error:
             raise DatasetInvalid("a value in the header is malformed") from error
         return None

@@ -1,0 +1,1 @@
+"""DIMSE: presentation contexts, statuses, and the services in both roles (PS3.7)."""

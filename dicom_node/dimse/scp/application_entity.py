@@ -21,9 +21,9 @@ from dicom_node.dimse.presentation import (
     IMPLEMENTATION_VERSION_NAME,
     acceptor_contexts,
 )
+from dicom_node.dimse.scp.association import StreamedAssociation
 from dicom_node.dimse.scp.listener import Listener
 from dicom_node.dimse.scp.storage import StorageSCP
-from dicom_node.dimse.scp.upper_layer import StreamedAssociation
 from dicom_node.dimse.scp.verification import echo
 from dicom_node.reception import Reception
 

@@ -17,7 +17,8 @@ from pynetdicom.transport import (
     ThreadedAssociationServer,
 )
 
-from dicom_node.dimse.scp.upper_layer import Opener, StreamedAssociation
+from dicom_node.dimse.scp.association import StreamedAssociation
+from dicom_node.dimse.scp.messages import Opener
 
 _LOG = logging.getLogger(__name__)
 

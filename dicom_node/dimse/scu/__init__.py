@@ -1,0 +1,1 @@
+"""Services that this node uses at its peers (SCU role)."""

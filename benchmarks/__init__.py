@@ -1,0 +1,1 @@
+"""How fast the node is, measured beside its peers on the same machine."""

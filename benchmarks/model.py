@@ -1,0 +1,235 @@
+"""The model: milliseconds per film, beside torchvision on the same weights.
+
+Four ways to run one checkpoint, in turns, on the same films: the node's batched graph,
+torchvision eagerly (the whole network), and torchvision's stock ONNX export (its Mask
+R-CNN alone, without dense and image head; it takes one film at a time) with the
+recipe's limits and with torchvision's own. The least of the rounds is what the machine
+can do; the median is what it did beside its other work.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from tqdm import tqdm
+
+from inference.errors import InferenceError
+from inference.onnx_runner import OnnxModelRunner
+from inference.training.checkpoint import load
+from inference.training.dataset import read_picture
+from inference.training.export import Order, build_folder, find_films, read_inputs
+from inference.training.graph import OPSET
+from inference.training.network import LEVELS, CxrNet
+from inference.training.recipe import NetworkRecipe
+
+Batch = NDArray[np.float32]
+Run = Callable[[Batch], object]
+
+BATCHES = (1, 8)
+TORCHVISION_LIMITS = {
+    "proposals_before_nms": 1000,
+    "proposals": 1000,
+    "detections": 100,
+}
+REFERENCE = NetworkRecipe(
+    input_px=448,
+    stride_in_1x1=True,
+    fpn_channels=128,
+    mask_channels=128,
+    representation=512,
+    anchor_sizes=(32, 64, 128, 256),
+)
+
+
+class _Pyramid(nn.Module):
+    """Trunk and pyramid as torchvision's detectors want their backbone."""
+
+    def __init__(self, net: CxrNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Give the levels that the heads look at."""
+        trunk = self.net.backbone(images)
+        pyramid = self.net.fpn(OrderedDict((key, trunk[key]) for key in LEVELS[:4]))
+        levels: dict[str, Tensor] = OrderedDict(pyramid)
+        return levels
+
+
+class _Proposals(nn.Module):
+    """The proposal network on its own levels of the pyramid."""
+
+    def __init__(self, net: CxrNet, limits: NetworkRecipe) -> None:
+        super().__init__()
+        self.levels = net.anchor_levels
+        most = dict.fromkeys(("training", "testing"), limits.proposals_before_nms)
+        left = dict.fromkeys(("training", "testing"), limits.proposals)
+        self.rpn = RegionProposalNetwork(
+            net.rpn.anchor_generator, net.rpn.head, 0.7, 0.3, 256, 0.5, most, left, 0.7
+        )
+
+    def forward(self, images: object, features: dict[str, Tensor], _: object) -> object:
+        """Propose."""
+        chosen = OrderedDict((key, features[key]) for key in self.levels)
+        return self.rpn(images, chosen)
+
+
+def stock(net: CxrNet, limits: NetworkRecipe) -> nn.Module:
+    """Put the same weights into torchvision's own detector."""
+    net = deepcopy(net).to(memory_format=torch.contiguous_format)
+    recipe = net.recipe
+    net.roi_heads.detections_per_img = limits.detections
+    transform = GeneralizedRCNNTransform(
+        recipe.input_px, recipe.input_px, [recipe.grey_mean], [recipe.grey_std]
+    )
+    backbone = _Pyramid(net)
+    return GeneralizedRCNN(
+        backbone, _Proposals(net, limits), net.roi_heads, transform
+    ).eval()
+
+
+def export_stock(net: nn.Module, film: Batch, path: Path) -> None:
+    """Export as torchvision's documentation does."""
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            ([torch.from_numpy(film)],),
+            str(path),
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def one_by_one(path: Path, threads: int) -> Run:
+    """Run a stock export film by film."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    return lambda batch: [session.run(None, {name: film}) for film in batch]
+
+
+def eager(net: CxrNet) -> Run:
+    """Run torchvision."""
+
+    def run(batch: Batch) -> object:
+        with torch.inference_mode():
+            return net(torch.from_numpy(batch))
+
+    return run
+
+
+def candidates(
+    net: CxrNet, films: Sequence[Batch], folder: Path, threads: int
+) -> dict[str, Run]:
+    """Everything that is measured, ready to run."""
+    ways: dict[str, Run] = {}
+    for precision in ("fp32", "int8"):
+        model = folder / precision
+        model.mkdir()
+        order = Order(name="bench", version="1", precision=precision)
+        build_folder(net, model, order, films[:8], "0" * 64)
+        runner = OnnxModelRunner(model, "cpu", threads)
+        runner.load()
+        ways[f"this node, {precision}"] = runner.run
+    ways["torchvision eager"] = eager(net)
+    own = net.recipe.model_copy(update=TORCHVISION_LIMITS)
+    for name, limits in (("same limits", net.recipe), ("its own limits", own)):
+        path = folder / f"{name}.onnx"
+        export_stock(stock(net, limits), films[0], path)
+        ways[f"stock export, {name}"] = one_by_one(path, threads)
+    return ways
+
+
+def measure(
+    ways: dict[str, Run], films: Sequence[Batch], rounds: int
+) -> dict[tuple[str, int], list[float]]:
+    """Milliseconds per film of every round."""
+    found: dict[tuple[str, int], list[float]] = {}
+    turns = [(way, size) for _ in range(rounds) for size in BATCHES for way in ways]
+    for run in ways.values():
+        run(np.stack(films[:1]))
+    for number, (way, size) in enumerate(tqdm(turns, desc="model", unit="turn")):
+        start = number // len(ways)
+        batch = np.stack([films[(start + i) % len(films)] for i in range(size)])
+        begun = time.perf_counter()
+        ways[way](batch)
+        spent = time.perf_counter() - begun
+        found.setdefault((way, size), []).append(1000 * spent / size)
+    return found
+
+
+def report(found: dict[tuple[str, int], list[float]]) -> str:
+    """Draw the table."""
+    lines = [
+        f"{'ms per film':34}"
+        + "".join(f"{f'batch {size}':>12}{'(median)':>10}" for size in BATCHES)
+    ]
+    for way in dict.fromkeys(way for way, _ in found):
+        cells = [found[way, size] for size in BATCHES]
+        lines.append(
+            f"{way:34}"
+            + "".join(f"{min(c):12.0f}{statistics.median(c):10.0f}" for c in cells)
+        )
+    return "\n".join(lines)
+
+
+def network(checkpoint: Path | None) -> CxrNet:
+    """Load a checkpoint, or make the reference network with random weights."""
+    if checkpoint is not None:
+        return load(checkpoint)[0]
+    torch.manual_seed(0)
+    net = CxrNet(REFERENCE)
+    with torch.no_grad():  # untrained heads would find nothing, and be fast
+        nn.init.normal_(net.roi_heads.box_predictor.cls_score.weight, std=2.0)
+        nn.init.normal_(net.roi_heads.box_predictor.bbox_pred.weight, std=0.5)
+    return net.to(memory_format=torch.channels_last).eval()
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Measure and print; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="benchmarks model", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, help="default: random weights")
+    parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr/images"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    told = parser.parse_args(arguments)
+    torch.set_num_threads(told.threads)
+    try:
+        net = network(told.checkpoint)
+        size = net.recipe.input_px
+        if told.films.is_dir():
+            films = read_inputs(find_films(told.films, 16), size, read_picture)
+        else:
+            noise = np.random.default_rng(0)
+            films = list(noise.random((16, 1, size, size), np.float32))
+        with tempfile.TemporaryDirectory() as folder:
+            ways = candidates(net, films, Path(folder), told.threads)
+            sys.stdout.write(report(measure(ways, films, told.rounds)) + "\n")
+    except InferenceError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
