@@ -17,7 +17,7 @@ from dicom_node import wiring
 from dicom_node.dimse.scu import verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError, SettingsInvalid
-from dicom_node.node import clock
+from dicom_node.injected import clock
 from dicom_node.pipeline.process import Analyzer, Failed, Source
 from dicom_node.sections import DestinationSection
 from dicom_node.settings import Settings

@@ -6,10 +6,7 @@ listeners; stop: the other way round, so that nothing is accepted that nobody ke
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from time import monotonic
 from types import TracebackType
@@ -20,6 +17,7 @@ from dicom_node.admin.app import AdminServices, create_app
 from dicom_node.admin.server import HttpServer
 from dicom_node.dimse.scp.application_entity import ApplicationEntity
 from dicom_node.errors import SettingsInvalid
+from dicom_node.injected import clock, new_uid
 from dicom_node.maintenance import Maintenance, Timer
 from dicom_node.pipeline.delivery import Deliverer
 from dicom_node.pipeline.destination import Destination
@@ -28,6 +26,7 @@ from dicom_node.pipeline.route import kinds_of
 from dicom_node.pipeline.worker import Worker
 from dicom_node.procedure_step import ProcedureSteps
 from dicom_node.reception import Reception
+from dicom_node.roles import Role
 from dicom_node.sections import DestinationSection
 from dicom_node.settings import Settings
 from inference.runner import ModelRunner
@@ -38,29 +37,6 @@ from storage.objects import FileObjectStore, ObjectStore
 from storage.signals import Topic, Watch
 
 logger = logging.getLogger(__name__)
-
-
-class Role(StrEnum):
-    """Which parts of the node a process runs."""
-
-    ALL = "all"
-    RECEIVE = "receive"
-    WEB = "web"
-    WORK = "work"
-
-    def includes(self, part: "Role") -> bool:
-        """Whether a process of this role runs that part."""
-        return self in (Role.ALL, part)
-
-
-def clock() -> datetime:
-    """Tell the time, aware UTC."""
-    return datetime.now(UTC)
-
-
-def new_uid() -> str:
-    """Make a UID (PS3.5 B.2)."""
-    return f"2.25.{uuid.uuid4().int}"
 
 
 class Node:
@@ -131,6 +107,14 @@ class Node:
             database.check_schema()
         return database
 
+    def open_steps(self, database: Database) -> ProcedureSteps:
+        """Open the worklist."""
+        return ProcedureSteps(database, clock=clock, new_uid=new_uid)
+
+    def open_reception(self, store: ObjectStore, database: Database) -> Reception:
+        """Open the door for images."""
+        return Reception(store, database, wiring.rules(self._settings), clock, new_uid)
+
     def open_runner(self) -> ModelRunner:
         """Load the model."""
         runner = wiring.runner(self._settings)
@@ -145,7 +129,7 @@ class Node:
         self._store = self.open_store()
         self._database = self.open_database()
         self._undo.append(self._database.close)
-        self._steps = ProcedureSteps(self._database, clock=clock, new_uid=new_uid)
+        self._steps = self.open_steps(self._database)
         self._checks |= {"database": self._check_database, "disk": self._check_disk}
         if self._role.includes(Role.WEB):
             self._start_http()
@@ -253,8 +237,7 @@ class Node:
 
     def _start_dimse(self) -> None:
         section = self._settings.dimse
-        rules = wiring.rules(self._settings)
-        reception = Reception(self._store, self._database, rules, clock, new_uid)
+        reception = self.open_reception(self._store, self._database)
         entity = ApplicationEntity(wiring.dimse(self._settings), reception)
         self.dimse_port = _bound("dimse", section.host, section.port, entity.start)
         self._undo.append(lambda: entity.stop(self._time_left()))

@@ -5,30 +5,60 @@ configuration is wrong, 1 for anything else, never a traceback.
 """
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
 import click
 
 from dicom_node import __version__
-from dicom_node.cli import (
-    analysis,
-    checks,
-    conformance,
-    demonstration,
-    jobs,
-    models,
-    network,
-    running,
-    training,
-)
 from dicom_node.errors import NodeError, SettingsInvalid
 from inference.errors import InferenceError
 from storage.errors import StorageError
 
+MODULES: Mapping[str, tuple[str, str]] = {
+    "serve": ("running", "Run the node until SIGTERM or Ctrl-C."),
+    "doctor": ("checks", "Check everything that a deployment needs."),
+    "analyze": ("analysis", "Analyse DICOM files, without network or database."),
+    "jobs": ("jobs", "List, show, retry and cancel jobs."),
+    "send": ("network", "Send DICOM files by C-STORE."),
+    "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
+    "migrate": ("running", "Bring the database to the current schema."),
+    "model": ("models", "List, verify and choose models."),
+    "train": ("training", "Train a model by recipe."),
+    "evaluate": ("training", "Measure a model on annotated films."),
+    "export": ("training", "Turn a checkpoint into a model folder."),
+    "conformance": ("conformance", "Print the DICOM Conformance Statement."),
+    "demo": ("demonstration", "Send a radiograph through a node of its own."),
+}
+"""Command -> the module that holds it, imported when it is asked for; and its help."""
+
 
 class Commands(click.Group):
     """Turns our errors into one line and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of the manual."""
+        del ctx
+        return list(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f"{__name__}.{MODULES[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in MODULES.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -63,24 +93,6 @@ class _UsageRefusal(_Refusal):
 @click.version_option(__version__, prog_name="cxr-node")
 def cli() -> None:
     """Outline lung opacities on chest radiographs and return SEG and SR to the PACS."""
-
-
-for command in (
-    running.serve,
-    running.migrate,
-    checks.doctor,
-    analysis.analyze,
-    jobs.jobs,
-    network.send,
-    network.echo,
-    models.model,
-    training.train,
-    training.evaluate,
-    training.export,
-    conformance.conformance,
-    demonstration.demo,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

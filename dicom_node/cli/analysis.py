@@ -18,7 +18,7 @@ from dicom_node.cli.network import dicom_files
 from dicom_node.cli.options import AnyPath, FolderPath, config_option
 from dicom_node.encoding import overlay
 from dicom_node.header import UNREADABLE
-from dicom_node.node import clock
+from dicom_node.injected import clock
 from dicom_node.pipeline.process import Analyzed, Analyzer, Outcome, Source
 from dicom_node.pipeline.result import model, result
 from dicom_node.pipeline.retry import is_unforeseen, reason

@@ -18,7 +18,7 @@ TITLES = {
 }
 
 
-@click.command(hidden=True)
+@click.command()
 @click.option("--output", type=FolderPath, default=Path("demo-output"))
 @click.option("--image", type=FilePath, help="A DICOM file of your own.")
 @config_option

@@ -10,7 +10,7 @@ import click
 
 from dicom_node.admin import views
 from dicom_node.cli.options import config_option, opened_database
-from dicom_node.node import clock, new_uid
+from dicom_node.injected import clock, new_uid
 from dicom_node.procedure_step import ProcedureSteps
 from storage import workitems
 from storage.database import Database

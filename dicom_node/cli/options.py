@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from dicom_node import wiring
 from dicom_node.settings import Settings
 from storage.database import Database
+from storage.errors import SchemaOutdated
 
+SQLITE = "sqlite:///"
 FilePath = click.Path(path_type=Path, dir_okay=False)
 FolderPath = click.Path(path_type=Path, file_okay=False)
 AnyPath = click.Path(path_type=Path, exists=True)
@@ -30,7 +31,11 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def opened_database(config: Path | None) -> Iterator[Database]:
     """Open the database of a configuration, and close it."""
-    database = wiring.database(Settings.load(config))
+    url = Settings.load(config).database_url
+    file = Path(url.removeprefix(SQLITE))
+    if url.startswith(SQLITE) and not file.is_file():
+        raise SchemaOutdated(f"{file}: no database; the node makes it when it starts")
+    database = Database(url)
     try:
         database.check_schema()
         yield database

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from dicom_node import logs, wiring
+from dicom_node import logs
 from dicom_node.cli.options import config_option
-from dicom_node.node import Node, Role
+from dicom_node.roles import Role
 from dicom_node.settings import Settings
+from storage.database import Database
 
 
 @click.command()
@@ -23,6 +24,9 @@ from dicom_node.settings import Settings
 )
 def serve(config: Path | None, role: str) -> None:
     """Run the node until SIGTERM or Ctrl-C; then finish what runs and exit 0."""
+    # Late: it brings the model's and the pixels' libraries along.
+    from dicom_node.node import Node  # noqa: PLC0415
+
     settings = Settings.load(config)
     logs.configure(settings.node.log_level, settings.node.log_format)
     stop = threading.Event()
@@ -36,7 +40,7 @@ def serve(config: Path | None, role: str) -> None:
 @config_option
 def migrate(config: Path | None) -> None:
     """Bring the database to the current schema (serve does it on SQLite)."""
-    database = wiring.database(Settings.load(config))
+    database = Database(Settings.load(config).database_url)
     try:
         database.migrate()
     finally:
