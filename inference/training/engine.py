@@ -255,7 +255,8 @@ def _average(run: _Run) -> None:
     """Exponential average; short at first so that the start is soon forgotten."""
     decay = min(run.recipe.schedule.ema_decay, (run.step + 1) / (run.step + 10))
     with torch.no_grad():
-        kept, new = list(run.averaged.parameters()), list(run.net.parameters())
+        kept: list[Tensor] = list(run.averaged.parameters())
+        new: list[Tensor] = list(run.net.parameters())
         torch._foreach_lerp_(kept, new, 1 - decay)
 
 
@@ -272,7 +273,7 @@ def to_device(
         for one in targets["instances"]
     ]
     dense = {name: moved(value) for name, value in targets["dense"].items()}
-    rest = {name: moved(targets[name]) for name in ("image", "image_weight")}  # type: ignore[literal-required]
+    rest = {name: moved(targets[name]) for name in ("image", "image_weight")}
     return images.to(device), cast(
         "Targets", {"instances": instances, "dense": dense, **rest}
     )

@@ -212,7 +212,7 @@ class ImageHead(nn.Module):
         return cast("Tensor", self.logits(self.dropout(pooled)))
 
 
-class ProposalNetwork(RegionProposalNetwork):
+class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
     """torchvision's, with unlabelled anchors where the truth is not exhaustive."""
 
     def assign_targets_to_anchors(
@@ -266,7 +266,7 @@ class ProposalNetwork(RegionProposalNetwork):
         return {"rpn_objectness": found, "rpn_box": placed}
 
 
-class OpacityHeads(RoIHeads):
+class OpacityHeads(RoIHeads):  # type: ignore[misc]
     """torchvision's box and mask heads; boxes without a mask skip the mask loss."""
 
     def assign_targets_to_proposals(
@@ -328,7 +328,7 @@ class OpacityHeads(RoIHeads):
         logits = self.mask_predictor(self.mask_head(pooled)).float()
         masks = [target["masks"] for target in targets]
         labels = [target["labels"] for target in targets]
-        return maskrcnn_loss(logits, kept, masks, labels, indices)
+        return cast("Tensor", maskrcnn_loss(logits, kept, masks, labels, indices))
 
 
 class CxrNet(nn.Module):
@@ -409,7 +409,8 @@ class CxrNet(nn.Module):
         proposals, losses = self.rpn(listed, self._levels(chosen), truth)
         exact = OrderedDict((key, chosen[key].float()) for key in LEVELS[:4])
         sizes = listed.image_sizes
-        return losses | self.roi_heads.losses(exact, proposals, sizes, truth)
+        regions = self.roi_heads.losses(exact, proposals, sizes, truth)
+        return cast("dict[str, Tensor]", losses | regions)
 
     def _detect(
         self, images: Tensor, pyramid: Mapping[str, Tensor]

@@ -92,7 +92,7 @@ def example(
         image = change_grey(image, augmentation, rng)
         if frontal and rng.random() < augmentation.spoil:
             image, spoiled = spoil(image, rng), True
-    pixels = image.astype(np.float32) / 255
+    pixels = np.asarray(image / 255, np.float32)
     if spoiled or not frontal:
         return _not_frontal(pixels)
     lungs = (rendered.right_lung, rendered.left_lung)
@@ -265,7 +265,7 @@ def _half(grey: Grey | None, affine: Matrix, size_px: int) -> Float | None:
     if grey is None:
         return None
     plane = _warp(grey, _scaling(0.5) @ affine, size_px)
-    return plane.astype(np.float32) / 255
+    return np.asarray(plane / 255, np.float32)
 
 
 def _opacity_plane(
@@ -277,7 +277,9 @@ def _opacity_plane(
     for box, mask in zip(drawn.boxes, drawn.masks, strict=True):
         if mask is not None:
             continue
-        inside, corners = _box_area(box / 2, size_px, data.box_shape)
+        inside, corners = _box_area(
+            np.asarray(box / 2, np.float32), size_px, data.box_shape
+        )
         weight[corners & (truth == 0)] = 0
         truth[inside], weight[inside] = 1, data.box_weight
     for mask in drawn.masks:
@@ -318,4 +320,4 @@ def _between(planes: list[Float | None]) -> NDArray[np.bool_] | None:
         return None
     hull = np.zeros_like(both)
     cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
-    return (hull > 0) & (both == 0)
+    return np.asarray((hull > 0) & (both == 0), np.bool_)

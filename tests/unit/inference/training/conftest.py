@@ -59,10 +59,12 @@ def coco_table() -> dict[str, Any]:
         annotation(11, 1, 1, (72, 30, 28, 30), box_only=True),
         annotation(12, 5, 1, (20, 30, 24, 24)),
     ]
-    annotations += [
-        annotation(20 + index, *lung) for index, lung in enumerate(lungs)
-    ]
-    return {"images": images, "annotations": annotations, "categories": copy.deepcopy(CATEGORIES)}
+    annotations += [annotation(20 + index, *lung) for index, lung in enumerate(lungs)]
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": copy.deepcopy(CATEGORIES),
+    }
 
 
 def write_coco(folder: Path, table: dict[str, Any]) -> Path:

@@ -159,9 +159,7 @@ def test_a_box_that_leaves_the_picture_makes_the_rest_unknown(
     samples: list[Sample],
 ) -> None:
     away = NOTHING.model_copy(update={"scale": (3.0, 3.0)})
-    shown = example(
-        samples[1], rendered(samples[1]), SIZE, DataRecipe(), away, rng()
-    )
+    shown = example(samples[1], rendered(samples[1]), SIZE, DataRecipe(), away, rng())
     assert len(shown.boxes) == 0
     assert not shown.exhaustive
     assert not shown.weight[0].any()
@@ -208,9 +206,7 @@ def test_a_spoilt_film_only_teaches_that_it_is_not_frontal(
     samples: list[Sample],
 ) -> None:
     always = NOTHING.model_copy(update={"spoil": 1.0})
-    shown = example(
-        samples[0], rendered(samples[0]), SIZE, DataRecipe(), always, rng()
-    )
+    shown = example(samples[0], rendered(samples[0]), SIZE, DataRecipe(), always, rng())
     assert shown.image_truth.tolist() == [0, 0]
     assert shown.image_weight.tolist() == [0, 1]
     assert not shown.weight.any()
@@ -294,9 +290,7 @@ def test_rare_kinds_and_small_sources_are_shown_more_often(
     assert weights.sum() == pytest.approx(1)
     share = weights[[one.kind == "negative" for one in told]].sum()
     wanted = SamplingRecipe()
-    assert share == pytest.approx(
-        wanted.negative / (1 - wanted.not_frontal), rel=1e-6
-    )
+    assert share == pytest.approx(wanted.negative / (1 - wanted.not_frontal), rel=1e-6)
     assert weights[2] > 5 * weights[-1]
 
 
@@ -318,5 +312,3 @@ def test_examples_are_stacked_with_their_targets(samples: list[Sample]) -> None:
         False,
         False,
     ]
-
-
