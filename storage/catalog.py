@@ -79,10 +79,8 @@ def add_instance(tx: Transaction, new: Instance) -> bool:
         The SOP Instance UID is known with other bytes.
     """
     added = tx.execute(
-        tx.insert(instance)
-        .values(values_of_instance(new))
-        .on_conflict_do_nothing(index_elements=[instance.c.sop_instance_uid])
-        .returning(instance.c.sop_instance_uid)
+        tx.insert_new(instance).returning(instance.c.sop_instance_uid),
+        values_of_instance(new),
     )
     if added.first() is not None:
         return True
@@ -201,16 +199,15 @@ def quarantine(
 ) -> None:
     """Keep other bytes under a known SOP Instance UID apart, once."""
     tx.execute(
-        tx.insert(quarantine_table)
-        .values(
-            sop_instance_uid=sop_instance_uid,
-            object_key=stored.key,
-            size_bytes=stored.size_bytes,
-            sha256=stored.sha256,
-            calling_ae=calling_ae,
-            received_at=at,
-        )
-        .on_conflict_do_nothing()
+        tx.insert_new(quarantine_table),
+        {
+            "sop_instance_uid": sop_instance_uid,
+            "object_key": stored.key,
+            "size_bytes": stored.size_bytes,
+            "sha256": stored.sha256,
+            "calling_ae": calling_ae,
+            "received_at": at,
+        },
     )
 
 

@@ -4,14 +4,15 @@ A row is leased while somebody sends it, so that a crash delays a delivery and n
 loses one. What a destination got twice is the same bytes under the same UID.
 """
 
+import functools
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal_column, or_, select
+from sqlalchemy import Update, and_, bindparam, case, func, literal_column, or_, select
 
 from storage.database import Transaction
 from storage.errors import UnknownRecord
-from storage.outbox import add_delivery, add_evidence
+from storage.outbox import add_deliveries, add_evidence
 from storage.records import (
     Delivery,
     DeliveryState,
@@ -204,9 +205,9 @@ def superseded(
         last_error=error,
     )
     if changed:
-        add_evidence(tx, row.workitem_uid, by)
+        add_evidence(tx, row.workitem_uid, [by])
         instead = NewDelivery(row.destination, by.sop_instance_uid, row.required)
-        add_delivery(tx, row.workitem_uid, instead, now)
+        add_deliveries(tx, row.workitem_uid, [instead], now)
         tx.announce(Topic.DELIVERY)
 
 
@@ -271,10 +272,15 @@ def _settle(
 ) -> bool:
     """End a lease, if the row is still in one of the given states."""
     changed = tx.execute(
-        delivery.update()
-        .where(delivery.c.delivery_id == delivery_id, delivery.c.state.in_(when))
-        .values(lease_until=None, **values)
+        _update(when), values | {"key": delivery_id, "lease_until": None}
     )
     if not changed.rowcount:
         get(tx, delivery_id)
     return bool(changed.rowcount)
+
+
+@functools.cache
+def _update(when: tuple[DeliveryState, ...]) -> Update:
+    return delivery.update().where(
+        delivery.c.delivery_id == bindparam("key"), delivery.c.state.in_(when)
+    )

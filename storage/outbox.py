@@ -1,49 +1,62 @@
 """Putting result objects and their deliveries into the outbox."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from storage.database import Transaction
 from storage.records import DeliveryState, Evidence, NewDelivery
 from storage.schema import delivery, evidence
 
 _CONTENT = ("object_key", "size_bytes", "sha256", "created_at")
+_SELECT_STORED = select(
+    evidence.c.sop_instance_uid, *(evidence.c[name] for name in _CONTENT)
+).where(
+    evidence.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
+    evidence.c.object_removed_at.is_(None),
+)
 
 
-def add_evidence(tx: Transaction, workitem_uid: str, new: Evidence) -> None:
-    """Remember a result object; bytes stored under its UID before are kept.
+def add_evidence(tx: Transaction, workitem_uid: str, new: Sequence[Evidence]) -> None:
+    """Remember result objects; bytes stored under their UIDs before are kept.
 
     One SOP Instance UID never stands for two contents (DICOM PS3.5 9), so an
     analysis that ran again sends what the first run stored.
     """
-    columns = asdict(new) | {"workitem_uid": workitem_uid}
-    statement = select(*(evidence.c[name] for name in _CONTENT)).where(
-        evidence.c.sop_instance_uid == new.sop_instance_uid,
-        evidence.c.object_removed_at.is_(None),
-    )
-    before = tx.execute(statement.limit(1)).mappings().one_or_none()
-    if before is not None:
-        columns |= {name: before[name] for name in _CONTENT}
-    tx.execute(tx.insert(evidence).values(columns).on_conflict_do_nothing())
+    if not new:
+        return
+    uids = [one.sop_instance_uid for one in new]
+    stored = {
+        row["sop_instance_uid"]: dict(row)
+        for row in tx.execute(_SELECT_STORED, {"uids": uids}).mappings()
+    }
+    rows = [
+        asdict(one)
+        | {"workitem_uid": workitem_uid}
+        | stored.get(one.sop_instance_uid, {})
+        for one in new
+    ]
+    tx.execute(tx.insert_new(evidence), rows)
 
 
-def add_delivery(
-    tx: Transaction, workitem_uid: str, wanted: NewDelivery, now: datetime
+def add_deliveries(
+    tx: Transaction, workitem_uid: str, wanted: Sequence[NewDelivery], now: datetime
 ) -> None:
-    """Put a row into the outbox, due at once; one that is there stays as it is."""
-    tx.execute(
-        tx.insert(delivery)
-        .values(
-            workitem_uid=workitem_uid,
-            sop_instance_uid=wanted.sop_instance_uid,
-            destination=wanted.destination,
-            required=wanted.required,
-            state=DeliveryState.PENDING,
-            attempts=0,
-            created_at=now,
-            next_try_at=now,
-        )
-        .on_conflict_do_nothing()
-    )
+    """Put rows into the outbox, due at once; those that are there stay as they are."""
+    rows = [
+        {
+            "workitem_uid": workitem_uid,
+            "sop_instance_uid": one.sop_instance_uid,
+            "destination": one.destination,
+            "required": one.required,
+            "state": DeliveryState.PENDING,
+            "attempts": 0,
+            "created_at": now,
+            "next_try_at": now,
+        }
+        for one in wanted
+    ]
+    if rows:
+        tx.execute(tx.insert_new(delivery), rows)

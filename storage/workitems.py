@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
+    bindparam,
     case,
     exists,
     func,
@@ -27,7 +27,7 @@ from storage.errors import (
     UnknownRecord,
 )
 from storage.jobs import counts, get_job, list_jobs
-from storage.outbox import add_delivery, add_evidence
+from storage.outbox import add_deliveries, add_evidence
 from storage.records import (
     TRANSITIONS,
     Cause,
@@ -83,10 +83,29 @@ _IS_ANALYZING = workitem.c.stage == literal_column("'analyzing'")
 _IS_DELIVERING = workitem.c.stage == literal_column("'delivering'")
 _DELIVERED = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.SUPERSEDED)
 
+_IS_KEY = workitem.c.workitem_uid == bindparam("key")
+_INSERT = workitem.insert()
+_SELECT = select(workitem).where(_IS_KEY)
+_SELECT_LOCKED = _SELECT.with_for_update()
+_LOCK = select(workitem.c.workitem_uid).where(_IS_KEY).with_for_update()
+_UPDATE = workitem.update().where(_IS_KEY)
+_HEARTBEAT = _UPDATE.where(
+    workitem.c.transaction_uid == bindparam("owner"), _IS_ANALYZING
+).returning(workitem.c.cancel_requested)
+_COMPLETE = workitem.update().where(
+    _IS_DELIVERING,
+    ~exists().where(
+        delivery.c.workitem_uid == workitem.c.workitem_uid,
+        delivery.c.required,
+        delivery.c.state.not_in(_DELIVERED),
+    ),
+)
+_ENDING = {"state": ProcedureStepState.COMPLETED, "stage": Stage.DONE}
+
 
 def schedule(tx: Transaction, new: Workitem) -> None:
     """Put a Workitem into the queue."""
-    tx.execute(workitem.insert().values(values_of_workitem(new)))
+    tx.execute(_INSERT, values_of_workitem(new))
     tx.announce(Topic.WORK)
 
 
@@ -187,14 +206,12 @@ def heartbeat(
         It is no longer this worker's.
     """
     beat = tx.execute(
-        workitem.update()
-        .where(
-            workitem.c.workitem_uid == workitem_uid,
-            workitem.c.transaction_uid == transaction_uid,
-            _IS_ANALYZING,
-        )
-        .values(lease_until=lease_until)
-        .returning(workitem.c.cancel_requested)
+        _HEARTBEAT,
+        {
+            "key": workitem_uid,
+            "owner": transaction_uid,
+            "lease_until": lease_until,
+        },
     ).scalar_one_or_none()
     if beat is None:
         raise _lost(workitem_uid)
@@ -259,10 +276,8 @@ def settle(  # noqa: PLR0913 - one settlement is one call
     item = _own(tx, workitem_uid, transaction_uid)
     if item.cancel_requested:
         return _cancel(tx, item, CANCEL_REQUESTED, now)
-    for new in evidence:
-        add_evidence(tx, workitem_uid, new)
-    for wanted in deliveries:
-        add_delivery(tx, workitem_uid, wanted, now)
+    add_evidence(tx, workitem_uid, evidence)
+    add_deliveries(tx, workitem_uid, deliveries, now)
     _update(
         tx,
         workitem_uid,
@@ -377,13 +392,15 @@ def complete_if_delivered(tx: Transaction, workitem_uid: str, now: datetime) -> 
     """
     # The lock comes first: of two deliveries that end at the same time, the later
     # transaction then sees what the earlier one did.
-    _one(tx, workitem_uid, lock=True)
-    return _complete(tx, workitem.c.workitem_uid == workitem_uid, now) == 1
+    if tx.execute(_LOCK, {"key": workitem_uid}).first() is None:
+        raise UnknownRecord(f"no workitem {workitem_uid}")
+    ending = _ENDING | {"key": workitem_uid, "ended_at": now}
+    return tx.execute(_COMPLETE.where(_IS_KEY), ending).rowcount == 1
 
 
 def complete_delivered(tx: Transaction, now: datetime) -> int:
     """Complete every Workitem whose required deliveries have all arrived."""
-    return _complete(tx, _IS_DELIVERING, now)
+    return tx.execute(_COMPLETE, _ENDING | {"ended_at": now}).rowcount
 
 
 def retry(
@@ -434,10 +451,8 @@ _QUEUED_AGAIN = {
 
 
 def _one(tx: Transaction, workitem_uid: str, *, lock: bool) -> Workitem:
-    statement = select(workitem).where(workitem.c.workitem_uid == workitem_uid)
-    if lock:
-        statement = statement.with_for_update()
-    row = tx.execute(statement).mappings().one_or_none()
+    statement = _SELECT_LOCKED if lock else _SELECT
+    row = tx.execute(statement, {"key": workitem_uid}).mappings().one_or_none()
     if row is None:
         raise UnknownRecord(f"no workitem {workitem_uid}")
     return workitem_of(row)
@@ -456,9 +471,7 @@ def _lost(workitem_uid: str) -> LeaseLost:
 
 
 def _update(tx: Transaction, workitem_uid: str, **values: Any) -> None:
-    tx.execute(
-        workitem.update().where(workitem.c.workitem_uid == workitem_uid).values(values)
-    )
+    tx.execute(_UPDATE, values | {"key": workitem_uid})
 
 
 def _cancel(tx: Transaction, item: Workitem, reason: Reason, now: datetime) -> Workitem:
@@ -485,23 +498,6 @@ def _cancel(tx: Transaction, item: Workitem, reason: Reason, now: datetime) -> W
     )
     _end_attempts(tx, [item.workitem_uid], now, "canceled", reason.text)
     return get(tx, item.workitem_uid)
-
-
-def _complete(tx: Transaction, which: ColumnElement[bool], now: datetime) -> int:
-    waiting = exists().where(
-        delivery.c.workitem_uid == workitem.c.workitem_uid,
-        delivery.c.required,
-        delivery.c.state.not_in(_DELIVERED),
-    )
-    return tx.execute(
-        workitem.update()
-        .where(which, _IS_DELIVERING, ~waiting)
-        .values(
-            state=ProcedureStepState.COMPLETED,
-            stage=Stage.DONE,
-            ended_at=now,
-        )
-    ).rowcount
 
 
 def _replace(
