@@ -19,7 +19,7 @@ from dicom_node.attributes import MALFORMED, number, numbers, quiet, text, texts
 from dicom_node.errors import DatasetInvalid
 from dicom_node.grayscale import develop
 from dicom_node.header import skip_file_meta
-from dicom_node.pixel_data import PixelCells, count_patterns, read_patterns
+from dicom_node.pixel_data import PixelCells, count_patterns, look_up, read_patterns
 from inference.frame import Frame, Orientation
 
 _CHUNK_BYTES = 1 << 20
@@ -91,8 +91,8 @@ def read(
     patterns = orientation.upright(patterns).astype(np.uint16, copy=False)
     padding = development.padding
     return dataset, Frame(
-        pixels=np.take(development.table, patterns),
-        padding=None if padding is None else np.take(padding, patterns),
+        pixels=look_up(development.table, patterns),
+        padding=None if padding is None else look_up(padding, patterns),
         pixel_spacing_mm=spacing,
         orientation=orientation,
         remarks=remarks,

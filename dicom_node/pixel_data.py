@@ -6,6 +6,7 @@ checked against the bytes at hand before anything is allocated for them.
 
 import struct
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 from dicom_node.grayscale import StoredValues
 
 Patterns = NDArray[np.uint16]
+Value = TypeVar("Value", bound=np.generic)
 
 _NATIVE = frozenset(
     {
@@ -29,6 +31,7 @@ _NATIVE = frozenset(
     }
 )
 _ROWS_AT_ONCE = 256
+"""numpy widens indices to 64 bits; a strip at a time keeps that small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,16 @@ def _stored_bits(samples: codecs.Samples, cells: PixelCells, shift: int) -> Patt
 def count_patterns(patterns: Patterns, stored: StoredValues) -> NDArray[np.int64]:
     """Count how many pixels hold each bit pattern; int64 (2**bits,)."""
     counts = np.zeros(stored.mask + 1, dtype=np.int64)
-    # bincount widens its input to int64; a strip at a time keeps that small.
     for first in range(0, patterns.shape[0], _ROWS_AT_ONCE):
         strip = patterns[first : first + _ROWS_AT_ONCE].ravel()
         counts += np.bincount(strip, minlength=counts.size)
     return counts
+
+
+def look_up(table: NDArray[Value], patterns: Patterns) -> NDArray[Value]:
+    """Replace every bit pattern by its entry in a table of 2**bits."""
+    out = np.empty(patterns.shape, dtype=table.dtype)
+    for first in range(0, patterns.shape[0], _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        out[rows] = table[patterns[rows]]
+    return out
