@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 
 from storage.database import Transaction
 from storage.errors import DuplicateInstance, UnknownRecord
@@ -278,21 +278,23 @@ def expired_evidence(
 ) -> list[Evidence]:
     """Find result objects that retention may delete, oldest first.
 
-    Only those of a Workitem that ended before the given instant, and that wait for
+    Only those whose Workitems all ended before the given instant, and that wait for
     no destination, required or not.
     """
     waiting = exists().where(
         delivery.c.sop_instance_uid == evidence.c.sop_instance_uid,
         delivery.c.state == DeliveryState.PENDING,
     )
+    # An analysis that ran again shares the bytes of the one before.
+    holder = evidence.alias()
+    held = exists().where(
+        holder.c.sop_instance_uid == evidence.c.sop_instance_uid,
+        workitem.c.workitem_uid == holder.c.workitem_uid,
+        or_(workitem.c.ended_at.is_(None), workitem.c.ended_at >= older_than),
+    )
     statement = (
         select(evidence)
-        .join(workitem, workitem.c.workitem_uid == evidence.c.workitem_uid)
-        .where(
-            evidence.c.object_removed_at.is_(None),
-            workitem.c.ended_at < older_than,
-            ~waiting,
-        )
+        .where(evidence.c.object_removed_at.is_(None), ~waiting, ~held)
         .order_by(evidence.c.created_at)
         .limit(limit)
     )

@@ -51,6 +51,7 @@ _POSTGRESQL_DISK_FULL = "53100"
 _SQLITE_FULL = 13
 _IN_MEMORY = (None, "", ":memory:")
 _POOL = 16
+_WAL_LIMIT_BYTES = 64 << 20  # what a burst left is given back to the disk
 # Readers and writers have a connection each, and a follower takes one from outside.
 _POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 1}
 # The functions of this package build their statements once where they run often:
@@ -286,6 +287,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -48,6 +48,7 @@ from storage.schema import (
     workitem,
     workitem_of,
 )
+from storage.schema import evidence as evidence_table
 from storage.signals import Topic
 
 __all__ = [
@@ -419,7 +420,7 @@ def retry(
     Raises
     ------
     TransitionRefused
-        Nothing of it has failed.
+        Nothing of it has failed that could still be sent.
     ObjectMissing
         Retention deleted the image.
     """
@@ -431,6 +432,11 @@ def retry(
         .where(
             delivery.c.workitem_uid == workitem_uid,
             delivery.c.state == DeliveryState.FAILED,
+            ~exists().where(
+                evidence_table.c.workitem_uid == delivery.c.workitem_uid,
+                evidence_table.c.sop_instance_uid == delivery.c.sop_instance_uid,
+                evidence_table.c.object_removed_at.is_not(None),
+            ),
         )
         .values(
             state=DeliveryState.PENDING, attempts=0, created_at=now, next_try_at=now

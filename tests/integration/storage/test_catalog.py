@@ -243,6 +243,28 @@ def test_retention_never_takes_what_is_not_delivered(database):
         assert result.sop_instance_uid == "1.7.1"
 
 
+def test_retention_keeps_results_that_a_rerun_still_needs(database):
+    receive(database, 1)
+    settle(database, *claim(database), (an_evidence(),), TO_PACS)
+    with database.transaction() as tx:
+        workitems.cancel(tx, "1.9.1", Reason("WHY", "Because."), after(1020))
+        renewed = workitems.retry(tx, "1.9.1", after(1021), new_uid)
+    (rerun,) = claim(database, now=after(1022))
+    settle(database, rerun, (an_evidence(),), TO_PACS)
+    with database.transaction() as tx:
+        (row,) = deliveries.due(
+            tx, destination="pacs", limit=9, now=after(1030), lease_s=9
+        )
+        key = row.delivery.delivery_id
+        deliveries.failed(tx, key, error="refused", now=after(1031))
+        assert catalog.expired_evidence(tx, after(9000)) == []
+        workitems.retry(tx, renewed, after(1040), new_uid)
+        deliveries.sent(tx, key, status=0, now=after(1041))
+        workitems.complete_if_delivered(tx, renewed, after(1041))
+        assert catalog.expired_evidence(tx, after(1041)) == []
+        assert len(catalog.expired_evidence(tx, after(1042))) == 2
+
+
 def test_retention_waits_for_optional_destinations_with_the_results(database):
     receive(database, 1)
     settle(

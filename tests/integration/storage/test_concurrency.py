@@ -43,7 +43,7 @@ with ThreadPoolExecutor(3) as pool:
 
 
 def start(code: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - this very interpreter
+    return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """Opening, migrating and losing a database, on both kinds."""
 
+import contextlib
 import sqlite3
 import threading
 
@@ -8,9 +9,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
+from storage import workitems
 from storage.database import Database
-from storage.errors import DatabaseUnavailable, SchemaOutdated
+from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
+from storage.records import ProcedureStepState
 from storage.schema import metadata
+from storage.signals import Topic
+from tests.postgres import run_statement
 from tests.rows import receive
 
 
@@ -150,6 +155,41 @@ def test_a_server_that_is_not_there_is_unavailable(free_port):
     with pytest.raises(DatabaseUnavailable), database.transaction():
         pass
     database.close()
+
+
+def test_a_full_disk_is_told_as_such_and_survived(small_disk):
+    database = Database(f"sqlite:///{small_disk}/node.db")
+    database.migrate()
+    receive(database, 1)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+        while True:
+            stream.write(bytes(4096))
+    with pytest.raises(StoreFull):
+        receive(database, *range(2, 200))
+    ballast.unlink()
+    with database.transaction(read_only=True) as tx:
+        assert workitems.counts(tx)[ProcedureStepState.SCHEDULED] == 1
+    receive(database, *range(2, 5))
+    database.close()
+
+
+def test_work_goes_on_after_the_server_cut_every_connection(migrated_postgres_url):
+    database = Database(migrated_postgres_url)
+    watch = database.watch(Topic.WORK)
+    receive(database, 1)
+    assert watch.wait(10)
+    run_statement(
+        migrated_postgres_url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    with database.transaction() as tx:
+        assert workitems.counts(tx)[ProcedureStepState.SCHEDULED] == 1
+    # The follower cannot know what it missed while it was cut off.
+    assert watch.wait(10)
+    database.close()
+    run_statement(migrated_postgres_url, "TRUNCATE instance CASCADE")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://x/y"])

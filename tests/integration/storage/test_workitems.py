@@ -409,6 +409,20 @@ def test_a_failed_delivery_is_retried_without_inference(database):
     assert send_everything(database) == ["1.7.1"]
 
 
+def test_a_failed_delivery_whose_object_was_deleted_is_not_retried(database):
+    receive(database, 1)
+    optional = (NewDelivery("archive", "1.7.1", required=False),)
+    settle(database, *claim(database), (an_evidence(),), optional)
+    with database.transaction() as tx:
+        (row,) = deliveries.due(
+            tx, destination="archive", limit=9, now=after(1100), lease_s=9
+        )
+        deliveries.failed(tx, row.delivery.delivery_id, error="no", now=after(1101))
+        catalog.forget_object(tx, "1.7.1", after(2000))
+        with pytest.raises(TransitionRefused):
+            workitems.retry(tx, "1.9.1", after(2001), new_uid)
+
+
 def test_there_is_nothing_to_retry_where_nothing_failed(database):
     receive(database, 1)
     with database.transaction() as tx:

@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,7 @@ def test_a_commit_fsyncs_the_file_then_names_it_then_fsyncs_the_name(tmp_path):
     )
     log = tmp_path / "calls"
     trace = [str(strace), "-f", "-e", "trace=fsync,rename,write", "-o", str(log)]
-    subprocess.run(  # noqa: S603 - this very interpreter
+    subprocess.run(
         [*trace, sys.executable, "-c", program, str(tmp_path / "store")],
         cwd=ROOT,
         check=True,
@@ -75,7 +74,7 @@ def test_a_file_that_a_crash_left_is_swept(store, tmp_path):
         "incoming.write(b'half an image')\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    killed = subprocess.run(  # noqa: S603 - this very interpreter
+    killed = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False
     )
     assert killed.returncode == -9
@@ -116,21 +115,6 @@ def test_the_watermark_stops_an_object_on_its_way(tmp_path):
     with pytest.raises(StoreFull):
         write_on()
     assert leftovers(tmp_path) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A file system of two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,nr_inodes=600", "tmpfs"]
-    mounted = subprocess.run(  # noqa: S603
-        [*mount, str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system is not permitted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)  # noqa: S603, S607
 
 
 def test_a_full_disk_leaves_nothing_half_written_and_recovers(small_disk):
