@@ -5,6 +5,7 @@ decoded, so that a small stream that claims a huge picture costs nothing. DICOM 
 section 8.2 and Annexes A.4 and G; why this library: docs/decisions/0002.
 """
 
+import os
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ LOSSY = frozenset(
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _SIZ = b"\xff\x4f\xff\x51"
 _END = b"\xff\xd9"
+_J2K_THREADS = min(4, os.cpu_count() or 1)
+"""JPEG 2000 is the only syntax that takes seconds for a large film."""
+
 _TAIL_BYTES = 1024
 """Where the end marker is looked for: senders pad with zeros, FF or leftovers."""
 
@@ -249,7 +253,11 @@ def _htj2k(samples: Samples, geometry: Geometry, *, reversible: bool) -> bytes:
 
 _jpeg_in = partial(_whole, size=_jpeg_size, decoder=imagecodecs.jpeg8_decode)
 _jpeg_ls_in = partial(_whole, size=_jpeg_size, decoder=imagecodecs.jpegls_decode)
-_j2k_in = partial(_whole, size=_j2k_size, decoder=imagecodecs.jpeg2k_decode)
+_j2k_in = partial(
+    _whole,
+    size=_j2k_size,
+    decoder=partial(imagecodecs.jpeg2k_decode, numthreads=_J2K_THREADS),
+)
 
 _CODECS: Mapping[str, _Codec] = {
     uid.RLELossless: _Codec(_unpack_rle, _pack_rle),
