@@ -264,6 +264,7 @@ def expired_sources(
         .select_from(_CURRENT)
         .where(
             instance.c.object_removed_at.is_(None),
+            instance.c.received_at < older_than,
             visible_state.in_(_FINAL),
             settled_at < older_than,
         )
@@ -281,12 +282,14 @@ def expired_evidence(
     Only those whose Workitems all ended before the given instant, and that wait for
     no destination, required or not.
     """
-    waiting = exists().where(
-        delivery.c.sop_instance_uid == evidence.c.sop_instance_uid,
-        delivery.c.state == DeliveryState.PENDING,
-    )
     # An analysis that ran again shares the bytes of the one before.
     holder = evidence.alias()
+    waiting = exists().where(
+        holder.c.sop_instance_uid == evidence.c.sop_instance_uid,
+        delivery.c.workitem_uid == holder.c.workitem_uid,
+        delivery.c.sop_instance_uid == holder.c.sop_instance_uid,
+        delivery.c.state == DeliveryState.PENDING,
+    )
     held = exists().where(
         holder.c.sop_instance_uid == evidence.c.sop_instance_uid,
         workitem.c.workitem_uid == holder.c.workitem_uid,
@@ -294,7 +297,12 @@ def expired_evidence(
     )
     statement = (
         select(evidence)
-        .where(evidence.c.object_removed_at.is_(None), ~waiting, ~held)
+        .where(
+            evidence.c.object_removed_at.is_(None),
+            evidence.c.created_at < older_than,
+            ~waiting,
+            ~held,
+        )
         .order_by(evidence.c.created_at)
         .limit(limit)
     )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -97,6 +98,20 @@ metadata = MetaData(
     }
 )
 
+
+def _partial(
+    name: str, where: str, *columns: ColumnElement[Any], unique: bool = False
+) -> None:
+    """Index only the rows that are looked for; most rows are history."""
+    Index(
+        name,
+        *columns,
+        unique=unique,
+        sqlite_where=text(where),
+        postgresql_where=text(where),
+    )
+
+
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row id
 
 instance = Table(
@@ -169,27 +184,6 @@ workitem = Table(
     Column("replaced_by", Text),
     Index(None, "scheduled_at", "workitem_uid"),
 )
-Index(
-    "ix_workitem_queue",
-    workitem.c.priority.desc(),
-    workitem.c.scheduled_at,
-    sqlite_where=text("stage = 'queued'"),
-    postgresql_where=text("stage = 'queued'"),
-)
-Index(
-    "ix_workitem_open",
-    workitem.c.stage,
-    sqlite_where=text("stage IN ('analyzing', 'delivering')"),
-    postgresql_where=text("stage IN ('analyzing', 'delivering')"),
-)
-Index(
-    "uq_workitem_current",
-    workitem.c.sop_instance_uid,
-    unique=True,
-    sqlite_where=text("replaced_by IS NULL"),
-    postgresql_where=text("replaced_by IS NULL"),
-)
-
 attempt = Table(
     "attempt",
     metadata,
@@ -242,12 +236,27 @@ delivery = Table(
     ),
     UniqueConstraint("workitem_uid", "sop_instance_uid", "destination"),
 )
-Index(
+_partial("ix_instance_held", "object_removed_at IS NULL", instance.c.received_at)
+_partial("ix_evidence_held", "object_removed_at IS NULL", evidence.c.created_at)
+_partial(
+    "ix_workitem_queue",
+    "stage = 'queued'",
+    workitem.c.priority.desc(),
+    workitem.c.scheduled_at,
+)
+_partial("ix_workitem_analyzing", "stage = 'analyzing'", workitem.c.lease_until)
+_partial("ix_workitem_delivering", "stage = 'delivering'", workitem.c.workitem_uid)
+_partial(
+    "uq_workitem_current",
+    "replaced_by IS NULL",
+    workitem.c.sop_instance_uid,
+    unique=True,
+)
+_partial(
     "ix_delivery_outbox",
+    "state = 'PENDING'",
     delivery.c.destination,
     delivery.c.next_try_at,
-    sqlite_where=text("state = 'PENDING'"),
-    postgresql_where=text("state = 'PENDING'"),
 )
 
 signal = Table(

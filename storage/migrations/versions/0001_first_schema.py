@@ -118,12 +118,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workitem_uid", name="pk_workitem"),
     )
     op.create_index(
-        "ix_workitem_open",
+        "ix_workitem_analyzing",
         "workitem",
-        ["stage"],
+        ["lease_until"],
         unique=False,
-        sqlite_where=sa.text("stage IN ('analyzing', 'delivering')"),
-        postgresql_where=sa.text("stage IN ('analyzing', 'delivering')"),
+        sqlite_where=sa.text("stage = 'analyzing'"),
+        postgresql_where=sa.text("stage = 'analyzing'"),
+    )
+    op.create_index(
+        "ix_workitem_delivering",
+        "workitem",
+        ["workitem_uid"],
+        unique=False,
+        sqlite_where=sa.text("stage = 'delivering'"),
+        postgresql_where=sa.text("stage = 'delivering'"),
     )
     op.create_index(
         "ix_workitem_queue",
@@ -224,6 +232,22 @@ def upgrade() -> None:
             "destination",
             name="uq_delivery_workitem_uid_sop_instance_uid_destination",
         ),
+    )
+    op.create_index(
+        "ix_instance_held",
+        "instance",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("object_removed_at IS NULL"),
+        postgresql_where=sa.text("object_removed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_evidence_held",
+        "evidence",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("object_removed_at IS NULL"),
+        postgresql_where=sa.text("object_removed_at IS NULL"),
     )
     op.create_index(
         "ix_delivery_outbox",
