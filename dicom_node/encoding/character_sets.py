@@ -4,6 +4,7 @@ Headers are decoded into Unicode to build results, and results go back to the so
 character set where that can hold every text (PS3.3 C.12.1.1.2, PS3.5 section 6.1).
 """
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -55,7 +56,13 @@ def decode(value: bytes, encodings: Sequence[str]) -> str:
 def restore_character_set(result: Dataset, source: Dataset) -> None:
     """Go back to the source's character set where it can hold every text."""
     terms, codecs = character_set(source), python_codecs(source)
-    texts = [text for text in _all_texts(result) if not text.isascii()]
+    # Code extensions start anew in every component (PS3.5 6.1.2.5.3).
+    texts = [
+        part
+        for text in _all_texts(result)
+        if not text.isascii()
+        for part in re.split(r"[\\^=]", text)
+    ]
     if texts and not all(_encodable(text, codecs) for text in texts):
         result.SpecificCharacterSet = UNICODE
     elif codecs:

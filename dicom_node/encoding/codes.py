@@ -53,15 +53,16 @@ CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
 
 # Viewers print meaning, value and unit beside the outline: so meanings are short.
 LUNG_OPACITY = _own("LUNG_OPACITY_PCT", "Opacity of lung area")
-TOTAL_OPACITY = _own("TOTAL_OPACITY_PCT", "Opacity of both lungs")
-FINDING_OPACITY = _own("FINDING_OPACITY_PCT", "Share of lung area")
+TOTAL_OPACITY = _own("TOTAL_OPAC_PCT", "Opacity of both lungs")
+FINDING_OPACITY = _own("FINDING_PCT", "Share of lung area")
 OPACITY_PROBABILITY = _own("ANY_OPACITY_PCT", "Probability of any opacity")
-EXTENT_SCORE = _own("OPACITY_EXTENT_0_8", "Opacity extent score (0-8)")
+EXTENT_SCORE = _own("EXTENT_0_8", "Opacity extent score (0-8)")
 CHANGE_TOTAL = _own("TOTAL_CHANGE_PP", "Change of both lungs (points)")
 CHANGE_SIDE = _own("LUNG_CHANGE_PP", "Change of lung (points)")
+# Such as RUZ_OPACITY_PCT: right upper zone.
 ZONE_OPACITY: Mapping[Zone, Code] = {
     zone: _own(
-        zone.value.replace(" ", "_").upper() + "_OPACITY_PCT",
+        "".join(word[0] for word in zone.value.split()).upper() + "Z_OPACITY_PCT",
         f"Opacity of {zone.value} zone",
     )
     for zone in Zone

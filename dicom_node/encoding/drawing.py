@@ -50,7 +50,7 @@ def blend(one: Colour, other: Colour, share: float) -> Colour:
     return (mixed[0], mixed[1], mixed[2])
 
 
-def smooth(closed: Points, sigma_px: float) -> Points:
+def smooth(closed: Points, sigma_px: float, step_px: float = 1.0) -> Points:
     """Round off the pixel stairs of an outline, for the eye only.
 
     Parameters
@@ -59,15 +59,17 @@ def smooth(closed: Points, sigma_px: float) -> Points:
         float64 (n, 2) along pixel edges, first point repeated last.
     sigma_px
         How far along the outline the rounding reaches.
+    step_px
+        Distance of the points that come out.
     """
     steps = np.hypot(*np.diff(closed, axis=0).T)
     way = np.concatenate([[0.0], np.cumsum(steps)])
-    count = int(way[-1])
+    count = int(way[-1] / step_px)
     if count < _SMOOTH_FROM_POINTS:
         return closed
     at = np.linspace(0.0, way[-1], count, endpoint=False)
     even = np.stack([np.interp(at, way, closed[:, axis]) for axis in (0, 1)], axis=1)
-    soft = gaussian_filter1d(even, sigma_px, axis=0, mode="wrap")
+    soft = gaussian_filter1d(even, sigma_px / step_px, axis=0, mode="wrap")
     return np.concatenate([soft, soft[:1]])
 
 

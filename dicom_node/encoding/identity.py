@@ -254,6 +254,8 @@ def _timestamps(result: Dataset, moment: datetime) -> None:
     for keyword, value in (
         ("ContentDate", day),
         ("ContentTime", time),
+        ("DateOfSecondaryCapture", day),
+        ("TimeOfSecondaryCapture", time),
         ("PresentationCreationDate", day),
         ("PresentationCreationTime", time),
     ):

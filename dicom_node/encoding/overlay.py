@@ -153,7 +153,7 @@ def _on_picture(region: Region, frame: Frame, layout: _Layout) -> Points:
     points = upright(trace(region), frame.orientation, frame.rows, frame.columns)
     scale = layout.film_width / frame.columns
     # Rounds the pixel stairs of the source, and never less than those of the picture.
-    soft = smooth(points, max(2.5, 1.5 / scale))
+    soft = smooth(points, max(2.5, 1.5 / scale), step_px=max(1.0, 1.0 / scale))
     shift = np.array([layout.film_left, layout.film_top], dtype=np.float64)
     return np.asarray(soft * scale + shift)
 

@@ -35,8 +35,8 @@ from inference.findings import Analysis, Region
 
 KIND = "presentation-state"
 
-_OPACITIES = GraphicLayer("AI_OPACITY", 1, "Opacities", CIELabColor(75, 35, 75))
-_LUNGS = GraphicLayer("AI_LUNGS", 2, "Lungs", CIELabColor(75, -25, -25))
+_OPACITIES = GraphicLayer("AI_OPACITY", 1, "Opacities", CIELabColor(68, 32, 61))
+_LUNGS = GraphicLayer("AI_LUNGS", 2, "Lungs", CIELabColor(76, -18, -24))
 # Left, top, right, bottom as fractions of the displayed area.
 _CAPTION_BOX = (0.02, 0.955, 0.98, 0.995)
 
@@ -79,6 +79,7 @@ def encode(
         "INVERSE" if clean.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY"
     )
     state.BodyPartExamined = "CHEST"
+    state.ContentCreatorName = context.model_name
     return finish(state, source, clean, context)
 
 

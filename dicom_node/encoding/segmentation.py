@@ -31,9 +31,9 @@ from inference.findings import Analysis, Finding, Lung, Region, Side
 OPACITIES = "segmentation"
 LUNGS = "lung-segmentation"
 
-# Warm and far apart for findings, cool for lungs (L*, a*, b*).
-_WARM = ((65, 52, 60), (78, 22, 75), (60, 70, 30), (72, 38, 68), (68, 60, -8))
-_COOL = {Side.RIGHT: (72, -28, -22), Side.LEFT: (70, -12, -36)}
+# Warm and far apart for findings, cool for lungs (L*, a*, b*); all within sRGB.
+_WARM = ((68, 32, 61), (81, 6, 66), (55, 53, 43), (76, 29, 34), (58, 51, 1))
+_COOL = {Side.RIGHT: (76, -18, -24), Side.LEFT: (65, 1, -44)}
 
 
 def encode_opacities(
@@ -164,8 +164,12 @@ def _segmentation(
         series_description="AI lung opacities" if opacities else "AI lungs",
         omit_empty_frames=False,
     )
+    dimensions = instance_uid(context, clean, f"{kind} dimensions")
+    for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimensions
     seg.PatientOrientation = clean.get("PatientOrientation")
     seg.BodyPartExamined = "CHEST"
+    seg.ContentCreatorName = context.model_name
     if context.viewer_geometry == "compat":
         _add_planar_geometry(seg, clean)
     return seg
