@@ -5,19 +5,16 @@ hospital's reverse proxy would. The viewer is the npm package ``@ohif/app``, fet
 by ``scripts/install-test-peers``.
 """
 
-import asyncio
 import contextlib
 import shutil
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 import uvicorn
-from numpy.typing import NDArray
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -39,7 +36,8 @@ window.config = {
     sourceName: 'dicomweb',
     configuration: {
       friendlyName: 'PACS', name: 'PACS', qidoRoot: '/dicom-web',
-      wadoRoot: '/dicom-web', wadoUriRoot: '/dicom-web', qidoSupportsIncludeField: false,
+      wadoRoot: '/dicom-web', wadoUriRoot: '/dicom-web',
+      qidoSupportsIncludeField: false,
       imageRendering: 'wadors', thumbnailRendering: 'wadors',
       enableStudyLazyLoad: true, supportsFuzzyMatching: false, supportsWildcard: true,
       omitQuotationForMultipartRequest: true,
@@ -47,6 +45,8 @@ window.config = {
   }],
 };
 """
+SETTLE_MS = 6000
+"""What the viewer, drawing without a GPU, takes to load and paint a result."""
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-quic",
@@ -89,45 +89,38 @@ def _application(orthanc_url: str) -> Starlette:
             path = DIST / "index.html"
         return FileResponse(path, headers=ISOLATION)
 
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with client:
+            yield
+
     return Starlette(
+        lifespan=lifespan,
         routes=[
             Route("/dicom-web/{path:path}", dicom_web, methods=["GET", "POST"]),
             Route("/{path:path}", file),
-        ]
+        ],
     )
 
 
 @contextlib.contextmanager
-def serving(orthanc_url: str, port: int) -> Iterator[str]:
-    """Serve the viewer on a loopback port; yields its address."""
+def serving(orthanc_url: str) -> Iterator[str]:
+    """Serve the viewer on a free loopback port; yields its address."""
     if not (DIST / "index.html").is_file():
         pytest.skip("OHIF (npm package @ohif/app) is not installed")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            _application(orthanc_url), host="127.0.0.1", port=port, log_level="error"
+    # listening before the server runs: whoever connects early waits its turn
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(_application(orthanc_url), log_level="error")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run, args=([listener],), name="ohif", daemon=True
         )
-    )
-    ready = threading.Event()
-
-    def run() -> None:
-        async def main() -> None:
-            serving_task = asyncio.ensure_future(server.serve())
-            while not server.started and not serving_task.done():
-                await asyncio.sleep(0.01)
-            ready.set()
-            await serving_task
-
-        asyncio.run(main())
-
-    thread = threading.Thread(target=run, name="ohif", daemon=True)
-    thread.start()
-    if not ready.wait(30) or not server.started:
-        pytest.fail("the viewer's server did not start")
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(15)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(15)
 
 
 @contextlib.contextmanager
@@ -153,6 +146,24 @@ def browser_page(address: str, study_instance_uid: str) -> Iterator["object"]:
             browser.close()
 
 
-def pixels(png: Path) -> NDArray[np.uint8]:
-    """Read a screenshot as uint8 (rows, columns, 3)."""
-    return np.asarray(Image.open(png).convert("RGB"))
+def open_series(page: "object", series: str) -> None:
+    """Open an entry of the study panel and wait until its result is drawn."""
+    entry = page.get_by_text(series, exact=True).first
+    entry.wait_for(timeout=90_000)
+    # the tour comes by itself, some time after the first picture, and covers the page
+    page.get_by_text("Skip all", exact=True).click(timeout=60_000)
+    _click_if_there(page, "Confirm and hide")
+    entry.dblclick()
+    page.wait_for_function(
+        "() => window.cornerstone?.getEnabledElements()[0]?.viewport?.getCurrentImageId"
+    )
+    page.wait_for_timeout(SETTLE_MS)
+    for label in ("Yes", "Confirm and hide"):
+        _click_if_there(page, label)
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def _click_if_there(page: "object", label: str) -> None:
+    button = page.get_by_text(label, exact=True)
+    if button.count():
+        button.first.click()
