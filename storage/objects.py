@@ -6,25 +6,27 @@ SCU rests on (DICOM PS3.4 B.2.3, PS3.7 9.1.1).
 """
 
 import contextlib
-import ctypes
-import errno
-import fcntl
 import hashlib
-import io
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol
 
+from storage.durable import (
+    free_bytes_of,
+    full_as_store_full,
+    open_locked,
+    remove_if_abandoned,
+    sync_directory,
+    write_all,
+    write_back,
+)
 from storage.errors import ObjectCorrupt, ObjectMissing, StoreFull
 
 _CHUNK_BYTES = 1 << 20
 _WRITE_BACK_BYTES = 512 * 1024
 _WATERMARK_CHECK_BYTES = 8 << 20
-_SYNC_FILE_RANGE_WRITE = 2  # <linux/fs.h>
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SHA256_HEX_LENGTH = 64
 
 
@@ -116,7 +118,7 @@ class FileObjectStore:
         for number in range(256):
             (self._objects / f"{number:02x}").mkdir(parents=True, exist_ok=True)
         for directory in (self._objects, self._incoming, root, root.parent):
-            _sync_directory(directory)
+            sync_directory(directory)
 
     def incoming(self) -> "FileIncoming":
         """Open a writer for an object that arrives piece by piece.
@@ -201,7 +203,7 @@ class FileObjectStore:
 
     def free_bytes(self) -> int:
         """Count the bytes that may still be stored above the watermark."""
-        return max(0, _free(self._objects) - self._watermark_bytes)
+        return max(0, free_bytes_of(self._objects) - self._watermark_bytes)
 
     def keys(self) -> Iterator[str]:
         """Yield every stored key, in no particular order."""
@@ -214,7 +216,7 @@ class FileObjectStore:
 
         A file that some process is writing is locked by it and stays.
         """
-        return sum(map(_remove_if_abandoned, self._incoming.iterdir()))
+        return sum(map(remove_if_abandoned, self._incoming.iterdir()))
 
     def _file_of(self, key: str) -> Path:
         _digest_of(key)
@@ -227,9 +229,9 @@ class FileObjectStore:
             path.rename(target)
         except FileNotFoundError:
             target.parent.mkdir(exist_ok=True)
-            _sync_directory(self._objects)
+            sync_directory(self._objects)
             path.rename(target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
 
     def _copy(self, stream: BinaryIO) -> StoredObject:
         incoming = self.incoming()
@@ -243,7 +245,7 @@ class FileObjectStore:
 
     def _adopt(self, source: Path) -> StoredObject:
         self._check_room()
-        with _full_as_store_full(), source.open("rb") as stream:
+        with full_as_store_full(), source.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size_bytes = os.fstat(stream.fileno()).st_size
             os.fsync(stream.fileno())
@@ -252,7 +254,7 @@ class FileObjectStore:
         return stored
 
     def _check_room(self) -> None:
-        if _free(self._objects) < max(self._watermark_bytes, 1):
+        if free_bytes_of(self._objects) < max(self._watermark_bytes, 1):
             raise StoreFull("free space is below the watermark")
 
 
@@ -275,8 +277,8 @@ class FileIncoming:
         self._size_bytes = 0
         self._written_back_bytes = 0
         self._room_checked_bytes = 0
-        with _full_as_store_full():
-            self._path, self._file = _open_locked(directory)
+        with full_as_store_full():
+            self._path, self._file = open_locked(directory)
 
     @property
     def path(self) -> Path:
@@ -298,8 +300,8 @@ class FileIncoming:
             aborted and nothing stays.
         """
         try:
-            with _full_as_store_full():
-                written = _write_all(self._file, data)
+            with full_as_store_full():
+                written = write_all(self._file, data)
             self._size_bytes += written
             if self._size_bytes - self._room_checked_bytes >= _WATERMARK_CHECK_BYTES:
                 self._room_checked_bytes = self._size_bytes
@@ -323,7 +325,7 @@ class FileIncoming:
         digest = self._digest.hexdigest()
         stored = StoredObject(_key_of(digest), self._size_bytes, digest)
         try:
-            with _full_as_store_full():
+            with full_as_store_full():
                 os.fsync(self._file.fileno())
                 self._place(self._path, stored)
         except BaseException:
@@ -342,7 +344,7 @@ class FileIncoming:
             self._file.close()
 
     def _start_write_back(self) -> None:
-        _write_back(
+        write_back(
             self._file.fileno(),
             self._written_back_bytes,
             self._size_bytes - self._written_back_bytes,
@@ -360,85 +362,3 @@ def _digest_of(key: str) -> str:
     if len(digest) != _SHA256_HEX_LENGTH or key != _key_of(digest) or "/" in digest:
         raise ObjectMissing(f"{key!r} is not a key of this store")
     return digest
-
-
-def _free(directory: Path) -> int:
-    status = os.statvfs(directory)
-    return status.f_bavail * status.f_frsize
-
-
-def _write_all(file: io.FileIO, data: bytes | bytearray | memoryview) -> int:
-    """Write every byte: one call may stop short, on a disk that fills up."""
-    view = memoryview(data)
-    total = len(view)
-    while view:
-        view = view[file.write(view) :]
-    return total
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _open_locked(directory: Path) -> tuple[Path, io.FileIO]:
-    """Open a fresh file and lock it, so that no sweep takes it for abandoned."""
-    while True:
-        path = directory / uuid.uuid4().hex
-        file = io.FileIO(path, "xb")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        # A sweep may have come between the open and the lock.
-        if os.fstat(file.fileno()).st_nlink:
-            return path, file
-        file.close()
-
-
-def _remove_if_abandoned(path: Path) -> bool:
-    try:
-        file = io.FileIO(path, "rb")
-    except FileNotFoundError:
-        return False
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        path.unlink(missing_ok=True)
-    return True
-
-
-@contextlib.contextmanager
-def _full_as_store_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StoreFull("no space left for objects") from error
-        raise
-
-
-_SyncFileRange = Callable[[int, int, int, int], int]
-
-
-def _find_sync_file_range() -> _SyncFileRange | None:
-    """Look up the Linux call that starts write-back without waiting for it."""
-    try:
-        function = ctypes.CDLL(None).sync_file_range
-    except (OSError, AttributeError):
-        return None
-    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-    function.restype = ctypes.c_int
-    return cast("_SyncFileRange", function)
-
-
-_sync_file_range = _find_sync_file_range()
-
-
-def _write_back(descriptor: int, offset: int, length: int) -> None:
-    # Only a head start: an error shows up again in fsync, where it counts.
-    if _sync_file_range is not None:
-        _sync_file_range(descriptor, offset, length, _SYNC_FILE_RANGE_WRITE)
