@@ -39,6 +39,7 @@ STATUS: Mapping[type[Exception], Status] = {
     storage.DuplicateInstance: Status.DUPLICATE_SOP_INSTANCE,
     storage.ObjectMissing: Status.PROCESSING_FAILURE,
     storage.ObjectCorrupt: Status.PROCESSING_FAILURE,
+    storage.CursorInvalid: Status.PROCESSING_FAILURE,
     storage.UnknownRecord: Status.NO_SUCH_SOP_INSTANCE,
     storage.TransitionRefused: Status.PROCESSING_FAILURE,
     storage.LeaseLost: Status.PROCESSING_FAILURE,

@@ -63,10 +63,14 @@ class StreamedAssociation(Association):
 
     def run_reactor(self) -> None:
         """Serve the association from its request to its end."""
+        connection = self.dul.socket.socket if self.dul.socket else None
         try:
             super().run_reactor()
         finally:
             self._messages.abandon()
+            # The library leaves it open when the peer was the first to go.
+            if connection is not None:
+                connection.close()
             self._ended(self)
 
     def _run_reactor(self) -> None:

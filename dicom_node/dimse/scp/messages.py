@@ -27,7 +27,7 @@ Opener = Callable[[Association, int, C_STORE_RQ], BytesIO]
 """Opens the place where the data set of a C-STORE request goes, piece by piece."""
 
 
-class Malformed(Exception):  # noqa: N818  it ends an association, nothing else
+class Malformed(Exception):
     """What the peer sent breaks the protocol."""
 
 

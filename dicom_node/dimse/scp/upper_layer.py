@@ -32,7 +32,7 @@ _ASSOCIATE_PDU_BYTES = 256 * 1024
 _SLACK_BYTES = 1024  # some senders forget that the PDV headers count
 _IDLE_CHECK_S = 0.5
 _TCP_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
-_DATA_STATES = frozenset({"Sta6", "Sta13"})
+_DISCARDED_READS = 256
 _CLOSING_STATES = frozenset({"Sta1", "Sta13"})
 
 
@@ -169,6 +169,25 @@ class EventDrivenProvider(DULServiceProvider):
         self.to_user_queue.put(None)
         self._bell.close()
 
+    def _is_transport_event(self) -> bool:
+        """Read a PDU, or close the connection when the association is over."""
+        if self.state_machine.current_state != "Sta13" or self.socket is None:
+            return super()._is_transport_event()
+        self._discard()
+        self.socket.close()
+        return True
+
+    def _discard(self) -> None:
+        """Throw away what is still there: closing on it would cost the last PDU."""
+        connection = self.socket.socket if self.socket else None
+        if connection is None:
+            return
+        connection.setblocking(False)  # noqa: FBT003
+        with contextlib.suppress(OSError):
+            for _ in range(_DISCARDED_READS):
+                if not connection.recv(64 * 1024):
+                    return
+
     def _read_pdu_data(self) -> None:
         """Read one PDU and queue the event that it is."""
         try:
@@ -194,9 +213,8 @@ class EventDrivenProvider(DULServiceProvider):
 
     def _indicate(self, body: memoryview) -> None:
         """Hand data on: action DT-2 without its detour by way of two queues."""
-        if self.state_machine.current_state == "Sta6":
-            for fragment in split(body):
-                self._messages.take(fragment)
+        for fragment in split(body):
+            self._messages.take(fragment)
 
     def _read_pdu(self) -> tuple[int, memoryview]:
         header = bytearray(6)
@@ -214,7 +232,7 @@ class EventDrivenProvider(DULServiceProvider):
         if pdu_type not in _PDU_TYPES:
             raise Malformed(f"unknown type 0x{pdu_type:02X}")
         if pdu_type == _P_DATA_TF:
-            if self.state_machine.current_state not in _DATA_STATES:
+            if self.state_machine.current_state != "Sta6":
                 raise Malformed("data before the association was accepted")
             return self._maximum_pdu_bytes
         if pdu_type == _ASSOCIATE_RQ:

@@ -3,7 +3,7 @@
 import logging
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pynetdicom import _config, evt
@@ -120,25 +120,36 @@ def associate(
     entity.acse_timeout = timeouts.association_s
     entity.dimse_timeout = timeouts.message_s
     entity.network_timeout = timeouts.network_s
-    association = entity.associate(
-        remote.host,
-        remote.port,
-        list(contexts),
-        ae_title=remote.ae_title,
-        max_pdu=_MAXIMUM_PDU_BYTES,
-        tls_args=None if remote.tls is None else (remote.tls, remote.host),
-        evt_handlers=[(evt.EVT_CONN_OPEN, _limit_waiting, [timeouts.network_s])],
-    )
-    if not association.is_established:
-        raise _failure(association, remote)
-    try:
-        yield association
-    except BaseException:
-        association.abort()
-        raise
-    finally:
-        if association.is_established:
-            association.release()
+    with ExitStack() as stack:
+        association = entity.associate(
+            remote.host,
+            remote.port,
+            list(contexts),
+            ae_title=remote.ae_title,
+            max_pdu=_MAXIMUM_PDU_BYTES,
+            tls_args=None if remote.tls is None else (remote.tls, remote.host),
+            evt_handlers=[
+                (evt.EVT_ACSE_SENT, _close_in_the_end, [stack]),
+                (evt.EVT_CONN_OPEN, _limit_waiting, [timeouts.network_s]),
+            ],
+        )
+        if not association.is_established:
+            raise _failure(association, remote)
+        try:
+            yield association
+        except (Exception, KeyboardInterrupt):
+            association.abort()
+            raise
+        finally:
+            if association.is_established:
+                association.release()
+
+
+def _close_in_the_end(event: evt.Event, stack: ExitStack) -> None:
+    """Close a connection that the library leaves open when it fails."""
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        stack.callback(connection.socket.close)
 
 
 def _limit_waiting(event: evt.Event, network_s: float) -> None:
