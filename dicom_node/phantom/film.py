@@ -58,7 +58,7 @@ def opacity(paper: Paper, field: Plane, centre: Point) -> tuple[Plane, Plane]:
     radius = radius * (1 + 0.16 * paper.noise(0.035) + 0.08 * paper.noise(0.012))
     shape = in_one_piece(step(radius, 1.25, 0.45) * field)
     grain = 0.78 + 0.15 * paper.noise(0.014) + 0.09 * paper.noise(0.006)
-    strength = paper.random.uniform(0.27, 0.36)
+    strength = paper.random.uniform(0.30, 0.38)
     return np.asarray(strength * shape * np.clip(grain, 0.3, 1.3), np.float32), shape
 
 
