@@ -48,7 +48,7 @@ SPOILT: Mapping[str, Turn] = {
     "upside down": lambda pixels: pixels[::-1],
     "on its side": lambda pixels: pixels.T,
 }
-_SPOILT_FILMS = 40
+_SPOILT_FILMS = 20
 
 
 def evaluate(  # noqa: PLR0913 - the command's options, one for one

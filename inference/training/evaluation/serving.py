@@ -88,7 +88,14 @@ def analyse(seen: Look, manifest: ModelManifest) -> Analysis | UnsuitableImage:
 
 
 def judge(seen: Look, manifest: ModelManifest) -> Case:
-    """Compare what the node reports with what people drew."""
+    """Compare what the node reports with what people drew.
+
+    Raises
+    ------
+    TrainingError
+        The frame is not of the size that the outlines were drawn at.
+    """
+    _check_size(seen.sample, seen.frame)
     answer = analyse(seen, manifest)
     analysis = answer if isinstance(answer, Analysis) else None
     sample, facts = seen.sample, seen.sample.facts

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from inference.errors import TrainingError
 from inference.training.dataset import read_picture
@@ -71,6 +72,36 @@ def test_the_frontal_threshold_lies_between_films_and_strangers(reader, films):
     assert {one.refused for one in met if one.kind == "inverted"} == {"NOT_FRONTAL"}
     point = tuning._frontal_point(studies, [])
     assert 0.0 < point < 0.95
+
+
+def test_a_large_film_is_kept_small_and_its_truth_with_it(reader, films, edit):
+    path = films / "images" / "film03.png"
+    with Image.open(path) as picture:
+        picture.resize((800, 640), Image.Resampling.NEAREST).save(path)
+
+    def four_times(table):
+        table["images"][3].update(width=800, height=640)
+        for one in table["annotations"]:
+            if one["image_id"] == 4:
+                one["bbox"] = [4 * value for value in one["bbox"]]
+                one["segmentation"] = [[4 * v for v in one["segmentation"][0]]]
+
+    edit(four_times)
+    one = looked(reader, films)[0][3]
+    assert one.opacity.shape == (410, 512)
+    assert one.truths[0] == pytest.approx([92.16, 102.4, 66.56, 74.24])
+    found = tuning._segmented(one, reader.manifest)
+    assert tuning._outline_gain(found, one) > 0.9
+    assert tuning._lung_gain(found, one) > 0.93
+    with pytest.raises(TrainingError, match="512 x 410 pixels"):
+        judge(one.seen, reader.manifest)
+    (case,) = judge_crosswise_alone(reader, films, "film03.png")
+    assert case.opacity_dice > 0.9
+
+
+def judge_crosswise_alone(reader, films, key):
+    cases, _ = judge_crosswise(*looked(reader, films), reader.manifest)
+    return [case for case in cases if case.key == key]
 
 
 def test_truth_is_drawn_on_the_small_grid(reader, films):
