@@ -77,6 +77,8 @@ ENGLISH = Code("en", "RFC5646", "English")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 FINDING = Code("121071", "DCM", "Finding")
 COMMENT = Code("121106", "DCM", "Comment")
+REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
+REJECTED_FOR_SAFETY = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
 NOT_ANALYSED = _own("NOT_ANALYSED", "Reason for no analysis")
 
 

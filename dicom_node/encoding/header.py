@@ -154,6 +154,21 @@ def normalise(source: Dataset) -> Dataset:
         Nothing could refer to this image: a UID is missing or invalid, the pixel
         grid has no size, or two identifiers stand in one place.
     """
+    clean = cleaned(source)
+    for keyword in ("Rows", "Columns"):
+        if not clean.get(keyword):
+            raise EvidenceInvalid(f"the source has no {keyword}")
+    return clean
+
+
+def cleaned(source: Dataset) -> Dataset:
+    """``normalise`` for an object of any class, such as a result of ours.
+
+    Raises
+    ------
+    EvidenceInvalid
+        A UID is missing or invalid, or two identifiers stand in one place.
+    """
     clean = _clean(source, _KEPT, python_codecs(source))
     for keyword in _LOOKUP_TABLES:
         tables = _sequence(source, keyword)
@@ -220,9 +235,6 @@ def _refuse(clean: Dataset) -> None:
     for keyword in _UIDS:
         if not clean.get(keyword):
             raise EvidenceInvalid(f"the source has no valid {keyword}")
-    for keyword in ("Rows", "Columns"):
-        if not clean.get(keyword):
-            raise EvidenceInvalid(f"the source has no {keyword}")
     for keyword in _IDENTIFIERS:
         if isinstance(clean.get(keyword), MultiValue):
             raise EvidenceInvalid(f"the source has more than one value of {keyword}")

@@ -109,6 +109,20 @@ def encode_not_analysable(
     return _document(source, clean, root, context)
 
 
+def device_observer(context: EvidenceContext) -> ObserverContext:
+    """Name this node as the observer (TID 1004)."""
+    return ObserverContext(
+        observer_type=dicom_codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=context.device_uid,
+            name=context.ae_title,
+            manufacturer_name=context.manufacturer,
+            model_name=f"{context.model_name} {context.software_version}",
+            serial_number=context.serial_number,
+        ),
+    )
+
+
 def _document(
     source: Dataset, clean: Dataset, root: Dataset, context: EvidenceContext
 ) -> Dataset:
@@ -138,16 +152,6 @@ def _document(
 
 def _root(clean: Dataset, context: EvidenceContext, groups: Sequence[Group]) -> Dataset:
     """Container (126000, DCM, "Imaging Measurement Report") with its context."""
-    device = ObserverContext(
-        observer_type=dicom_codes.DCM.Device,
-        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-            uid=context.device_uid,
-            name=context.ae_title,
-            manufacturer_name=context.manufacturer,
-            model_name=f"{context.model_name} {context.software_version}",
-            serial_number=context.serial_number,
-        ),
-    )
     root = ContainerContentItem(
         name=dicom_codes.DCM.ImagingMeasurementReport, template_id="1500"
     )
@@ -156,7 +160,7 @@ def _root(clean: Dataset, context: EvidenceContext, groups: Sequence[Group]) -> 
     parts.extend(
         LanguageOfContentItemAndDescendants(CodedConcept.from_code(codes.ENGLISH))
     )
-    parts.extend(ObservationContext(observer_device_context=device))
+    parts.extend(ObservationContext(observer_device_context=device_observer(context)))
     parts.append(
         CodeContentItem(
             dicom_codes.DCM.ProcedureReported,

@@ -221,7 +221,7 @@ class Panel:
         """Write from the bottom up; returns where the foot begins."""
         model = context.manifest
         lines = [
-            (f"{context.created_at:%Y-%m-%d %H:%M} UTC", MUTED),
+            (f"{context.created_at:%Y-%m-%d %H:%M %Z}", MUTED),
             (f"{context.model_name} {context.software_version}", MUTED),
             (f"Model {model.name} {model.version}, SHA-256 {model.sha256[:12]}", MUTED),
         ]
@@ -232,7 +232,7 @@ class Panel:
             pen -= 20 * self._unit
         pen -= 4 * self._unit
         self._brush.text((self._left, pen), DISCLAIMER, self._type("Medium", 16), WARM)
-        pen -= 28 * self._unit
+        pen -= 36 * self._unit
         return self._notes(analysis, context, pen)
 
     def _notes(self, analysis: Analysis, context: EvidenceContext, pen: float) -> float:
