@@ -26,9 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen, options = list(arguments[:cut]) or names(), arguments[cut + 1 :]
     unknown = sorted(set(chosen) - set(names()))
     if unknown:
-        print(
-            f"no such benchmark: {', '.join(unknown)}; there are {', '.join(names())}",
-            file=sys.stderr,
+        sys.stderr.write(
+            f"no such benchmark: {', '.join(unknown)}; there are {', '.join(names())}\n"
         )
         return 2
     return max(

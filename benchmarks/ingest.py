@@ -5,6 +5,8 @@ storescp writes without fsync, Orthanc with its defaults. All run in processes o
 their own, one after the other, on the same files.
 """
 
+# ruff: noqa: S603, T201  it starts programs and prints a table.
+
 import argparse
 import shutil
 import statistics
@@ -184,7 +186,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"ingest: skipped, {' and '.join(missing)} not installed")
         return 0
     servers = [name for name in options.only if name != "orthanc" or _has_orthanc()]
-    print(f"{'images':>8} {'assoc.':>6} {'peer':>9} {'images/s':>9} {'MB/s':>6}", end="")
+    print(
+        f"{'images':>8} {'assoc.':>6} {'peer':>9} {'images/s':>9} {'MB/s':>6}", end=""
+    )
     print(f" {'p50 ms':>7} {'p99 ms':>7} {'node/peer':>9}")
     for load in LOADS:
         _run(load, servers, options.scale)

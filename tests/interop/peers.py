@@ -4,6 +4,8 @@ Each listens on free loopback ports, keeps its files in a folder of the caller a
 stopped by its own process, whatever happens.
 """
 
+# ruff: noqa: S310  the addresses are those of peers started here.
+
 import json
 import shutil
 import socket
@@ -139,9 +141,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def orthanc(
-    folder: Path, options: OrthancOptions | None = None
-) -> Iterator[Orthanc]:
+def orthanc(folder: Path, options: OrthancOptions | None = None) -> Iterator[Orthanc]:
     """Run Debian's Orthanc; stopping and starting it again on a folder keeps data."""
     options = options or OrthancOptions()
     port = options.port or free_port()

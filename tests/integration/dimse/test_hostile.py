@@ -5,6 +5,7 @@ import tracemalloc
 import zlib
 
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu import A_ASSOCIATE_RQ
@@ -51,8 +52,6 @@ def data_pdu(control: int, data: bytes, context_id: int = 1) -> bytes:
 
 
 def store_request(uid: str, number: int = 1, data_set: int = DATA_SET) -> bytes:
-    from pydicom.dataset import Dataset
-
     command = Dataset()
     command.AffectedSOPClassUID = CR
     command.CommandField = 0x0001
