@@ -71,7 +71,7 @@ def air(paper: Paper, build: Build, fields: Sequence[Plane]) -> Plane:
     for side, field in zip((RIGHT, LEFT), fields, strict=True):
         across = side * (paper.x - 0.5 - build.lean)
         from_wall = np.clip((build.lateral(paper.y) - across) / 0.2, 0, 1)
-        from_spine = step(across, 0.03, 0.12)
+        from_spine = step(across, 0.05, 0.13)
         from_apex = step(paper.y, build.apex - 0.02, build.apex + 0.14)
         depth += (
             field
@@ -161,7 +161,11 @@ def skeleton(paper: Paper, build: Build) -> Plane:
             for part, strength in ((points[:26], 0.115), (points[25:], 0.06)):
                 bone += paper.stroke([(part, 0.027, strength)])
                 bone -= paper.stroke([(part, 0.019, 0.34 * strength)])
-    return paper.blur(bone, 0.002) + girdle(paper)
+    beyond = np.abs(paper.x - 0.5 - build.lean) - build.lateral(paper.y)
+    bone *= 1 - 0.55 * step(beyond, 0.0, 0.012)
+    wall = step(beyond, 0.0, 0.008) * step(0.034 - beyond, 0.0, 0.016)
+    wall = wall * step(paper.y, build.apex, 0.2) * step(0.86 - paper.y, 0.0, 0.12)
+    return paper.blur(bone + 0.075 * wall, 0.002) + girdle(paper)
 
 
 def girdle(paper: Paper) -> Plane:
