@@ -24,7 +24,8 @@ from inference.training.evaluate import open_runner, write
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import Look, judge, look, meet
-from inference.training.evaluation.tuning import Study, study, tune
+from inference.training.evaluation.studies import Study, study
+from inference.training.evaluation.tuning import tune
 
 HALVES = 2
 

@@ -7,22 +7,18 @@ a quarter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from inference.errors import TrainingError, UnsuitableImage
-from inference.frame import Frame
 from inference.manifest import Calibration, ModelManifest, Thresholds
 from inference.postprocess import Segmentation, segment
-from inference.preprocess import Letterbox
 from inference.training.evaluation import agreement, classification, detection
-from inference.training.evaluation.serving import Look, union
+from inference.training.evaluation.serving import Look
+from inference.training.evaluation.studies import Mask, Study
 
-_SIDE_PX = 512
 _REAL_AT_IOU = 0.2
 _FRONTAL_KEPT = 0.995
 _GRIDS: Mapping[str, tuple[float, ...]] = {
@@ -32,74 +28,7 @@ _GRIDS: Mapping[str, tuple[float, ...]] = {
     "score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
 
-Mask = NDArray[np.bool_]
 Measure = Callable[[Segmentation | None, "Study"], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """One film kept small, with its truth on the same grid.
-
-    Parameters
-    ----------
-    seen
-        The film; its frame has at most 512 pixels a side.
-    opacity
-        Union of the outlines; ``None`` when not outlined or unknown.
-    lungs
-        Right and left, each ``None`` when not outlined or of another definition.
-    truths
-        Boxes of the opacities; ``None`` when unknown or not all are there.
-    """
-
-    seen: Look
-    opacity: Mask | None
-    lungs: tuple[Mask | None, Mask | None]
-    truths: NDArray[np.float64] | None
-
-    @property
-    def positive(self) -> bool | None:
-        """Whether the film shows opacity; ``None`` when nobody looked."""
-        sample = self.seen.sample
-        return bool(sample.opacities) if sample.opacity_known else None
-
-    @property
-    def group(self) -> str:
-        """The patient or publication."""
-        sample = self.seen.sample
-        return str(sample.facts.get("split_group") or sample.patient)
-
-
-def study(seen: Look) -> Study:
-    """Shrink a film and draw its truth at that size."""
-    sample, frame = seen.sample, seen.frame
-    factor = min(1.0, _SIDE_PX / max(frame.rows, frame.columns))
-    size = (max(1, round(frame.columns * factor)), max(1, round(frame.rows * factor)))
-    pixels = np.asarray(Image.fromarray(frame.pixels).resize(size), np.float32)
-    small = Look(
-        sample,
-        Frame(pixels),
-        Letterbox(size[1], size[0], seen.letterbox.size_px),
-        seen.prediction,
-    )
-
-    def drawn(outlines: Sequence[Any]) -> Mask | None:
-        if not outlines or any(one is None for one in outlines):
-            return None
-        full = Image.fromarray(union(outlines, frame.rows, frame.columns))
-        return np.asarray(full.resize(size, Image.Resampling.NEAREST))
-
-    lungs: tuple[Any, Any] = (sample.right_lung, sample.left_lung)
-    boxes = np.array([one.box for one in sample.opacities], np.float64).reshape(-1, 4)
-    known = sample.opacity_known and sample.exhaustive
-    return Study(
-        small,
-        drawn([one.segmentation for one in sample.opacities]),
-        (None, None)
-        if sample.heart_excluded
-        else (drawn([lungs[0]]), drawn([lungs[1]])),
-        boxes * factor if known else None,
-    )
 
 
 def tune(
@@ -232,7 +161,7 @@ def _challenge_gain(found: Segmentation | None, one: Study) -> float:
 
 
 def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibration:
-    """Fit the film's score, then the findings' scores, by logistic regression."""
+    """Fit the film's score, then the findings', by logistic regression."""
     known = [one for one in studies if one.positive is not None]
     evidence = [
         [_segmented_score(one, manifest, name) for one in known]
@@ -242,8 +171,15 @@ def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibrati
         _log_odds(np.array(evidence).T),
         np.array([one.positive for one in known], bool),
     )
+    return Calibration(*film, *_finding_calibration(studies, manifest))
+
+
+def _finding_calibration(
+    studies: Sequence[Study], manifest: ModelManifest
+) -> tuple[float, ...]:
+    """Fit bias and scale of a finding's raw score on whether it is real."""
     raw = replace(manifest, calibration=Calibration())
-    scores, real = [], []
+    scores, real = [np.zeros(0)], [np.zeros(0, np.bool_)]
     for one in studies:
         found = _segmented(one, raw)
         if one.truths is None or found is None:
@@ -251,11 +187,10 @@ def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibrati
         scores.append(_scores(found))
         overlaps = detection.iou(_boxes(found), one.truths)
         real.append(overlaps.max(axis=1, initial=0.0) >= _REAL_AT_IOU)
-    finding = classification.fit_logistic(
-        _log_odds(np.concatenate(scores))[:, None], np.concatenate(real)
-    )
-    bias, image, instance, dense = film
-    return Calibration(bias, image, instance, dense, *finding)
+    told = np.concatenate(real)
+    if told.size == 0:
+        return (raw.calibration.finding_bias, raw.calibration.finding_scale)
+    return classification.fit_logistic(_log_odds(np.concatenate(scores))[:, None], told)
 
 
 def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
