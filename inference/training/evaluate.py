@@ -38,6 +38,7 @@ from inference.training.evaluation.cases import (
 )
 from inference.training.evaluation.checkpoint import CheckpointRunner
 from inference.training.evaluation.films import read_data
+from inference.training.evaluation.remember import RememberingRunner
 from inference.training.evaluation.serving import judge, look, meet
 
 Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -139,13 +140,26 @@ def write(
     return table
 
 
-def open_runner(model: Path, device: Device = "auto") -> ModelRunner:
-    """Load a model folder, or a checkpoint behind the same three verbs."""
-    if model.suffix == ".pt":
-        return CheckpointRunner(model)
-    runner = OnnxModelRunner(model, device)
+def open_runner(
+    model: Path, device: Device = "auto", remember: Path | None = None
+) -> ModelRunner:
+    """Load a model folder, or a checkpoint behind the same three verbs.
+
+    Parameters
+    ----------
+    model
+        The folder, or a ``.pt`` file.
+    device
+        Where the network runs.
+    remember
+        Folder in which its answers are kept and looked up.
+    """
+    is_checkpoint = model.suffix == ".pt"
+    runner: ModelRunner = (
+        CheckpointRunner(model) if is_checkpoint else OnnxModelRunner(model, device)
+    )
     runner.load()
-    return runner
+    return runner if remember is None else RememberingRunner(runner, remember)
 
 
 def measure(
@@ -217,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folds", type=int, nargs="*", default=[], help="default: all")
     parser.add_argument("--output", type=Path, required=True, help="results go here")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--remember", type=Path, help="keep the network's answers")
     parser.add_argument("--replicates", type=int, default=REPLICATES)
     parser.add_argument(
         "--pool", type=Path, nargs="+", help="cases.json of other runs, instead"
@@ -228,7 +243,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.pool:
             pool(options.pool, options.output, options.replicates)
         else:
-            runners = [open_runner(one, options.device) for one in options.model]
+            runners = [
+                open_runner(one, options.device, options.remember)
+                for one in options.model
+            ]
             several = options.flip or len(runners) > 1
             evaluate(
                 Ensemble(runners, flip=options.flip) if several else runners[0],

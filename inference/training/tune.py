@@ -30,13 +30,14 @@ from inference.training.evaluation.tuning import tune
 HALVES = 2
 
 
-def tune_model(
+def tune_model(  # noqa: PLR0913 - the command's options, one for one
     model: Path,
     data: Path,
     *,
     folds: Sequence[int],
     limit: int = 0,
     cross_fit: Path | None = None,
+    remember: Path | None = None,
     read_frame: ReadFrame = read_picture,
 ) -> ModelManifest:
     """Tune on some folds and write the manifest.
@@ -54,6 +55,8 @@ def tune_model(
     cross_fit
         Folder for a report on these very films, each judged with what was fixed on
         the other half of the patients.
+    remember
+        Folder in which the network's answers are kept and looked up.
     read_frame
         Reads pictures.
 
@@ -63,7 +66,7 @@ def tune_model(
         The data are wrong or too few.
     """
     films, others = read_data(data, folds)
-    with closing(open_runner(model)) as runner:
+    with closing(open_runner(model, remember=remember)) as runner:
         studies, strangers = see(runner, _some(films, limit), others, read_frame)
         tuned = tune(studies, strangers, runner.manifest)
         if cross_fit is not None:
@@ -154,6 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folds", type=int, nargs="+", required=True)
     parser.add_argument("--limit", type=int, default=0, help="films per kind, source")
     parser.add_argument("--cross-fit", type=Path, help="folder for a report")
+    parser.add_argument("--remember", type=Path, help="keep the network's answers")
     options = parser.parse_args(arguments)
     try:
         tuned = tune_model(
@@ -162,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folds=options.folds,
             limit=options.limit,
             cross_fit=options.cross_fit,
+            remember=options.remember,
         )
     except InferenceError as error:
         sys.stderr.write(f"tune: {error}\n")
