@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ from sqlalchemy import ColumnElement, RowMapping, Select, literal, tuple_
 
 from storage.database import Transaction
 from storage.errors import CursorInvalid
-from storage.records import Page
 from storage.schema import UtcDateTime
 
 _SEPARATOR = "|"
@@ -59,13 +57,6 @@ def read_page(
         return rows, None
     last = rows[-2]
     return rows[:-1], _encode(last[instant], last[uid])
-
-
-def page_of(
-    rows: list[RowMapping], cursor: str | None, make: Callable[[RowMapping], Any]
-) -> Page:
-    """Make records of the rows of a page."""
-    return Page(tuple(map(make, rows)), cursor)
 
 
 def _encode(instant: datetime, uid: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from storage import catalog, deliveries, workitems
 from storage.database import Database
+from storage.objects import FileObjectStore
 from storage.records import NewDelivery, ProcedureStepState
 from storage.signals import Topic
 from tests.integration.storage.claimer import claim_everything
@@ -221,3 +222,39 @@ def test_a_reader_waits_for_no_writer(database):
 def count_instances(database: Database) -> int:
     with database.transaction(read_only=True) as tx:
         return len(catalog.list_instances(tx, since=NOW).items)
+
+
+RECEIVER = """
+import io, pathlib, sys
+from storage import catalog, workitems
+from storage.database import Database
+from storage.objects import FileObjectStore
+from tests.rows import a_workitem, an_instance
+database = Database(sys.argv[1])
+store = FileObjectStore(pathlib.Path(sys.argv[2]))
+for number in range(1, 10_000):
+    stored = store.put(io.BytesIO(b"%d" % number * 50_000))
+    with database.transaction() as tx:
+        catalog.add_instance(tx, an_instance(number, object_key=stored.key))
+        workitems.schedule(tx, a_workitem(number))
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_when_the_process_is_killed(
+    database, database_url, tmp_path
+):
+    with start(RECEIVER, database_url, str(tmp_path / "store")) as receiver:
+        for line in receiver.stdout:
+            if int(line) == 30:
+                break
+        receiver.kill()
+        acknowledged = [int(line) for line in receiver.stdout if line.endswith("\n")]
+    store = FileObjectStore(tmp_path / "store")
+    store.sweep()
+    for number in [*range(1, 31), *acknowledged]:
+        with database.transaction(read_only=True) as tx:
+            instance = catalog.get_instance(tx, f"1.2.3.{number}")
+            assert workitems.find(tx, instance.sop_instance_uid)
+        store.verify(instance.object_key)

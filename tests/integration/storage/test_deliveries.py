@@ -5,6 +5,7 @@ import pytest
 from storage import deliveries, workitems
 from storage.errors import UnknownRecord
 from storage.records import DeliveryState, NewDelivery
+from storage.signals import Topic
 from tests.rows import after, an_evidence, claim, receive, settle
 
 
@@ -84,6 +85,25 @@ def test_a_postponed_delivery_is_due_at_its_time(outbox):
     (again,) = due(outbox, at=2500)
     assert again.delivery.attempts == 2
     assert (again.delivery.last_status, again.delivery.last_error) == (0xA700, "A700")
+
+
+def test_what_waits_for_a_destination_that_is_back_is_due_at_once(outbox):
+    row, _ = due(outbox)
+    watch = outbox.watch(Topic.DELIVERY)
+    with outbox.transaction() as tx:
+        deliveries.try_again(
+            tx,
+            row.delivery.delivery_id,
+            next_try_at=after(90000),
+            error="unreachable",
+            now=after(2001),
+        )
+    assert not watch.wait(0)
+    with outbox.transaction() as tx:
+        assert deliveries.hasten(tx, "pacs", after(2002)) == 1
+    assert watch.wait(0)
+    (again,) = due(outbox, at=2002)
+    assert again.delivery.delivery_id == row.delivery.delivery_id
 
 
 def test_a_leased_row_is_next_due_when_its_lease_ends(outbox):

@@ -18,6 +18,7 @@ from storage.records import (
     Reason,
     Stage,
 )
+from storage.signals import Topic
 from tests.rows import (
     NOW,
     a_workitem,
@@ -206,6 +207,23 @@ def test_a_retry_waits_its_time_and_stays_in_progress(database):
     assert (first_attempt.outcome, first_attempt.error) == ("retry", "out of memory")
 
 
+def test_a_retry_that_need_not_wait_is_announced(database):
+    receive(database, 1)
+    (item,) = claim(database)
+    watch = database.watch(Topic.WORK)
+    with database.transaction() as tx:
+        workitems.retry_later(
+            tx,
+            item.workitem_uid,
+            item.transaction_uid,
+            not_before=after(1010),
+            error="smaller batch",
+            now=after(1010),
+        )
+    assert watch.wait(0)
+    assert len(claim(database, now=after(1010))) == 1
+
+
 def test_nothing_queued_means_no_next_claim(database):
     with database.transaction(read_only=True) as tx:
         assert workitems.next_claim_at(tx) is None
@@ -289,6 +307,11 @@ def test_the_timer_completes_what_a_crash_left_behind(database):
         assert workitems.complete_delivered(tx, after(4000)) == 1
     assert get(database, 1).state is ProcedureStepState.COMPLETED
     assert get(database, 2).state is ProcedureStepState.IN_PROGRESS
+
+
+def test_an_unknown_workitem_cannot_be_completed(database):
+    with database.transaction() as tx, pytest.raises(UnknownRecord):
+        workitems.complete_if_delivered(tx, "1.9.404", NOW)
 
 
 def test_a_worker_cancels_with_a_reason_and_may_say_so_twice(database):
