@@ -20,17 +20,13 @@ class Leases:
     ----------
     steps
         Where heartbeats go.
-    claimed
-        The batch.
     lease_s
         Renewed three times in this period, so that one slow commit loses nothing.
     """
 
-    def __init__(
-        self, steps: ProcedureSteps, claimed: Sequence[Workitem], lease_s: float
-    ) -> None:
+    def __init__(self, steps: ProcedureSteps, lease_s: float) -> None:
         self._steps = steps
-        self._held = {step.workitem_uid: step for step in claimed}
+        self._held: dict[str, Workitem] = {}
         self._lease_s = lease_s
         self._done = threading.Event()
         self._lock = threading.Lock()
@@ -50,6 +46,11 @@ class Leases:
     ) -> None:
         self._done.set()
         self._thread.join()
+
+    def hold(self, claimed: Sequence[Workitem]) -> None:
+        """Renew these from now on."""
+        with self._lock:
+            self._held |= {step.workitem_uid: step for step in claimed}
 
     def release(self, step: Workitem) -> None:
         """Stop renewing one: it has ended, or its end is being written."""

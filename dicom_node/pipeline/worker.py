@@ -119,24 +119,31 @@ class Worker:
 
     def work(self, watch: Watch) -> bool:
         """Claim a batch and conclude it; tell whether there was any."""
-        claimed = self._claim(watch)
+        claimed = self._claim(self._options.batch_size)
         if not claimed:
             return False
-        with Leases(self._steps, claimed, self._options.lease_s) as leases:
+        with Leases(self._steps, self._options.lease_s) as leases:
+            leases.hold(claimed)
+            claimed += self._fill_up(len(claimed), leases, watch)
             for batch in self._batches(claimed):
                 self._analyze(batch, leases)
         return True
 
-    def _claim(self, watch: Watch) -> list[Workitem]:
-        size = self._options.batch_size
-        claimed = self._claim_up_to(size)
+    def _fill_up(self, count: int, leases: Leases, watch: Watch) -> list[Workitem]:
+        """Wait a moment for a fuller batch; idle hardware is the price of haste."""
+        more: list[Workitem] = []
         until = monotonic() + self._options.batch_wait_s
-        while claimed and len(claimed) < size and (left := until - monotonic()) > 0:
+        while (room := self._options.batch_size - count - len(more)) > 0:
+            left = until - monotonic()
+            if left <= 0:
+                break
             if watch.wait(left):
-                claimed += self._claim_up_to(size - len(claimed))
-        return claimed
+                found = self._claim(room)
+                leases.hold(found)
+                more += found
+        return more
 
-    def _claim_up_to(self, limit: int) -> list[Workitem]:
+    def _claim(self, limit: int) -> list[Workitem]:
         options = self._options
         return self._steps.claim(options.name, limit=limit, lease_s=options.lease_s)
 
