@@ -20,6 +20,7 @@ from dicom_node.encoding import (
 )
 from dicom_node.encoding.check import check
 from dicom_node.encoding.identity import EvidenceContext, ReportClass
+from dicom_node.errors import EvidenceInvalid
 from inference.findings import Analysis
 from inference.frame import Frame
 
@@ -128,6 +129,9 @@ def encode_all(
     EvidenceInvalid
         The source cannot be referred to, or an object failed its check.
     """
+    grid = (source.get("Rows"), source.get("Columns"))
+    if grid != (analysis.rows, analysis.columns):
+        raise EvidenceInvalid("the analysis is not on the source's pixel grid")
     encoded = []
     for kind in kinds:
         dataset = KINDS[kind](source, frame, analysis, context)

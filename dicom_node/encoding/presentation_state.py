@@ -75,12 +75,27 @@ def encode(
         graphic_annotations=_annotations(clean, analysis, context),
         series_description="AI CXR outlines (GSPS)",
     )
+    _restore_tables(state, clean)
     state.PresentationLUTShape = (
         "INVERSE" if clean.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY"
     )
     state.BodyPartExamined = "CHEST"
     state.ContentCreatorName = context.model_name
     return finish(state, source, clean, context)
+
+
+def _restore_tables(state: Dataset, clean: Dataset) -> None:
+    """Put the source's own lookup tables in place of rebuilt ones.
+
+    A table rebuilt from its 16-bit words says 16 bits where the source said 12, and
+    viewers would show the film sixteen times too dark (PS3.3 C.11.2.1.1).
+    """
+    if tables := clean.get("VOILUTSequence"):
+        for item in state.get("SoftcopyVOILUTSequence") or ():
+            if "VOILUTSequence" in item:
+                item.VOILUTSequence = tables
+    if "ModalityLUTSequence" in state:
+        state.ModalityLUTSequence = clean.ModalityLUTSequence
 
 
 def _for_processing(clean: Dataset) -> bool:
