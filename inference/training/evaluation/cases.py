@@ -64,7 +64,9 @@ class Case:
     refused
         Why the node would not analyse it; ``None`` when it did.
     detections
-        The network's boxes, down to low scores.
+        The network's boxes, surest first, down to low scores.
+    accepted
+        How many of them reach the model's score threshold.
     findings
         What the node reports.
     opacity_dice
@@ -93,6 +95,7 @@ class Case:
     called: bool
     refused: str | None = None
     detections: Boxes = Boxes()
+    accepted: int = 0
     findings: Boxes = Boxes()
     opacity_dice: float | None = None
     lung_dice: tuple[float | None, float | None] = (None, None)

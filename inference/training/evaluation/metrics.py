@@ -68,6 +68,14 @@ def _challenge(case: Case) -> float | None:
     return detection.rsna_score(*case.findings.arrays, truths)
 
 
+def _challenge_of_boxes(case: Case) -> float | None:
+    if case.positive is None or not case.exhaustive:
+        return None
+    truths, _ = Boxes(case.truths).arrays
+    boxes, scores = case.detections.arrays
+    return detection.rsna_score(boxes[: case.accepted], scores[: case.accepted], truths)
+
+
 def _challenge_on_sick(case: Case) -> float | None:
     return _challenge(case) if case.positive else None
 
@@ -176,6 +184,7 @@ def _box_metrics() -> tuple[Metric, ...]:
         Metric("ap50", _matched(0.5), detection.average_precision),
         Metric("rsna_score", _challenge, mean),
         Metric("rsna_score_on_positives", _challenge_on_sick, mean),
+        Metric("rsna_score_of_boxes", _challenge_of_boxes, mean),
         *froc,
         Metric("false_findings_per_negative", _clean_findings, mean),
     )

@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "ap50": "AP at IoU 0.5",
         "rsna_score": "RSNA score of the findings (IoU 0.40 to 0.75)",
         "rsna_score_on_positives": "RSNA score, films with opacity only",
+        "rsna_score_of_boxes": "RSNA score of the network's boxes above its threshold",
         "froc_at_0.125": "Sensitivity at 1/8 false positive per film",
         "froc_at_0.25": "Sensitivity at 1/4 false positive per film",
         "froc_at_0.5": "Sensitivity at 1/2 false positive per film",

@@ -100,6 +100,7 @@ def judge(seen: Look, manifest: ModelManifest) -> Case:
     analysis = answer if isinstance(answer, Analysis) else None
     sample, facts = seen.sample, seen.sample.facts
     score = analysis.opacity_score if analysis else _score(seen, manifest)
+    detections = _detections(seen) if analysis else Boxes()
     return Case(
         key=sample.key,
         group=str(facts.get("split_group") or sample.patient),
@@ -114,7 +115,8 @@ def judge(seen: Look, manifest: ModelManifest) -> Case:
         score=score,
         called=analysis is not None and score >= manifest.thresholds.any_opacity,
         refused=answer.code if isinstance(answer, UnsuitableImage) else None,
-        detections=_detections(seen) if analysis else Boxes(),
+        detections=detections,
+        accepted=sum(one >= manifest.thresholds.score for one in detections.scores),
         findings=_findings(analysis),
         opacity_dice=_opacity_dice(seen, analysis),
         lung_dice=_lung_dice(seen, analysis),
@@ -154,11 +156,13 @@ def _score(seen: Look, manifest: ModelManifest) -> float:
 
 
 def _detections(seen: Look) -> Boxes:
-    kept = seen.prediction.scores >= _LEAST_SCORE
+    scores = seen.prediction.scores
+    order = np.argsort(-scores, kind="stable")
+    kept = order[scores[order] >= _LEAST_SCORE]
     corners = seen.prediction.boxes[kept].astype(np.float64) / seen.letterbox.scale
     return Boxes(
         tuple(_to_source(row, seen.frame) for row in corners),
-        tuple(float(score) for score in seen.prediction.scores[kept]),
+        tuple(float(score) for score in scores[kept]),
     )
 
 

@@ -65,6 +65,15 @@ def test_films_whose_boxes_are_not_all_there_have_no_false_positives():
     assert value_of("sensitivity", [whole, part]).n == 2
 
 
+def test_only_boxes_above_the_threshold_count_for_the_challenge():
+    box, other = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 9.0, 9.0)
+    found = Boxes((box, other), (0.9, 0.2))
+    sick = case("a", positive=True, truths=(box,), detections=found, accepted=1)
+    assert value_of("rsna_score_of_boxes", [sick]).value == pytest.approx(1.0)
+    bold = case("a", positive=True, truths=(box,), detections=found, accepted=2)
+    assert value_of("rsna_score_of_boxes", [bold]).value == pytest.approx(0.5)
+
+
 def test_lungs_drawn_without_the_heart_are_counted_apart():
     cases = [
         case("a", lung_dice=(0.9, 0.8)),
@@ -127,6 +136,7 @@ def test_cases_come_back_as_they_were_kept(tmp_path):
             truths=(box, box),
             refused="NO_LUNGS",
             detections=Boxes((box,), (0.25,)),
+            accepted=1,
             findings=Boxes((box,), (0.75,)),
             opacity_dice=0.0,
             lung_dice=(0.5, None),
