@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -34,7 +35,7 @@ from inference.training.dataset import ReadFrame, read_picture
 from inference.training.graph import OPSET, BatchedNet, write_graph
 from inference.training.network import CxrNet
 from inference.training.parity import Parity, compare
-from inference.training.precision import halve_weights, quantise
+from inference.training.precision import halve_weights, quantise, rounded
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,8 @@ def build_folder(
     data_digest: str,
 ) -> tuple[ModelManifest, Parity]:
     """Write graph and manifest of a network in memory, and compare them."""
+    if order.precision == "fp16":
+        net = cast("CxrNet", rounded(net))
     batched = BatchedNet(net)
     path = output / "model.onnx"
     write_graph(batched, path)
@@ -158,7 +161,7 @@ def build_folder(
 
 
 def _check(net: CxrNet, folder: Path, inputs: Sequence[NDArray[np.float32]]) -> Parity:
-    with closing(OnnxModelRunner(folder, "cpu")) as runner:
+    with closing(OnnxModelRunner(folder, "cpu", torch.get_num_threads())) as runner:
         runner.load()
         return compare(net, runner, inputs)
 

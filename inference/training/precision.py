@@ -7,16 +7,19 @@ convolutions; heads' last layers stay float32.
 
 import logging
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import nn
 from tqdm import tqdm
 
 from inference.errors import TrainingError
@@ -32,6 +35,16 @@ _LAST_LAYERS = (
     "/head/bbox_pred/Conv",
     "/mask_predictor/mask_fcn_logits/Conv",
 )
+
+
+def rounded(net: nn.Module) -> nn.Module:
+    """Copy a network with the weights that its half-precision file will hold."""
+    copy = deepcopy(net)
+    with torch.no_grad():
+        for weight in copy.parameters():
+            if weight.numel() >= _LEAST_VALUES:
+                weight.copy_(weight.half().float())
+    return copy
 
 
 def halve_weights(path: Path) -> None:
