@@ -5,7 +5,6 @@ character set where that can hold every text (PS3.3 C.12.1.1.2, PS3.5 section 6.
 """
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 
 from pydicom import charset
@@ -13,10 +12,13 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import VR
 
+from dicom_node.attributes import quiet
+
 UNICODE = "ISO_IR 192"
 _TEXT_VRS = {VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UT}
 # Each of these resets code extensions (PS3.5 6.1.2.5.3).
 _DELIMITERS = set(b"\\^=")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def python_codecs(source: Dataset) -> tuple[str, ...]:
@@ -42,14 +44,14 @@ def decode(value: bytes, encodings: Sequence[str]) -> str:
     """Decode by the declared character set, else as what it most likely is."""
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for codecs in (encodings, ("utf-8",)):
-            try:
-                if codecs:
-                    return charset.decode_bytes(value, codecs, _DELIMITERS)
-            except (UserWarning, UnicodeError, LookupError):
-                continue
+    for codecs in filter(None, (encodings, ("utf-8",))):
+        try:
+            with quiet():
+                text = charset.decode_bytes(value, codecs, _DELIMITERS)
+        except (UnicodeError, LookupError):
+            continue
+        if _REPLACEMENT not in text:
+            return text
     return value.decode("latin-1")
 
 
@@ -84,10 +86,9 @@ def _all_texts(dataset: Dataset) -> Iterator[str]:
 def _encodable(text: str, codecs: Sequence[str]) -> bool:
     if not codecs:
         return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
+    try:
+        with quiet():  # what cannot be encoded comes back as something else
             encoded = charset.encode_string(text, codecs)
             return charset.decode_bytes(encoded, codecs, _DELIMITERS) == text
-        except (UserWarning, UnicodeError, LookupError):
-            return False
+    except (UnicodeError, LookupError):
+        return False

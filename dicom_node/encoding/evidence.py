@@ -11,6 +11,7 @@ from io import BytesIO
 
 from pydicom.dataset import Dataset
 
+from dicom_node.attributes import quiet
 from dicom_node.encoding import (
     encapsulated_pdf,
     measurement_report,
@@ -133,11 +134,12 @@ def encode_all(
     if grid != (analysis.rows, analysis.columns):
         raise EvidenceInvalid("the analysis is not on the source's pixel grid")
     encoded = []
-    for kind in kinds:
-        dataset = KINDS[kind](source, frame, analysis, context)
-        if dataset is not None:
-            check(dataset, source)
-            encoded.append(EncodedEvidence(kind, dataset, part_10(dataset)))
+    with quiet():  # the libraries' remarks on a header quote the patient
+        for kind in kinds:
+            dataset = KINDS[kind](source, frame, analysis, context)
+            if dataset is not None:
+                check(dataset, source)
+                encoded.append(EncodedEvidence(kind, dataset, part_10(dataset)))
     return encoded
 
 
