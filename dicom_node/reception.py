@@ -15,6 +15,11 @@ from enum import StrEnum
 from typing import BinaryIO
 
 from pydicom.dataset import Dataset
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+)
 
 from dicom_node import eligibility
 from dicom_node.attributes import quiet
@@ -47,6 +52,13 @@ from storage.records import (
 _LOG = logging.getLogger(__name__)
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _UID_LENGTH = 64
+_RADIOGRAPHS = frozenset(
+    {
+        ComputedRadiographyImageStorage,
+        DigitalXRayImageStorageForPresentation,
+        DigitalXRayImageStorageForProcessing,
+    }
+)
 _COMPARE_BYTES = 1 << 20
 
 OWN_RESULT = Reason("OWN_RESULT", "This object is a result of this node.", Cause.IMAGE)
@@ -243,7 +255,10 @@ class Reception:
         return Receipt(Outcome.STORED, instance.not_eligible)
 
     def _enqueue(self, tx: Transaction, instance: Instance) -> tuple[Instance, bool]:
-        if catalog.is_own_result(tx, instance.sop_instance_uid):
+        # Whatever this node makes, it is no radiograph: one query less for those.
+        if instance.sop_class_uid not in _RADIOGRAPHS and catalog.is_own_result(
+            tx, instance.sop_instance_uid
+        ):
             instance = replace(instance, not_eligible=OWN_RESULT)
         is_new = catalog.add_instance(tx, instance)
         if is_new and instance.not_eligible is None:

@@ -100,8 +100,10 @@ class StreamingMessages(DIMSEServiceProvider):
             raise Malformed("a command within a data set")
         self._destination.write(fragment.data)
         if fragment.control & _LAST:
-            self._destination = None
+            destination, self._destination = self._destination, None
             self._pass_on(fragment._replace(data=memoryview(b"")))
+            if self.message is not None:  # refused, and the association with it
+                destination.close()
 
     def _take_command(self, fragment: Fragment) -> None:
         """Take a fragment of a command, or of any data set but a C-STORE's."""

@@ -31,19 +31,8 @@ _SHORT_PDU_BYTES = 1024  # A-ASSOCIATE-RJ, A-RELEASE, A-ABORT have 4; PS3.8 9.3
 _ASSOCIATE_PDU_BYTES = 256 * 1024
 _SLACK_BYTES = 1024  # some senders forget that the PDV headers count
 _IDLE_CHECK_S = 0.5
-_TCP_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 _DISCARDED_READS = 256
 _CLOSING_STATES = frozenset({"Sta1", "Sta13"})
-
-
-def _acknowledge(connection: socket.socket) -> None:
-    """Acknowledge what came at once.
-
-    A sender with Nagle's algorithm on keeps the last piece of its message back until
-    then, and this end says nothing before that piece is there: 40 ms an image.
-    """
-    if _TCP_QUICKACK is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
 
 
 class RingingQueue(queue.Queue[Any]):
@@ -113,6 +102,7 @@ class EventDrivenProvider(DULServiceProvider):
         maximum_pdu_bytes: int,
     ) -> None:
         super().__init__(assoc)
+        self.daemon = True
         self._messages = messages
         self._maximum_pdu_bytes = maximum_pdu_bytes + _SLACK_BYTES
         self._buffer = bytearray()
@@ -254,7 +244,6 @@ class EventDrivenProvider(DULServiceProvider):
                 timeout = max(self.artim_timer.remaining, 0.001)
             connection.settimeout(timeout)
             count = connection.recv_into(view)
-            _acknowledge(connection)
             if not count:
                 raise ConnectionResetError("the peer closed the connection")
             view = view[count:]

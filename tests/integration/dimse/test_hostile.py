@@ -5,9 +5,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-from pynetdicom.dsutils import encode
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -52,15 +50,19 @@ def data_pdu(control: int, data: bytes, context_id: int = 1) -> bytes:
 
 
 def store_request(uid: str, number: int = 1, data_set: int = DATA_SET) -> bytes:
-    command = Dataset()
-    command.AffectedSOPClassUID = CR
-    command.CommandField = 0x0001
-    command.MessageID = number
-    command.Priority = 0
-    command.CommandDataSetType = data_set
-    command.AffectedSOPInstanceUID = uid
-    body = encode(command, is_implicit_vr=True, is_little_endian=True)
-    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+    def element(tag: int, value: bytes) -> bytes:
+        value += bytes(len(value) % 2)
+        return struct.pack("<HHI", 0, tag, len(value)) + value
+
+    body = (
+        element(0x0002, CR.encode())
+        + element(0x0100, struct.pack("<H", 0x0001))
+        + element(0x0110, struct.pack("<H", number))
+        + element(0x0700, struct.pack("<H", 0))
+        + element(0x0800, struct.pack("<H", data_set))
+        + element(0x1000, uid.encode())
+    )
+    return element(0x0000, struct.pack("<I", len(body))) + body
 
 
 def pieces(data: bytes, uid: str) -> bytes:
@@ -128,6 +130,8 @@ BROKEN = {
     "data without command": data_pdu(2, b"x" * 100),
     "a context that was not accepted": data_pdu(3, store_request("1.2.3"), 77)
     + data_pdu(2, b"x" * 100, 77),
+    "an instance UID that is none": data_pdu(3, store_request("1." * 50 + "1"))
+    + data_pdu(2, b"x" * 100),
     "a command within a data set": data_pdu(3, store_request("1.2.3"))
     + data_pdu(3, store_request("1.2.3")),
     "a second request for association": associate_request(),
@@ -138,6 +142,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The value length")
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_conversation_is_aborted_and_disturbs_nobody(
     node, dial, tmp_path, broken
