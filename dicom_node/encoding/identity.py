@@ -128,6 +128,11 @@ class EvidenceContext:
         )
 
     @property
+    def creator_name(self) -> str:
+        """Content Creator's Name: the software, in the form of a person's name."""
+        return f"{self.model_name}^AI"
+
+    @property
     def model_words(self) -> str:
         """Model name, version and digest as people compare them."""
         model = self.manifest

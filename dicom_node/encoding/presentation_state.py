@@ -60,7 +60,7 @@ def encode(
     if _for_processing(clean):
         return None
     state = GrayscaleSoftcopyPresentationState(
-        referenced_images=[clean],
+        referenced_images=[_without_tables(clean)],
         series_instance_uid=series_uid(context, clean, KIND),
         series_number=series_number(context, KIND),
         sop_instance_uid=instance_uid(context, clean, KIND),
@@ -75,27 +75,37 @@ def encode(
         graphic_annotations=_annotations(clean, analysis, context),
         series_description="AI CXR outlines (GSPS)",
     )
-    _restore_tables(state, clean)
+    _add_tables(state, clean)
     state.PresentationLUTShape = (
         "INVERSE" if clean.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY"
     )
     state.BodyPartExamined = "CHEST"
-    state.ContentCreatorName = context.model_name
+    state.ContentCreatorName = context.creator_name
     return finish(state, source, clean, context)
 
 
-def _restore_tables(state: Dataset, clean: Dataset) -> None:
-    """Put the source's own lookup tables in place of rebuilt ones.
+def _without_tables(clean: Dataset) -> Dataset:
+    """Leave out lookup tables, which highdicom would drop or rebuild."""
+    plain = Dataset()
+    for element in clean:
+        if element.keyword not in {"ModalityLUTSequence", "VOILUTSequence"}:
+            plain.add(element)
+    return plain
+
+
+def _add_tables(state: Dataset, clean: Dataset) -> None:
+    """Put in the source's own lookup tables, as they stand.
 
     A table rebuilt from its 16-bit words says 16 bits where the source said 12, and
     viewers would show the film sixteen times too dark (PS3.3 C.11.2.1.1).
     """
     if tables := clean.get("VOILUTSequence"):
-        for item in state.get("SoftcopyVOILUTSequence") or ():
-            if "VOILUTSequence" in item:
-                item.VOILUTSequence = tables
-    if "ModalityLUTSequence" in state:
-        state.ModalityLUTSequence = clean.ModalityLUTSequence
+        items = list(state.get("SoftcopyVOILUTSequence") or [Dataset()])
+        for item in items:
+            item.VOILUTSequence = tables
+        state.SoftcopyVOILUTSequence = items
+    if tables := clean.get("ModalityLUTSequence"):
+        state.ModalityLUTSequence = tables
 
 
 def _for_processing(clean: Dataset) -> bool:

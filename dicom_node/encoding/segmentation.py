@@ -169,7 +169,7 @@ def _segmentation(
         item.DimensionOrganizationUID = dimensions
     seg.PatientOrientation = clean.get("PatientOrientation")
     seg.BodyPartExamined = "CHEST"
-    seg.ContentCreatorName = context.model_name
+    seg.ContentCreatorName = context.creator_name
     if context.viewer_geometry == "compat":
         _add_planar_geometry(seg, clean)
     return seg

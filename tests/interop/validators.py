@@ -8,15 +8,21 @@ are looked for.
 import os
 import shutil
 import subprocess
+import sys
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 JAVA_OPTIONS = (
     "-Djdk.xml.xpathTotalOpLimit=0 -Djdk.xml.xpathExprOpLimit=0 "
     "-Djdk.xml.xpathExprGrpLimit=0 -Xmx700m"
 )
-# Private coding schemes, ours and the site's; and what a source without a patient cannot give a DICOMDIR.
+# Private coding schemes, ours and the site's; and that a source without a patient
+# gives no entry in a DICOMDIR.
 _EXPECTED = (
     "Unrecognized defined term <99",
     "would be needed to build DICOMDIR",
@@ -27,7 +33,7 @@ def _run(*command: str | Path) -> str:
     program = str(command[0])
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
-    done = subprocess.run(  # noqa: S603  the validators' own names and our files
+    done = subprocess.run(
         [str(part) for part in command],
         capture_output=True,
         text=True,
@@ -73,3 +79,40 @@ def dcmpschk(path: Path) -> str:
 def dsrdump(path: Path) -> str:
     """The content tree as DCMTK reads it."""
     return _run("dsrdump", "+U8", path)
+
+
+def rendered_with(state: Path | None, image: Path, out: Path) -> NDArray[np.uint8]:
+    """The image as DCMTK shows it, under a presentation state or by itself."""
+    if state is None:
+        said = _run("dcm2pnm", "+Wi", "1", image, out)
+    else:
+        said = _run("dcmp2pgm", "-p", state, image, out)
+    assert "exit status 0" in said, said
+    return np.asarray(Image.open(out))
+
+
+def segments_read_by_dcmqi(path: Path, folder: Path) -> list[NDArray[np.bool_]]:
+    """Each segment's mask as dcmqi, the reader in 3D Slicer, extracts it."""
+    program = Path(sys.executable).with_name("segimage2itkimage")
+    folder.mkdir()
+    said = _run(
+        program,
+        *("--inputDICOM", path, "--outputDirectory", folder),
+        *("--prefix", "s", "--outputType", "nrrd"),
+    )
+    assert "exit status 0" in said, said
+    files = sorted(folder.glob("s-*.nrrd"), key=lambda file: int(file.stem[2:]))
+    return [_nrrd(file.read_bytes()) for file in files]
+
+
+def _nrrd(content: bytes) -> NDArray[np.bool_]:
+    """One plane of a gzip-compressed NRRD file of 16-bit integers."""
+    head, data = content.split(b"\n\n", 1)
+    fields = dict(
+        line.split(": ", 1) for line in head.decode().splitlines() if ": " in line
+    )
+    assert (fields["type"], fields["encoding"]) == ("short", "gzip")
+    columns, rows, planes = map(int, fields["sizes"].split())
+    assert planes == 1
+    values = np.frombuffer(zlib.decompress(data, wbits=47), dtype="<i2")
+    return values.reshape(rows, columns) != 0
