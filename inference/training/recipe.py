@@ -32,7 +32,7 @@ def _none_when_empty(value: object) -> object:
     return None if value == "" else value
 
 
-Optional = BeforeValidator(_none_when_empty)
+EmptyIsNone = BeforeValidator(_none_when_empty)
 
 ANCHOR_STRIDES_PX = (4, 8, 16, 32, 64)
 
@@ -106,7 +106,7 @@ class DataRecipe(_Table):
     coco: tuple[CocoSource, ...] = ()
     rsna: tuple[RsnaSource, ...] = ()
     not_frontal: tuple[Path, ...] = ()
-    validation_fold: Annotated[int | None, Optional] = 0
+    validation_fold: Annotated[int | None, EmptyIsNone] = 0
     folds: Count = 5
     box_weight: Fraction = 0.3
     box_shape: Literal["ellipse", "rectangle"] = "ellipse"
@@ -151,7 +151,7 @@ class NetworkRecipe(_Table):
 
     input_px: int = Field(default=512, ge=64, multiple_of=64)
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
-    weights: Annotated[Path | None, Optional] = None
+    weights: Annotated[Path | None, EmptyIsNone] = None
     stride_in_1x1: bool = False
     trainable_stages: int = Field(default=5, ge=0, le=5)
     fpn_channels: Count = 256
