@@ -142,10 +142,11 @@ def run(output: Path, image: Path | None, config: Path | None = None) -> Deliver
         with Node(settings) as node:
             uid = _send(film, settings, node.dimse_port or 0)
             job = _wait(uid, node.http_port or 0)
+    made = {item["kind"]: item["sop_instance_uid"] for item in job["evidence"]}
     files = {
-        item["kind"]: pacs.files[item["sop_instance_uid"]]
-        for item in job["evidence"]
-        if item["sop_instance_uid"] in pacs.files
+        kind: pacs.files[made[kind]]
+        for kind in KINDS
+        if made.get(kind) in pacs.files
     }
     return Delivered(job, files, _overlay(files, output / "overlay.png"))
 
