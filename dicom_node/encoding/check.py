@@ -26,6 +26,7 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import VR
 
+from dicom_node.encoding.header import cleaned
 from dicom_node.errors import EvidenceInvalid
 
 # Their attribute tables list alternatives of one choice as if all were required.
@@ -49,10 +50,11 @@ def check(dataset: Dataset, source: Dataset) -> None:
     EvidenceInvalid
         With every defect found; no patient attribute.
     """
-    defects = [*_attributes(dataset), *_uids(dataset), *_belongs(dataset, source)]
+    clean = cleaned(source)
+    defects = [*_attributes(dataset), *_uids(dataset), *_belongs(dataset, clean)]
     own = _OWN_CHECKS.get(dataset.get("SOPClassUID", ""))
     if own is not None and not defects:
-        defects += own(dataset, source)
+        defects += own(dataset, clean)
     if defects:
         raise EvidenceInvalid(
             f"{dataset.get('Modality', 'object')} is not fit to send: "
@@ -120,11 +122,12 @@ def _nested(dataset: Dataset) -> Iterator[Dataset]:
 def _belongs(dataset: Dataset, source: Dataset) -> Defects:
     for keyword in _SHARED:
         ours, theirs = (str(each.get(keyword) or "") for each in (dataset, source))
-        if ours.strip() != theirs.strip(" \0"):
+        # An identifier too long for its VR is kept whole, its cleaned form is not.
+        if not ours.startswith(theirs) or (ours and not theirs):
             yield f"{keyword} is not the source's"
-    uid = str(source.get("SOPInstanceUID", "")).strip(" \0")
     if not any(
-        place.get("ReferencedSOPInstanceUID") == uid for place in _nested(dataset)
+        place.get("ReferencedSOPInstanceUID") == source.SOPInstanceUID
+        for place in _nested(dataset)
     ):
         yield "nothing refers to the source image"
 

@@ -20,6 +20,7 @@ from dicom_node.encoding import (
     segmentation,
 )
 from dicom_node.encoding.check import check
+from dicom_node.encoding.header import normalise
 from dicom_node.encoding.identity import EvidenceContext, ReportClass
 from dicom_node.errors import EvidenceInvalid
 from inference.findings import Analysis
@@ -130,8 +131,8 @@ def encode_all(
     EvidenceInvalid
         The source cannot be referred to, or an object failed its check.
     """
-    grid = (source.get("Rows"), source.get("Columns"))
-    if grid != (analysis.rows, analysis.columns):
+    clean = normalise(source)
+    if (clean.Rows, clean.Columns) != (analysis.rows, analysis.columns):
         raise EvidenceInvalid("the analysis is not on the source's pixel grid")
     encoded = []
     with quiet():  # the libraries' remarks on a header quote the patient

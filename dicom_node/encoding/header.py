@@ -5,6 +5,7 @@ multi-valued character sets. ``normalise`` builds a small new data set from the 
 attributes alone, in Unicode, so that no result can inherit a defect (PS3.5 section 6).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 
@@ -27,6 +28,7 @@ from dicom_node.errors import EvidenceInvalid
 
 _PAIR = 2
 _IDENTIFIERS = ("PatientID", "AccessionNumber")
+UTC_OFFSET = r"[+-](0\d|1[0-4])[0-5]\d"
 _UNREADABLE = (AttributeError, EOFError, OSError, ValueError, NotImplementedError)
 
 PATIENT_AND_STUDY = (
@@ -204,6 +206,8 @@ def keep_identifiers(result: Dataset, source: Dataset) -> None:
 def _repair(clean: Dataset) -> None:
     if clean.PatientSex not in {"M", "F", "O"}:
         clean.PatientSex = ""
+    if not re.fullmatch(UTC_OFFSET, clean.get("TimezoneOffsetFromUTC") or "+0000"):
+        del clean.TimezoneOffsetFromUTC
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         values = clean.get(keyword) or ()
         if len(values) != _PAIR or not all(value > 0 for value in values):

@@ -213,7 +213,7 @@ def algorithm(context: EvidenceContext) -> AlgorithmIdentificationSequence:
 def local_time(source: Dataset, context: EvidenceContext) -> datetime:
     """Tell the moment of creation by the source's clock, else by this machine's."""
     offset = str(source.get("TimezoneOffsetFromUTC", ""))
-    if re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", offset) is None:
+    if re.fullmatch(header.UTC_OFFSET, offset) is None:
         return context.created_at.astimezone()
     minutes = int(offset[1:3]) * 60 + int(offset[3:])
     delta = timedelta(minutes=-minutes if offset[0] == "-" else minutes)

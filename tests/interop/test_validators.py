@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_node.encoding import codes, evidence, measurement_report
+from dicom_node.encoding import (
+    codes,
+    evidence,
+    measurement_report,
+    rejection_note,
+)
 from dicom_node.encoding.check import check
 from dicom_node.encoding.identity import ObjectReference, Prior
 from tests.analyses import NOW, a_context, a_frame, an_analysis
@@ -134,6 +139,31 @@ def test_validators_find_nothing_in_a_report_of_no_analysis(tmp_path):
     assert dciodvfy(path) == []
     assert dicom_sr_validator(path) == []
     assert "No pair of lungs was found" in dsrdump(path)
+
+
+@pytest.mark.slow
+def test_validators_find_nothing_in_a_rejection_note(frame, tmp_path):
+    source = synthetic_dataset("DX", rows=ROWS, columns=COLUMNS)
+    made = [
+        item.dataset
+        for item in evidence.encode_all(
+            evidence.KINDS, source, frame, an_analysis(frame), a_context()
+        )
+    ]
+    rejected = [
+        ObjectReference(
+            item.SOPClassUID,
+            item.SOPInstanceUID,
+            item.SeriesInstanceUID,
+            item.StudyInstanceUID,
+        )
+        for item in made
+    ]
+    note = rejection_note.encode(made[0], rejected, "Recalled.", a_context())
+    path = tmp_path / "note.dcm"
+    path.write_bytes(evidence.part_10(note))
+    assert dciodvfy(path) == []
+    assert dicom_sr_validator(path) == []
 
 
 def test_dcmtk_accepts_the_presentation_state(source, frame, tmp_path):

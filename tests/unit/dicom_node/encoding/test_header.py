@@ -82,6 +82,8 @@ def test_the_source_is_left_as_it_is():
         ("WindowCenter", "DS", ["100", "200"], None),
         ("BodyPartExamined", "CS", "Thorax/Brustkorb", None),
         ("PatientAge", "AS", "45", None),
+        ("TimezoneOffsetFromUTC", "SH", "CET", None),
+        ("PatientID", "LO", "P\x071 ", "P1"),
         ("StudyDescription", "LO", ["one", "two"], "one"),
     ],
 )
@@ -159,6 +161,12 @@ def test_an_accession_number_longer_than_allowed_is_not_cut():
         # Read as bytes: its length is what pydicom would warn of.
         raw = read_back(item).get_item("AccessionNumber").value
         assert raw.decode().strip() == long
+
+
+def test_a_patient_id_of_odd_characters_still_gives_results():
+    for identifier in ("P\x071 ", "  ", "P" * 80):
+        source = put(a_source(), "PatientID", "LO", identifier)
+        assert len(results(source)) == len(KINDS)
 
 
 def test_megabytes_of_private_groups_are_not_copied():
