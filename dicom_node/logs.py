@@ -28,7 +28,7 @@ def configure(
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # A warning about a malformed value would print the value, a patient's.
     warnings.filterwarnings("ignore", module=r"pydicom|highdicom|pynetdicom")
 
