@@ -43,21 +43,29 @@ class Thresholds:
         Raw score from which an instance of the network is accepted.
     opacity
         Dense opacity probability from which a pixel is opacity.
+    core
+        Dense opacity probability that a piece of opacity must reach somewhere when no
+        accepted instance touches it; at or below ``opacity`` every piece counts.
     lung
         Dense lung probability from which a pixel is lung.
     minimum_area
         Smallest finding, as a fraction of the area of both lungs.
     any_opacity
         Operating point on the calibrated opacity score of the film.
+    clear
+        Calibrated opacity score of the film below which nothing is outlined; 0
+        outlines always.
     frontal
         Probability below which the film is not taken for a frontal chest radiograph.
     """
 
     score: float = 0.5
     opacity: float = 0.5
+    core: float = 0.0
     lung: float = 0.5
     minimum_area: float = 0.005
     any_opacity: float = 0.5
+    clear: float = 0.0
     frontal: float = 0.5
 
     def __post_init__(self) -> None:

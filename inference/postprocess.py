@@ -6,9 +6,11 @@ on the dense grid (half the network's resolution), each lung by itself:
 1. Lungs: dense probability above the threshold and above the other lung's; the
    largest connected piece of each side, holes filled.
 2. Opacity: dense opacity above the threshold, on the lungs or just beside them.
-3. A connected piece of opacity that no accepted instance touches is a finding of its
-   own; a piece that several touch is divided between them, pixel by pixel, to the one
-   whose mask is surest there (or nearest). What is smaller than the least area goes.
+3. A connected piece of opacity that an accepted instance touches is its finding; a
+   piece that several touch is divided between them, pixel by pixel, to the one whose
+   mask is surest there (or nearest). A piece that none touches is a finding of its own
+   when it has a sure core. What is smaller than the least area goes, and so does
+   everything on a film whose opacity score is below the clear threshold.
 4. Contours are drawn at source resolution by bilinear interpolation of the
    probabilities; findings never overlap.
 """
@@ -105,18 +107,20 @@ def segment(
     right, left = _lungs(lung_maps[0], lung_maps[1], thresholds.lung)
     suitability.require_pair(right, left)
     suitability.require_dark_lungs(small, right | left)
+    film = manifest.calibration.film(
+        image=float(prediction.image[0]),
+        instance=float(prediction.scores.max(initial=0.0)),
+        dense=peak(opacity, right | left),
+    )
     claims = tuple(_claims(prediction, opacity.shape, thresholds.score))
+    opacities = _opacities(grid, opacity, (right, left), claims, manifest)
     return Segmentation(
         rows=frame.rows,
         columns=frame.columns,
         right_lung=_lung(grid, right, lung_maps[0], lung_maps[1], thresholds.lung),
         left_lung=_lung(grid, left, lung_maps[1], lung_maps[0], thresholds.lung),
-        opacities=_opacities(grid, opacity, (right, left), claims, manifest),
-        opacity_score=manifest.calibration.film(
-            image=float(prediction.image[0]),
-            instance=float(prediction.scores.max(initial=0.0)),
-            dense=peak(opacity, right | left),
-        ),
+        opacities=opacities if film >= thresholds.clear else (),
+        opacity_score=film,
         remarks=suitability.remarks(right | left),
     )
 
@@ -183,7 +187,7 @@ def _label(
     scores: list[float] = []
     for number in (1, 2):
         present = (opacity > thresholds.opacity) & (side == number)
-        for score, cells in _divide(present, claims, opacity):
+        for score, cells in _divide(present, claims, opacity, thresholds.core):
             if np.count_nonzero(cells) >= max(1, least):
                 scores.append(score)
                 labels[cells] = len(scores)
@@ -235,7 +239,7 @@ def _places(cells: slice, start: float, stop: float, size: int) -> NDArray[np.fl
 
 
 def _divide(
-    present: Cells, claims: Sequence[_Claim], opacity: Map
+    present: Cells, claims: Sequence[_Claim], opacity: Map, core: float
 ) -> Iterator[tuple[float, Cells]]:
     """Yield raw score and cells of every finding of one lung."""
     pieces, count = ndimage.label(present, EIGHT)
@@ -246,9 +250,10 @@ def _divide(
         ]
         if len(touching) > 1:
             yield from _share(piece, touching)
-        else:
-            own = float(opacity[piece].mean())
-            yield (touching[0].score if touching else own), piece
+        elif touching:
+            yield touching[0].score, piece
+        elif opacity[piece].max() >= core:
+            yield float(opacity[piece].mean()), piece
 
 
 def _share(piece: Cells, touching: Sequence[_Claim]) -> Iterator[tuple[float, Cells]]:

@@ -75,6 +75,30 @@ def test_opacity_that_no_instance_claims_is_a_finding_of_its_own():
     assert opacity.score == pytest.approx(float(inside.mean()), abs=1e-3)
 
 
+@pytest.mark.parametrize(("core", "count"), [(0.0, 1), (0.7, 1), (0.9, 0)])
+def test_an_unclaimed_piece_wants_a_sure_core(core, count):
+    manifest = scripted_manifest(input_size_px=SIZE, thresholds=Thresholds(core=core))
+    prediction = chest_prediction(manifest, [(SPOT, 0.2)])
+    np.clip(prediction.dense[0], 0, 0.8, out=prediction.dense[0])
+    assert len(run(prediction, None, manifest).opacities) == count
+
+
+def test_a_claimed_piece_wants_no_core():
+    manifest = scripted_manifest(input_size_px=SIZE, thresholds=Thresholds(core=0.9))
+    prediction = chest_prediction(manifest, [(SPOT, 0.8)])
+    np.clip(prediction.dense[0], 0, 0.8, out=prediction.dense[0])
+    assert len(run(prediction, None, manifest).opacities) == 1
+
+
+@pytest.mark.parametrize(("film", "count"), [(0.29, 0), (0.31, 1)])
+def test_nothing_is_outlined_on_a_film_that_is_clear(film, count):
+    manifest = scripted_manifest(input_size_px=SIZE, thresholds=Thresholds(clear=0.3))
+    prediction = chest_prediction(manifest, [(SPOT, 0.8)], any_opacity=film)
+    found = run(prediction, None, manifest)
+    assert len(found.opacities) == count
+    assert found.opacity_score == pytest.approx(film)
+
+
 def test_an_instance_without_dense_opacity_is_no_finding():
     prediction = chest_prediction(MANIFEST, [(SPOT, 0.9)])
     prediction.dense[0] = 0
