@@ -163,6 +163,8 @@ class OnnxModelRunner:
     def _start(self, providers: list[Any]) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
+        # Threads that wait by spinning take the cores that receive and encode.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         path = str(self._folder / self._manifest.file)
         try:
