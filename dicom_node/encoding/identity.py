@@ -14,6 +14,10 @@ from uuid import UUID, uuid5
 from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
 from pydicom.dataset import Dataset
 
+from dicom_node.dimse.presentation import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+)
 from dicom_node.encoding import codes, header
 from dicom_node.encoding.character_sets import restore_character_set
 from inference.manifest import ModelManifest
@@ -249,6 +253,8 @@ def finish(
     ]
     result.ContributingEquipmentSequence = _equipment(clean, context)
     restore_character_set(result, source)
+    result.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    result.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     return result
 
 
@@ -278,7 +284,10 @@ def _equipment(clean: Dataset, context: EvidenceContext) -> list[Dataset]:
         device_serial_number=context.serial_number,
         station_name=context.ae_title,
         contribution_datetime=local_time(clean, context).strftime("%Y%m%d%H%M%S"),
-        contribution_description=f"{DISCLAIMER}. Model {context.model_words}",
+        contribution_description=(
+            f"{DISCLAIMER}. Model {context.manifest.name} {context.manifest.version}, "
+            f"SHA-256 {context.manifest.sha256}"
+        ),
     )
     if not clean.get("Manufacturer"):
         return [own]

@@ -32,6 +32,7 @@ from dicom_node.encoding import codes
 from dicom_node.encoding.header import normalise
 from dicom_node.encoding.identity import (
     EvidenceContext,
+    ObjectReference,
     ReportClass,
     finish,
     instance_uid,
@@ -109,6 +110,16 @@ def encode_not_analysable(
     return _document(source, clean, root, context)
 
 
+def _add_evidence(report: Dataset, reference: ObjectReference) -> None:
+    """List another document: beside the source, or as evidence of another study."""
+    (item,) = hierarchical([reference])
+    if reference.study_instance_uid == report.StudyInstanceUID:
+        (current,) = report.CurrentRequestedProcedureEvidenceSequence
+        current.ReferencedSeriesSequence.extend(item.ReferencedSeriesSequence)
+    else:
+        report.PertinentOtherEvidenceSequence = [item]
+
+
 def device_observer(context: EvidenceContext) -> ObserverContext:
     """Name this node as the observer (TID 1004)."""
     return ObserverContext(
@@ -146,7 +157,7 @@ def _document(
     if context.predecessor is not None:
         report.PredecessorDocumentsSequence = hierarchical([context.predecessor])
     if context.prior is not None and context.prior.report is not None:
-        report.PertinentOtherEvidenceSequence = hierarchical([context.prior.report])
+        _add_evidence(report, context.prior.report)
     return finish(report, source, clean, context)
 
 

@@ -96,7 +96,7 @@ def test_every_object_names_node_model_and_digest(made):
         assert own.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
         assert context.manifest.name in own.ContributionDescription
         assert context.manifest.version in own.ContributionDescription
-        assert context.manifest.sha256[:12] in own.ContributionDescription
+        assert context.manifest.sha256 in own.ContributionDescription
         assert "not for primary diagnosis" in own.ContributionDescription
 
 

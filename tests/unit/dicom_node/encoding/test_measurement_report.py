@@ -140,6 +140,20 @@ def test_the_change_since_the_prior_film_is_measured_and_referenced():
     assert reference.ReferencedSOPInstanceUID == OTHER.sop_instance_uid
 
 
+def test_a_prior_of_the_same_study_is_evidence_beside_the_source():
+    source = a_source()
+    same = dataclasses.replace(OTHER, study_instance_uid=source.StudyInstanceUID)
+    prior = Prior(NOW, 1.0, 1.0, 1.0, same)
+    dataset = encode(source, an_analysis(a_frame()), a_context(prior=prior))
+    assert "PertinentOtherEvidenceSequence" not in dataset
+    (study,) = dataset.CurrentRequestedProcedureEvidenceSequence
+    named = [
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for item in study.ReferencedSeriesSequence
+    ]
+    assert named == [source.SOPInstanceUID, OTHER.sop_instance_uid]
+
+
 def test_a_report_names_the_one_it_replaces():
     dataset = encode(a_source(), an_analysis(a_frame()), a_context(predecessor=OTHER))
     (study,) = dataset.PredecessorDocumentsSequence
