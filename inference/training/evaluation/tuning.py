@@ -21,9 +21,11 @@ from inference.training.evaluation.studies import Mask, Study
 
 _REAL_AT_IOU = 0.2
 _FRONTAL_KEPT = 0.995
+_SICK_KEPT = 0.98
 _GRIDS: Mapping[str, tuple[float, ...]] = {
     "lung": (0.3, 0.4, 0.5, 0.6, 0.7),
     "opacity": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
+    "core": (0.0, 0.6, 0.7, 0.8, 0.9, 0.95),
     "minimum_area": (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02),
     "score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
@@ -52,17 +54,21 @@ def tune(
     """
     if {one.positive for one in studies} < {True, False}:
         raise TrainingError("tuning wants films with opacity and films without")
-    found = _search(manifest, "lung", studies, _lung_gain)
-    # opacity before area: the area rule is about pieces of what is above threshold
-    for name in ("opacity", "minimum_area"):
+    # while the calibration is not known, no film can be called clear
+    found = _with(manifest, "clear", 0.0)
+    found = _search(found, "lung", studies, _lung_gain)
+    # opacity first: the other rules are about pieces of what is above threshold
+    for name in ("opacity", "core", "minimum_area"):
         found = _search(found, name, studies, _outline_gain)
     found = _search(found, "score", studies, _challenge_gain)
     calibrated = replace(found, calibration=_calibration(studies, found))
+    point, clear = _film_points(studies, calibrated)
     return replace(
         calibrated,
         thresholds=replace(
             calibrated.thresholds,
-            any_opacity=_film_point(studies, calibrated),
+            any_opacity=point,
+            clear=clear,
             frontal=_frontal_point(studies, strangers),
         ),
     )
@@ -207,13 +213,17 @@ def _segmented_score(one: Study, manifest: ModelManifest, name: str) -> float:
     return found.opacity_score if found else float(one.seen.prediction.image[0])
 
 
-def _film_point(studies: Sequence[Study], manifest: ModelManifest) -> float:
+def _film_points(
+    studies: Sequence[Study], manifest: ModelManifest
+) -> tuple[float, float]:
+    """Operating point, and the score that 98 % of the sick films reach."""
     known = [one for one in studies if one.positive is not None]
     answers = [_segmented(one, manifest) for one in known]
-    return classification.operating_point(
-        np.array([found.opacity_score if found else 0.0 for found in answers]),
-        np.array([one.positive for one in known], bool),
-    )
+    scores = np.array([found.opacity_score if found else 0.0 for found in answers])
+    sick = np.array([one.positive for one in known], bool)
+    point = classification.operating_point(scores, sick)
+    lowest = np.sort(scores[sick])[int((1 - _SICK_KEPT) * np.count_nonzero(sick))]
+    return point, float(min(lowest, point))
 
 
 def _frontal_point(studies: Sequence[Study], strangers: Sequence[Look]) -> float:
