@@ -49,16 +49,6 @@ def source_image(clean: Dataset) -> Dataset:
     return item
 
 
-def image_reference(clean: Dataset) -> ObjectReference:
-    """Refer to the source image."""
-    return ObjectReference(
-        sop_class_uid=clean.SOPClassUID,
-        sop_instance_uid=clean.SOPInstanceUID,
-        series_instance_uid=clean.SeriesInstanceUID,
-        study_instance_uid=clean.StudyInstanceUID,
-    )
-
-
 def request_references(clean: Dataset) -> list[Dataset]:
     """Build Referenced Request items from the source's requests (table C.17-2).
 

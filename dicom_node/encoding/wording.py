@@ -4,7 +4,7 @@ Plain English, ASCII, opacity and never a diagnosis; every sentence with its num
 """
 
 from dicom_node.encoding.identity import DISCLAIMER, EvidenceContext, Prior
-from inference.findings import Analysis, Finding
+from inference.findings import Analysis
 
 
 def percent(value: float) -> str:
@@ -23,16 +23,6 @@ def headline(analysis: Analysis) -> str:
         return f"No lung opacity found: {numbers}."
     noun = "opacity" if count == 1 else "opacities"
     return f"{count} lung {noun}: {numbers}."
-
-
-def finding_line(number: int, finding: Finding) -> str:
-    """One finding in one line."""
-    area = "" if finding.area_mm2 is None else f", {finding.area_mm2 / 100:.1f} cm2"
-    return (
-        f"Opacity {number}: {finding.zone.value} zone, "
-        f"{percent(finding.percent_of_lung)} of the {finding.side.value} lung{area}, "
-        f"certainty {100 * finding.score:.0f} %"
-    )
 
 
 def change(analysis: Analysis, prior: Prior) -> str:
