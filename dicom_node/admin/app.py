@@ -10,6 +10,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel
+from starlette.exceptions import HTTPException
 
 from dicom_node import __version__
 from dicom_node.admin import problems, views
@@ -91,6 +92,7 @@ def create_app(services: AdminServices, clock: Callable[[], datetime]) -> FastAP
     for family in problems.FAMILIES:
         app.add_exception_handler(family, problems.answer)
     app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(HTTPException, _http_refusal)
     _add_jobs(app, services)
     _add_instances(app, services)
     _add_health(app, services, clock)
@@ -161,6 +163,14 @@ def _add_health(
         )
         status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
         return JSONResponse(health.model_dump(mode="json"), status_code=status.value)
+
+
+async def _http_refusal(request: Request, error: Exception) -> JSONResponse:
+    """Answer what the framework refuses: unknown paths, other methods."""
+    del request
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    status = HTTPStatus(code)
+    return problems.problem(status, status.description or status.phrase)
 
 
 async def _bad_request(request: Request, error: Exception) -> JSONResponse:

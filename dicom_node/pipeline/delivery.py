@@ -128,8 +128,19 @@ class Deliverer:
         for item, answer in self._answers(due):
             self._record(item, answer)
             if isinstance(answer.error, PeerUnreachable):
-                self.reachable = False
+                self._lose(answer.error)
         return self.reachable
+
+    def _lose(self, error: PeerUnreachable) -> None:
+        """Stop sending, and knock from now on."""
+        if self.reachable:
+            self.reachable = False
+            self._knock_at = monotonic() + self._patience.probe_s
+            logger.warning(
+                "The destination cannot be reached, its results wait: %s.",
+                error,
+                extra=self._extra("unreachable"),
+            )
 
     def _rest(self, watch: Watch) -> None:
         """Wait for news, for the next row to fall due, or to knock again."""
@@ -300,7 +311,10 @@ class Deliverer:
                 extra=extra,
             )
         elif answer.error is not None:
-            logger.warning(
+            # One line says that nobody is there; not one for each object.
+            silent = isinstance(answer.error, PeerUnreachable)
+            logger.log(
+                logging.DEBUG if silent else logging.WARNING,
                 "A %s was not delivered: %s.",
                 item.evidence.kind,
                 describe(answer.error),

@@ -70,6 +70,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     storage.ObjectCorrupt: Answer.CANCEL,
     storage.DuplicateInstance: Answer.CANCEL,
     storage.UnknownRecord: Answer.STEP_BACK,
+    storage.CursorInvalid: Answer.CANCEL,
     storage.TransitionRefused: Answer.STEP_BACK,
     storage.LeaseLost: Answer.STEP_BACK,
     storage.DatabaseUnavailable: Answer.WAIT,

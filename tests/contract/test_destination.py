@@ -1,0 +1,132 @@
+"""What every Destination keeps to, and its fake too."""
+
+from contextlib import contextmanager
+
+import pytest
+from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
+
+from dicom_node.dimse.scu.association import RemoteAE, Timeouts
+from dicom_node.errors import (
+    ClassNotAccepted,
+    PeerBusy,
+    PeerRefused,
+    PeerUnreachable,
+)
+from dicom_node.pipeline.destination import DimseDestination, Outgoing
+from tests.fakes_delivery import RecordingDestination
+from tests.nodes import save
+from tests.pacs import PACS
+from tests.radiographs import synthetic_dataset
+
+REFUSALS = {0xA700: PeerBusy, 0xA900: PeerRefused, 0x0122: ClassNotAccepted}
+
+
+class Dimse:
+    """DimseDestination against a PACS on loopback."""
+
+    @contextmanager
+    def up(self, status=lambda _uid: 0x0000, classes=(SecondaryCaptureImageStorage,)):
+        pacs = PACS(classes, status)
+        with pacs.listening() as port:
+            yield self._to(port), lambda: set(pacs.held)
+
+    @contextmanager
+    def down(self):
+        with PACS().listening() as port:
+            pass
+        yield self._to(port)
+
+    def _to(self, port):
+        return DimseDestination(
+            RemoteAE("PACS", "127.0.0.1", port), "CXR_NODE", Timeouts(connection_s=5)
+        )
+
+
+class Recording:
+    """The fake."""
+
+    @contextmanager
+    def up(self, status=lambda _uid: 0x0000, classes=(SecondaryCaptureImageStorage,)):
+        def script(item):
+            if item.sop_class_uid not in classes:
+                return ClassNotAccepted(0x0122)
+            code = status(item.sop_instance_uid)
+            if code not in REFUSALS:
+                return None
+            kind = REFUSALS[code]
+            return kind("busy") if kind is PeerBusy else kind(code)
+
+        fake = RecordingDestination(script)
+        yield fake, lambda: {uid for uid, _ in fake.received}
+
+    @contextmanager
+    def down(self):
+        fake = RecordingDestination()
+        fake.up = False
+        yield fake
+
+
+@pytest.fixture(params=[Dimse, Recording])
+def place(request):
+    return request.param()
+
+
+@pytest.fixture
+def objects(tmp_path):
+    made = []
+    for seed in range(3):
+        dataset = synthetic_dataset("SC", seed, rows=64, columns=64)
+        path = save(dataset, tmp_path)
+        made.append(Outgoing(dataset.SOPClassUID, dataset.SOPInstanceUID, path))
+    return made
+
+
+def uids(objects):
+    return {item.sop_instance_uid for item in objects}
+
+
+def test_every_object_is_answered_for_and_held(place, objects):
+    with place.up() as (destination, held):
+        answers = list(destination.deliver(objects))
+        assert held() == uids(objects)
+    assert {answer.sop_instance_uid for answer in answers} == uids(objects)
+    assert all((one.status, one.error) == (0x0000, None) for one in answers)
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refused_object_does_not_stop_the_others(place, objects, status):
+    refused = objects[1].sop_instance_uid
+    script = lambda uid: status if uid == refused else 0x0000  # noqa: E731
+    with place.up(script) as (destination, held):
+        answers = {a.sop_instance_uid: a for a in destination.deliver(objects)}
+        assert held() == uids(objects) - {refused}
+    assert type(answers[refused].error) is REFUSALS[status]
+    assert sum(answer.error is None for answer in answers.values()) == 2
+
+
+def test_a_class_that_is_not_accepted_is_told_from_other_refusals(place, objects):
+    with place.up(classes=(ComprehensiveSRStorage,)) as (destination, held):
+        answers = list(destination.deliver(objects))
+        assert held() == set()
+    assert {type(answer.error) for answer in answers} == {ClassNotAccepted}
+
+
+def test_a_receiver_that_is_down_is_every_objects_error_and_no_exception(
+    place, objects
+):
+    with place.down() as destination:
+        answers = list(destination.deliver(objects))
+    assert {answer.sop_instance_uid for answer in answers} == uids(objects)
+    assert {type(answer.error) for answer in answers} == {PeerUnreachable}
+
+
+def test_nothing_to_deliver_is_no_error(place):
+    with place.up() as (destination, _):
+        assert list(destination.deliver([])) == []
+
+
+def test_a_probe_tells_whether_the_receiver_is_there(place):
+    with place.up() as (destination, _):
+        destination.probe()
+    with place.down() as destination, pytest.raises(PeerUnreachable):
+        destination.probe()
