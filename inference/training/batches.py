@@ -6,10 +6,12 @@ shown what the uninterrupted one would have been.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inference.errors import TrainingError
 from inference.training.dataset import Sample
@@ -141,4 +143,23 @@ def _instances(one: Example) -> InstanceTarget:
         has_mask=torch.from_numpy(one.has_mask),
         known=one.known,
         exhaustive=one.exhaustive,
+    )
+
+
+def to_device(
+    images: Tensor, targets: Targets, device: torch.device
+) -> tuple[Tensor, Targets]:
+    """Move a batch."""
+
+    def moved(value: object) -> object:
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    instances = [
+        {name: moved(value) for name, value in one.items()}
+        for one in targets["instances"]
+    ]
+    dense = {name: moved(value) for name, value in targets["dense"].items()}
+    rest = {name: moved(targets[name]) for name in ("image", "image_weight")}
+    return images.to(device), cast(
+        "Targets", {"instances": instances, "dense": dense, **rest}
     )

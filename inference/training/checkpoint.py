@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import subprocess
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,3 +101,20 @@ def load(path: Path, *, ema: bool = True) -> tuple[CxrNet, Recipe]:
     except RuntimeError as error:
         raise TrainingError(f"{path}: weights do not fit their recipe") from error
     return net.to(memory_format=torch.channels_last).eval(), kept.recipe
+
+
+def git_sha() -> str:
+    """Name the commit of this code, or say "unknown"."""
+    command = ["git", "rev-parse", "HEAD"]
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["/usr/bin/env", *command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

@@ -6,7 +6,6 @@ alone, so a resumed run goes on exactly as if it had never stopped.
 
 import copy
 import logging
-import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from tqdm import tqdm
 
 from inference.errors import TrainingError
-from inference.training.batches import Batches
-from inference.training.checkpoint import Checkpoint, load, read_checkpoint
+from inference.training.batches import Batches, to_device
+from inference.training.checkpoint import Checkpoint, git_sha, load, read_checkpoint
 from inference.training.curves import append_row, draw_curves
 from inference.training.dataset import ReadFrame, Sample, digest, read_samples
 from inference.training.network import CxrNet, Targets, build
@@ -62,7 +61,7 @@ class _Run:
             step=self.step,
             recipe=self.recipe,
             data_digest=self.data_digest,
-            git_sha=_git_sha(),
+            git_sha=git_sha(),
             scores={} if scores is None else scores.row(),
             best=self.best,
         )
@@ -260,25 +259,6 @@ def _average(run: _Run) -> None:
         torch._foreach_lerp_(kept, new, 1 - decay)
 
 
-def to_device(
-    images: Tensor, targets: Targets, device: torch.device
-) -> tuple[Tensor, Targets]:
-    """Move a batch."""
-
-    def moved(value: object) -> object:
-        return value.to(device) if isinstance(value, Tensor) else value
-
-    instances = [
-        {name: moved(value) for name, value in one.items()}
-        for one in targets["instances"]
-    ]
-    dense = {name: moved(value) for name, value in targets["dense"].items()}
-    rest = {name: moved(targets[name]) for name in ("image", "image_weight")}
-    return images.to(device), cast(
-        "Targets", {"instances": instances, "dense": dense, **rest}
-    )
-
-
 def _note(run: _Run, sums: dict[str, float], losses: dict[str, float]) -> None:
     """Add to the running means, and write them down now and then."""
     for name, value in losses.items():
@@ -306,19 +286,3 @@ def _look(run: _Run, held_out: Sequence[Sample], cache: RenderCache) -> None:
     shown = [one for one in held_out if one.opacities][:12]
     draw_overlays(run.averaged, shown, cache, run.recipe, run.output / "overlays.png")
     _LOG.info("Step %d: %s", run.step, "no held-out fold" if scores is None else scores)
-
-
-def _git_sha() -> str:
-    command = ["git", "rev-parse", "HEAD"]
-    folder = Path(__file__).parent
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["/usr/bin/env", *command],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()

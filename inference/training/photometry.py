@@ -57,11 +57,12 @@ def _limb(size: int, rng: np.random.Generator) -> Grey:
         start = rng.uniform(0.1, 0.9, 2) * size
         turn, length = rng.uniform(0, np.pi), rng.uniform(0.3, 1.2) * size
         reach = np.array([np.cos(turn), np.sin(turn)]) * length
-        ends = [tuple(np.rint(start + side * reach).astype(int)) for side in (-1, 1)]
+        first, last = np.rint([start - reach, start + reach]).astype(int).tolist()
         wide = int(size * rng.uniform(0.08, 0.3))
         tone = int(rng.integers(40, 150))
-        cv2.line(canvas, *ends, tone, wide)
-        cv2.line(canvas, *ends, min(255, tone + int(rng.integers(40, 105))), wide // 3)
+        cv2.line(canvas, first, last, tone, wide)
+        bone = min(255, tone + int(rng.integers(40, 105)))
+        cv2.line(canvas, first, last, bone, wide // 3)
     soft = cv2.GaussianBlur(canvas, (0, 0), size * float(rng.uniform(0.005, 0.03)))
     return np.asarray(soft, np.uint8)
 

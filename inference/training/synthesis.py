@@ -63,7 +63,7 @@ def _clouds(size: int, rng: np.random.Generator) -> NDArray[np.float32]:
     for cells in (6, 14, 40):
         grid = rng.random((cells, cells), np.float32)
         total += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.clip(total / 2.0, 0.2, 1)
+    return np.asarray(np.clip(total / 2.0, 0.2, 1), np.float32)
 
 
 def _blend(image: Grey, density: NDArray[np.float32], rng: np.random.Generator) -> Grey:
@@ -71,4 +71,4 @@ def _blend(image: Grey, density: NDArray[np.float32], rng: np.random.Generator) 
     tissue = float(np.percentile(image[image > 0], rng.uniform(65, 90)))
     strength = density * float(rng.uniform(0.35, 0.9))
     lifted = image + np.maximum(tissue - image, 0) * strength
-    return np.clip(lifted, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(lifted, 0, 255), np.uint8)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inference.training.dataset import Sample
 from inference.training.photometry import change_grey, spoil
+from inference.training.planes import Drawn, between_lungs, opacity_plane
 from inference.training.recipe import AugmentationRecipe, DataRecipe
 from inference.training.render import Grey, Rendered
 from inference.training.synthesis import add_opacity
@@ -61,15 +62,6 @@ class Example:
     exhaustive: bool
     image_truth: Float
     image_weight: Float
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """Opacities after the map; ``complete`` when none left the picture."""
-
-    boxes: list[Float]
-    masks: list[Grey | None]
-    complete: bool
 
 
 def example(
@@ -156,7 +148,7 @@ def _warp(grey: Grey, affine: Matrix, size_px: int) -> Grey:
 
 def _opacities(
     rendered: Rendered, affine: Matrix, size_px: int, data: DataRecipe
-) -> _Drawn:
+) -> Drawn:
     boxes: list[Float] = []
     masks: list[Grey | None] = []
     complete = True
@@ -174,7 +166,7 @@ def _opacities(
             masks.append(None)
         else:
             complete = False
-    return _Drawn(boxes, masks, complete)
+    return Drawn(boxes, masks, complete)
 
 
 def _box_of(mask: Grey) -> Float | None:
@@ -222,7 +214,7 @@ def _assemble(
     pixels: Float,
     lungs: tuple[Grey | None, Grey | None],
     affine: Matrix,
-    drawn: _Drawn,
+    drawn: Drawn,
     data: DataRecipe,
 ) -> Example:
     size = pixels.shape[0]
@@ -231,13 +223,11 @@ def _assemble(
     overlap = np.zeros(3, np.bool_)
     exhaustive = sample.exhaustive and drawn.complete
     if sample.opacity_known:
-        truth[0], weight[0] = _opacity_plane(
-            drawn, half[1], data, exhaustive=exhaustive
-        )
+        truth[0], weight[0] = opacity_plane(drawn, half[1], data, exhaustive=exhaustive)
         boxed = any(mask is None for mask in drawn.masks)
         overlap[0] = exhaustive and not boxed and bool(truth[0].any())
     planes = [_half(lung, affine, half[1]) for lung in lungs]
-    ignored = _between(planes) if sample.heart_excluded else None
+    ignored = between_lungs(planes) if sample.heart_excluded else None
     for channel, plane in enumerate(planes, start=1):
         if plane is None:
             weight[channel] = float(data.partial_labels == "naive")
@@ -266,58 +256,3 @@ def _half(grey: Grey | None, affine: Matrix, size_px: int) -> Float | None:
         return None
     plane = _warp(grey, _scaling(0.5) @ affine, size_px)
     return np.asarray(plane / 255, np.float32)
-
-
-def _opacity_plane(
-    drawn: _Drawn, size_px: int, data: DataRecipe, *, exhaustive: bool
-) -> tuple[Float, Float]:
-    """Union of masks; inside a mere box little weight, in its corners none."""
-    truth = np.zeros((size_px, size_px), np.float32)
-    weight = np.full((size_px, size_px), float(exhaustive), np.float32)
-    for box, mask in zip(drawn.boxes, drawn.masks, strict=True):
-        if mask is not None:
-            continue
-        inside, corners = _box_area(
-            np.asarray(box / 2, np.float32), size_px, data.box_shape
-        )
-        weight[corners & (truth == 0)] = 0
-        truth[inside], weight[inside] = 1, data.box_weight
-    for mask in drawn.masks:
-        if mask is None:
-            continue
-        small = cv2.resize(
-            mask.astype(np.float32), (size_px, size_px), interpolation=cv2.INTER_AREA
-        )
-        weight[small > 0] = 1
-        truth = np.maximum(truth, small)
-    return truth, weight
-
-
-def _box_area(
-    box: Float, size_px: int, shape: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Pixels inside the shape, and those of the box outside it."""
-    rows = np.arange(size_px)[:, None] + 0.5
-    columns = np.arange(size_px)[None] + 0.5
-    x1, y1, x2, y2 = box
-    whole = (columns >= x1) & (columns < x2) & (rows >= y1) & (rows < y2)
-    if shape == "rectangle":
-        return whole, np.zeros_like(whole)
-    across = (columns - (x1 + x2) / 2) / ((x2 - x1) / 2)
-    down = (rows - (y1 + y2) / 2) / ((y2 - y1) / 2)
-    inside = across**2 + down**2 <= 1
-    return inside & whole, whole & ~inside
-
-
-def _between(planes: list[Float | None]) -> NDArray[np.bool_] | None:
-    """Hull of both lungs minus the lungs: heart and mediastinum, left undecided."""
-    known = [plane > 0 for plane in planes if plane is not None]
-    if not known:
-        return None
-    both = np.logical_or.reduce(known).astype(np.uint8)
-    points = cv2.findNonZero(both)
-    if points is None:
-        return None
-    hull = np.zeros_like(both)
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
-    return np.asarray((hull > 0) & (both == 0), np.bool_)

@@ -1,0 +1,121 @@
+"""COCO JSON beside a folder of pictures."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from inference.errors import TrainingError
+from inference.training.recipe import CocoSource
+from inference.training.samples import (
+    Opacity,
+    Sample,
+    Segmentation,
+    check_box,
+    fold_of,
+)
+
+OPACITY, RIGHT_LUNG, LEFT_LUNG = 1, 2, 3
+CATEGORY_NAMES = {
+    OPACITY: "lung_opacity",
+    RIGHT_LUNG: "right_lung",
+    LEFT_LUNG: "left_lung",
+}
+
+
+def read_coco(source: CocoSource, folds: int) -> list[Sample]:
+    """Read a COCO file; categories 1 lung_opacity, 2 right_lung, 3 left_lung.
+
+    Per image, ``opacity_annotated`` (default true), ``box_completeness``,
+    ``patient_id``, ``fold`` and ``source`` are understood.
+    """
+    place = source.annotations
+    table = _read_json(place)
+    _check_categories(table, place)
+    images = {image["id"]: image for image in table["images"]}
+    if not images:
+        raise TrainingError(f"{place}: no images")
+    if not table["annotations"]:
+        raise TrainingError(f"{place}: no annotations")
+    by_image: dict[Any, list[Mapping[str, Any]]] = {key: [] for key in images}
+    for annotation in table["annotations"]:
+        _check_annotation(annotation, images, place)
+        by_image[annotation["image_id"]].append(annotation)
+    return [
+        _coco_sample(image, by_image[key], source.images, folds)
+        for key, image in images.items()
+    ]
+
+
+def _read_json(place: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(place.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"{place}: no such file") from error
+    except ValueError as error:
+        raise TrainingError(f"{place}: not JSON: {error}") from error
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(table, dict) or not isinstance(table.get(key), list):
+            raise TrainingError(f"{place}: no list {key!r}: not COCO")
+    return dict(table)
+
+
+def _check_categories(table: Mapping[str, Any], place: Path) -> None:
+    for category in table["categories"]:
+        number, name = category.get("id"), category.get("name")
+        if CATEGORY_NAMES.get(number) != name:
+            wanted = ", ".join(f"{k} {v}" for k, v in CATEGORY_NAMES.items())
+            raise TrainingError(
+                f"{place}: category {number} {name!r} is not one of: {wanted}"
+            )
+
+
+def _check_annotation(
+    annotation: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]], place: Path
+) -> None:
+    where = f"{place}: annotation {annotation.get('id')}"
+    if annotation.get("category_id") not in CATEGORY_NAMES:
+        raise TrainingError(f"{where}: category_id {annotation.get('category_id')}")
+    image = images.get(annotation.get("image_id"))
+    if image is None:
+        raise TrainingError(f"{where}: no image {annotation.get('image_id')}")
+    box = annotation.get("bbox")
+    if not isinstance(box, list) or len(box) != 4:  # noqa: PLR2004
+        raise TrainingError(f"{where}: bbox is not [x, y, width, height]")
+    check_box(box, image["height"], image["width"], where)
+
+
+def _coco_sample(
+    image: Mapping[str, Any],
+    annotations: Iterable[Mapping[str, Any]],
+    folder: Path,
+    folds: int,
+) -> Sample:
+    patient = str(image.get("patient_id", image["file_name"]))
+    lungs: dict[int, Segmentation] = {}
+    opacities = []
+    definitions = ""
+    for one in annotations:
+        outline = one.get("segmentation") or None
+        if one["category_id"] != OPACITY:
+            lungs[one["category_id"]] = outline
+            definitions += str(one.get("attributes", {}).get("lung_definition", ""))
+        else:
+            x, y, width, height = one["bbox"]
+            opacities.append(Opacity((x, y, width, height), outline))
+    return Sample(
+        key=str(image["file_name"]),
+        path=folder / image["file_name"],
+        rows=int(image["height"]),
+        columns=int(image["width"]),
+        patient=patient,
+        fold=int(image.get("fold", fold_of(patient, folds))),
+        source=str(image.get("source", folder)),
+        opacity_known=bool(image.get("opacity_annotated", True)),
+        exhaustive=not str(image.get("box_completeness", "")).startswith("partial"),
+        opacities=tuple(opacities),
+        right_lung=lungs.get(RIGHT_LUNG),
+        left_lung=lungs.get(LEFT_LUNG),
+        heart_excluded="excludes heart" in definitions,
+        facts=dict(image),
+    )
