@@ -4,14 +4,13 @@ The client is DCMTK's dcmsend. The node answers Success only after fsync and com
 storescp writes without fsync, Orthanc with its defaults. All run in processes of
 their own, one after the other, on the same files.
 
-storescp runs with TCP_NODELAY set. As it ships, its responses wait for Nagle's
+The peers run with TCP_NODELAY set. As they ship, their responses wait for Nagle's
 algorithm, 40 ms an image: that would be no rate to be compared with.
 """
 
 # ruff: noqa: S603, T201  it starts programs and prints a table.
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
@@ -70,24 +69,23 @@ LOADS = (Load(2, 160, 1), Load(2, 160, 4), Load(18, 20, 1), Load(18, 20, 4))
 def node(folder: Path) -> Iterator[Address]:
     """Run the receiving half of the node in a process of its own."""
     port = peers.free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.ingest", "--serve", str(folder), str(port)],
+    command = [sys.executable, "-m", "benchmarks.ingest", "--serve"]
+    with subprocess.Popen(
+        [*command, str(folder), str(port)],
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
-    )
-    try:
-        if process.stdout is None or not process.stdout.readline():
-            raise RuntimeError("the node did not start")
-        yield "CXR_NODE", port
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            if process.stdout is None or not process.stdout.readline():
+                raise RuntimeError("the node did not start")
+            yield "CXR_NODE", port
+        finally:
+            process.kill()
 
 
 @contextmanager
 def storescp(folder: Path) -> Iterator[Address]:
     """Run storescp, one process for each association."""
-    os.environ["TCP_NODELAY"] = "1"
     with peers.storescp(folder, "--fork", "+xa", "+B") as peer:
         yield peer.ae_title, peer.port
 
@@ -217,9 +215,23 @@ def _run(load: Load, servers: Sequence[str], scale: float) -> None:
             (root / server).mkdir()
             with SERVERS[server](root / server) as address:
                 measure(warm_up, address)
+                _touch_memory(root, load)
                 rates[server] = measure(folders, address)
             shutil.rmtree(root / server)
             _print(load, server, rates)
+
+
+def _touch_memory(folder: Path, load: Load) -> None:
+    """Use and free as much page cache as the images will take.
+
+    On a virtual machine the first use of memory costs a fault in the host; whoever
+    is measured first would pay it for all.
+    """
+    file = folder / "touched"
+    with file.open("wb") as stream:
+        for _ in range(load.images):
+            stream.write(bytes(load.megabytes * MEGABYTE))
+    file.unlink()
 
 
 def _print(load: Load, server: str, rates: dict[str, Rate]) -> None:

@@ -297,15 +297,18 @@ class Reception:
         if first.transfer_syntax_uid != second.transfer_syntax_uid:
             return False
         try:
-            with (
-                self._store.open(first.object_key) as one,
-                self._store.open(second.object_key) as other,
-            ):
+            one = self._store.open(first.object_key)
+        except ObjectMissing:  # retention took it; nobody can tell any more
+            return False
+        with one:
+            try:
+                other = self._store.open(second.object_key)
+            except ObjectMissing:  # a twin, received meanwhile, was found the same
+                return True
+            with other:
                 skip_file_meta(one)
                 skip_file_meta(other)
                 return _same_rest(one, other)
-        except ObjectMissing:  # retention took the first one; nobody can tell
-            return False
 
 
 def _same_rest(one: BinaryIO, other: BinaryIO) -> bool:

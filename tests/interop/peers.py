@@ -7,6 +7,7 @@ stopped by its own process, whatever happens.
 # ruff: noqa: S310  the addresses are those of peers started here.
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -202,7 +203,12 @@ def _configuration(
 def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            # DCMTK's network code, Orthanc's too, then answers without delay.
+            env={**os.environ, "TCP_NODELAY": "1"},
         )
     try:
         yield process

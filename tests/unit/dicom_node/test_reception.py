@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -114,6 +115,32 @@ def test_the_same_image_from_another_sender_is_one_image(door):
     assert door.instance(radiograph(1).SOPInstanceUID).calling_ae == "MOD1"
     assert len(list(door.store.keys())) == 1
     assert door.quarantined() == []
+
+
+def test_the_same_image_from_many_senders_at_once_is_one_image(door):
+    together = threading.Barrier(6)
+    outcomes: list[Outcome] = []
+
+    def sender(number: int) -> None:
+        together.wait(30)
+        receipt = send(door, radiograph(1), calling_ae=f"MOD{number % 3}")
+        outcomes.append(receipt.outcome)
+
+    senders = [threading.Thread(target=sender, args=(number,)) for number in range(6)]
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join()
+    assert sorted(outcomes) == [Outcome.DUPLICATE] * 5 + [Outcome.STORED]
+    assert len(list(door.store.keys())) == 1
+    assert door.quarantined() == []
+
+
+def test_a_second_copy_is_kept_apart_once_the_first_one_is_gone(door):
+    send(door, radiograph(1))
+    door.store.delete(door.instance(radiograph(1).SOPInstanceUID).object_key)
+    again = send(door, radiograph(1), calling_ae="PACS")
+    assert again.outcome is Outcome.QUARANTINED
 
 
 @pytest.mark.parametrize(
