@@ -1,0 +1,175 @@
+"""What happens by the clock."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from threading import Event
+
+import pytest
+
+from dicom_node.maintenance import (
+    Maintenance,
+    Retention,
+    Timer,
+    complete,
+    reap,
+    retain,
+)
+from storage import catalog, deliveries, workitems
+from storage.database import Database
+from storage.objects import FileObjectStore
+from storage.records import NewDelivery, Reason, Stage
+from tests.rows import a_workitem, an_evidence, an_instance, claim, settle
+
+DAY = timedelta(days=1)
+KEPT = Retention(sources=30 * DAY, results=90 * DAY)
+
+
+class House:
+    """A job whose results are on their way, its bytes in a real store."""
+
+    def __init__(self, folder):
+        self.database = Database(f"sqlite:///{folder}/node.db")
+        self.database.migrate()
+        self.store = FileObjectStore(folder)
+        self.now = datetime.now(UTC)
+        self.source = self.store.put(BytesIO(b"an image"))
+        self.result = self.store.put(BytesIO(b"a result"))
+        instance = an_instance(
+            1, object_key=self.source.key, received_at=self.now - 200 * DAY
+        )
+        with self.database.transaction() as tx:
+            catalog.add_instance(tx, instance)
+            workitems.schedule(tx, a_workitem(1, scheduled_at=instance.received_at))
+        (claimed,) = claim(self.database, now=self.now - 200 * DAY)
+        evidence = an_evidence(
+            1, workitem_uid=claimed.workitem_uid, object_key=self.result.key
+        )
+        settle(
+            self.database,
+            claimed,
+            (evidence,),
+            (NewDelivery("pacs", evidence.sop_instance_uid),),
+            now=self.now - 200 * DAY,
+        )
+        self.grow_old()
+
+    def grow_old(self):
+        for stored in (self.source, self.result):
+            long_ago = (self.now - DAY).timestamp()
+            os.utime(self.store.path(stored.key), (long_ago, long_ago))
+
+    def deliver(self, days_ago):
+        at = self.now - days_ago * DAY
+        with self.database.transaction() as tx:
+            (due,) = deliveries.due(tx, destination="pacs", limit=1, now=at, lease_s=60)
+            deliveries.sent(tx, due.delivery.delivery_id, status=0, now=at)
+            workitems.complete_if_delivered(tx, due.delivery.workitem_uid, at)
+
+    def retain(self, retention=KEPT):
+        retain(self.database, self.store, retention, lambda: self.now)
+        return {stored.key for stored in (self.source, self.result)} & set(
+            self.store.keys()
+        )
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = House(tmp_path)
+    yield house
+    house.database.close()
+
+
+def test_what_is_not_delivered_is_kept_however_old_it_is(house):
+    assert house.retain() == {house.source.key, house.result.key}
+
+
+def test_source_and_result_go_each_in_their_own_time_after_delivery(house):
+    house.deliver(days_ago=29)
+    assert house.retain() == {house.source.key, house.result.key}
+    house.now += 2 * DAY
+    assert house.retain() == {house.result.key}
+    house.now += 60 * DAY
+    assert house.retain() == set()
+
+
+def test_zero_keeps_for_ever(house):
+    house.deliver(days_ago=199)
+    never = Retention(timedelta(0), timedelta(0))
+    assert house.retain(never) == {house.source.key, house.result.key}
+
+
+def test_a_file_that_has_just_been_written_again_is_left_for_the_next_time(house):
+    house.deliver(days_ago=199)
+    os.utime(house.store.path(house.source.key))
+    assert house.retain() == {house.source.key}
+
+
+def test_rows_stay_when_bytes_go(house):
+    house.deliver(days_ago=199)
+    house.retain()
+    with house.database.transaction() as tx:
+        job = workitems.get_job(tx, "1.9.1")
+    assert job.instance.object_removed_at is not None
+    assert job.workitem.stage is Stage.DONE
+
+
+def test_what_silent_workers_had_claimed_is_queued_again(house):
+    with house.database.transaction() as tx:
+        catalog.add_instance(tx, an_instance(2))
+        workitems.schedule(tx, a_workitem(2))
+    claim(house.database, now=house.now - DAY)
+    reap(house.database, lambda: house.now)
+    with house.database.transaction() as tx:
+        assert workitems.get(tx, "1.9.2").stage is Stage.QUEUED
+
+
+def test_a_job_whose_last_required_delivery_is_sent_is_completed(house):
+    with house.database.transaction() as tx:
+        (due,) = deliveries.due(
+            tx, destination="pacs", limit=1, now=house.now, lease_s=60
+        )
+        deliveries.sent(tx, due.delivery.delivery_id, status=0, now=house.now)
+    complete(house.database, lambda: house.now)
+    with house.database.transaction() as tx:
+        assert workitems.get(tx, "1.9.1").stage is Stage.DONE
+
+
+def test_not_eligible_sources_go_too(house):
+    old = an_instance(
+        3,
+        object_key=house.store.put(BytesIO(b"a lateral view")).key,
+        received_at=house.now - 31 * DAY,
+        not_eligible=Reason("VIEW_LATERAL", "A lateral view."),
+    )
+    with house.database.transaction() as tx:
+        catalog.add_instance(tx, old)
+    long_ago = (house.now - DAY).timestamp()
+    os.utime(house.store.path(old.object_key), (long_ago, long_ago))
+    house.retain()
+    assert old.object_key not in set(house.store.keys())
+
+
+def test_timers_run_at_once_and_again_and_survive_a_failure():
+    first, second = Event(), Event()
+
+    def fails_first():
+        if not first.is_set():
+            first.set()
+            raise ZeroDivisionError
+        second.set()
+
+    timers = Maintenance([Timer("test", 0.01, fails_first)], lambda: datetime.now(UTC))
+    timers.start()
+    try:
+        assert second.wait(10)
+    finally:
+        timers.stop()
+
+
+def test_stopping_timers_twice_is_harmless():
+    timers = Maintenance([], lambda: datetime.now(UTC))
+    timers.stop()
+    timers.start()
+    timers.stop()
+    timers.stop()
