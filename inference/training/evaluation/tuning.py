@@ -57,10 +57,11 @@ def tune(
     # while the calibration is not known, no film can be called clear
     found = _with(manifest, "clear", 0.0)
     found = _search(found, "lung", studies, _lung_gain)
-    # opacity first: the other rules are about pieces of what is above threshold
-    for name in ("opacity", "core", "minimum_area"):
-        found = _search(found, name, studies, _outline_gain)
+    # what is a piece, and who claims it, come before the rules for unclaimed pieces
+    found = _search(found, "opacity", studies, _outline_gain)
     found = _search(found, "score", studies, _challenge_gain)
+    for name in ("core", "minimum_area"):
+        found = _search(found, name, studies, _outline_gain)
     calibrated = replace(found, calibration=_calibration(studies, found))
     point, clear = _film_points(studies, calibrated)
     return replace(
@@ -167,17 +168,28 @@ def _challenge_gain(found: Segmentation | None, one: Study) -> float:
 
 
 def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibration:
-    """Fit the film's score, then the findings', by logistic regression."""
+    """Fit the film's score, then the findings', by Platt scaling.
+
+    The film's evidence is the mean of image head and dense peak in log odds: with few
+    sick films, weights of their own would be fitted to chance.
+    """
     known = [one for one in studies if one.positive is not None]
     evidence = [
         [_segmented_score(one, manifest, name) for one in known]
-        for name in ("image", "instance", "dense")
+        for name in ("image", "dense")
     ]
-    film = classification.fit_logistic(
-        _log_odds(np.array(evidence).T),
+    bias, slope = classification.fit_logistic(
+        _log_odds(np.array(evidence)).mean(axis=0)[:, None],
         np.array([one.positive for one in known], bool),
     )
-    return Calibration(*film, *_finding_calibration(studies, manifest))
+    finding_bias, finding_scale = _finding_calibration(studies, manifest)
+    return Calibration(
+        bias=bias,
+        image=slope / 2,
+        dense=slope / 2,
+        finding_bias=finding_bias,
+        finding_scale=finding_scale,
+    )
 
 
 def _finding_calibration(
