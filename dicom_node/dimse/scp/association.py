@@ -91,6 +91,8 @@ class StreamedAssociation(Association):
             context_id, message = self.dimse.get_msg(block=False)
             if message is not None and context_id is not None:
                 self._serve_request(message, context_id)
+                # However long that took, the peer was not the one who was idle.
+                self.dul._idle_timer.restart()
 
     def _is_over(self) -> bool:
         """Tell whether the association ended; answer a release request."""

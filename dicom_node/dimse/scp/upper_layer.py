@@ -22,6 +22,8 @@ from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
 
 from dicom_node.dimse.scp.messages import Malformed, StreamingMessages, split
+from dicom_node.errors import NodeError
+from dicom_node.header import UNREADABLE
 
 _LOG = logging.getLogger(__name__)
 
@@ -192,10 +194,9 @@ class EventDrivenProvider(DULServiceProvider):
         except Malformed as error:
             _LOG.warning("Refused a PDU: %s.", error, extra={"action": "abort"})
             self.event_queue.put("Evt19")  # Unrecognized or invalid PDU
-        except Exception as error:  # noqa: BLE001  the decoders raise anything
-            _LOG.warning(
-                "Refused a PDU: %s.", type(error).__name__, extra={"action": "abort"}
-            )
+        except (AssertionError, NodeError, *UNREADABLE) as error:
+            kind = type(error).__name__
+            _LOG.warning("Refused a message: %s.", kind, extra={"action": "abort"})
             self.event_queue.put("Evt19")
         else:
             self._recv_pdu.put(pdu)
