@@ -27,6 +27,8 @@ from dicom_node.encoding.values import as_list, clean_value, texts
 from dicom_node.errors import EvidenceInvalid
 
 _PAIR = 2
+# PS3.3 C.11.2.1.3.
+_VOI_LUT_FUNCTIONS = {"LINEAR", "LINEAR_EXACT", "SIGMOID"}
 _IDENTIFIERS = ("PatientID", "AccessionNumber")
 UTC_OFFSET = r"[+-](0\d|1[0-4])[0-5]\d"
 _UNREADABLE = (AttributeError, EOFError, OSError, ValueError, NotImplementedError)
@@ -206,13 +208,15 @@ def keep_identifiers(result: Dataset, source: Dataset) -> None:
 def _repair(clean: Dataset) -> None:
     if clean.PatientSex not in {"M", "F", "O"}:
         clean.PatientSex = ""
+    if clean.get("VOILUTFunction") not in _VOI_LUT_FUNCTIONS:
+        clean.pop("VOILUTFunction", None)
     if not re.fullmatch(UTC_OFFSET, clean.get("TimezoneOffsetFromUTC") or "+0000"):
         del clean.TimezoneOffsetFromUTC
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        values = clean.get(keyword) or ()
+        values = as_list(clean.get(keyword))
         if len(values) != _PAIR or not all(value > 0 for value in values):
             clean.pop(keyword, None)
-    if len(clean.get("PatientOrientation") or ()) != _PAIR:
+    if len(as_list(clean.get("PatientOrientation"))) != _PAIR:
         clean.pop("PatientOrientation", None)
     _repair_window(clean)
 

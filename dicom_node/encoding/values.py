@@ -4,6 +4,7 @@ What a real header holds goes through here before it may stand in a result: stra
 control characters, old date formats and over-long text are mended, the rest is dropped.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -117,7 +118,7 @@ def _date_time(text: str) -> str | None:
 def _decimal(text: str) -> str | None:
     number = text.strip(" \0")
     pattern = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-    if not re.fullmatch(pattern, number):
+    if not re.fullmatch(pattern, number) or not math.isfinite(float(number)):
         return None
     return number if len(number) <= _MAXIMUM_DS else f"{float(number):.9g}"
 
