@@ -6,19 +6,16 @@ plots, the challenge's CSV, and ``cases.json`` from which folds can be pooled.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from inference.ensemble import Ensemble
 from inference.errors import InferenceError
-from inference.frame import Frame
 from inference.manifest import ModelManifest
 from inference.onnx_runner import Device, OnnxModelRunner
 from inference.runner import ModelRunner
@@ -40,16 +37,10 @@ from inference.training.evaluation.checkpoint import CheckpointRunner
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.remember import RememberingRunner
 from inference.training.evaluation.serving import judge, look, meet
-
-Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-# Frontal films that arrive the wrong way; at most so many of each are tried.
-SPOILT: Mapping[str, Turn] = {
-    "inverted": lambda pixels: 1 - pixels,
-    "upside down": lambda pixels: pixels[::-1],
-    "on its side": lambda pixels: pixels.T,
-}
-_SPOILT_FILMS = 20
+from inference.training.evaluation.strangers import (
+    count_strangers,
+    look_at_strangers,
+)
 
 
 def evaluate(  # noqa: PLR0913 - the command's options, one for one
@@ -97,7 +88,7 @@ def evaluate(  # noqa: PLR0913 - the command's options, one for one
     opened = open_runner(model, device) if isinstance(model, Path) else model
     with closing(opened) as runner:
         cases, met = measure(runner, films, strangers, read_frame)
-        about = _about(runner.manifest) | {
+        about = describe(runner.manifest) | {
             "data": data.name,
             "folds": list(folds) or "all",
             "data_digest": digest(films),
@@ -169,42 +160,21 @@ def measure(
     read_frame: ReadFrame = read_picture,
 ) -> tuple[list[Case], list[Stranger]]:
     """Run the serving path on everything, with a progress bar."""
-    spoilt = films[:: max(1, len(films) // _SPOILT_FILMS)][:_SPOILT_FILMS]
-    total = len(films) + len(strangers) + len(SPOILT) * len(spoilt)
+    total = len(films) + count_strangers(films, strangers)
     with tqdm(total=total, desc="evaluate", unit="film") as bar:
         cases = []
         for seen in look(runner, films, read_frame):
             cases.append(judge(seen, runner.manifest))
             bar.update()
         met = []
-        for stranger in _meet_all(runner, strangers, spoilt, read_frame):
-            met.append(stranger)
+        for seen in look_at_strangers(runner, films, strangers, read_frame):
+            met.append(meet(seen, runner.manifest))
             bar.update()
     return cases, met
 
 
-def _meet_all(
-    runner: ModelRunner,
-    strangers: Sequence[Sample],
-    spoilt: Sequence[Sample],
-    read_frame: ReadFrame,
-) -> Iterator[Stranger]:
-    for seen in look(runner, strangers, read_frame):
-        yield meet(seen, runner.manifest)
-    for kind, turn in SPOILT.items():
-        films = [replace(one, source=kind, rows=0, columns=0) for one in spoilt]
-        for seen in look(runner, films, _turned(read_frame, turn)):
-            yield meet(seen, runner.manifest)
-
-
-def _turned(read_frame: ReadFrame, turn: Turn) -> ReadFrame:
-    def read(path: Path) -> Frame:
-        return Frame(np.ascontiguousarray(turn(read_frame(path).pixels)))
-
-    return read
-
-
-def _about(manifest: ModelManifest) -> dict[str, Any]:
+def describe(manifest: ModelManifest) -> dict[str, Any]:
+    """Tell which model was measured, and with which settings."""
     return {
         "model": manifest.name,
         "version": manifest.version,

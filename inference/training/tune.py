@@ -20,10 +20,14 @@ from inference.manifest import ModelManifest, write_manifest
 from inference.preprocess import Letterbox
 from inference.runner import ModelRunner
 from inference.training.dataset import ReadFrame, Sample, read_picture
-from inference.training.evaluate import open_runner, write
+from inference.training.evaluate import describe, open_runner, write
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import Look, judge, look, meet
+from inference.training.evaluation.strangers import (
+    count_strangers,
+    look_at_strangers,
+)
 from inference.training.evaluation.studies import Study, study
 from inference.training.evaluation.tuning import tune
 
@@ -73,8 +77,11 @@ def tune_model(  # noqa: PLR0913 - the command's options, one for one
             cases, met = judge_crosswise(
                 studies, strangers, runner.manifest, read_frame
             )
-            about = {"model": tuned.name, "version": tuned.version} | {
-                "cross-fitted on folds": list(folds)
+            about = describe(runner.manifest) | {
+                "data": data.name,
+                "folds": list(folds),
+                "thresholds": "of the other half of the patients",
+                "calibration": "of the other half of the patients",
             }
             write(cross_fit, cases, met, about)
     if model.is_dir():
@@ -107,12 +114,13 @@ def see(
     read_frame: ReadFrame,
 ) -> tuple[list[Study], list[Look]]:
     """Run the network once on everything, with a progress bar."""
-    with tqdm(total=len(films) + len(strangers), desc="look", unit="film") as bar:
+    total = len(films) + count_strangers(films, strangers)
+    with tqdm(total=total, desc="look", unit="film") as bar:
         studies, others = [], []
         for seen in look(runner, films, read_frame):
             studies.append(study(seen))
             bar.update()
-        for seen in look(runner, strangers, read_frame):
+        for seen in look_at_strangers(runner, films, strangers, read_frame):
             others.append(seen)
             bar.update()
     return studies, others

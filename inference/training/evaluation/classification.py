@@ -181,12 +181,14 @@ def temper(probabilities: Floats, temperature: float) -> Floats:
 
 
 def fit_temperature(probabilities: Floats, positive: Bools) -> float:
-    """Find the temperature of the least log loss on validation films.
+    """Find the temperature of the least log loss; NaN when one class is missing.
 
     References
     ----------
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
+    if positive.size == 0 or positive.all() or not positive.any():
+        return float("nan")
     log_odds = logit(probabilities)
     sign = np.where(positive, -1.0, 1.0)
 

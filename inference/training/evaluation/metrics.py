@@ -170,6 +170,7 @@ def _film_metrics() -> tuple[Metric, ...]:
         Metric("specificity", _called, _scored(classification.specificity, 0.5)),
         Metric("brier", _opacity, _scored(classification.brier)),
         Metric("ece", _opacity, _scored(classification.expected_calibration_error)),
+        Metric("temperature", _opacity, _scored(classification.fit_temperature)),
     )
 
 

@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "specificity": "Specificity at the operating point",
         "brier": "Brier score",
         "ece": "Expected calibration error (10 bins)",
+        "temperature": "Temperature that would fit these films (1: none is needed)",
     },
     "Opacities one by one": {
         "ap40": "AP at IoU 0.4",

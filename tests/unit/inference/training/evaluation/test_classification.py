@@ -122,6 +122,11 @@ def test_a_fitted_temperature_undoes_overconfidence():
     assert classification.expected_calibration_error(mended, positive) < before / 5
 
 
+def test_one_class_alone_has_no_temperature():
+    scores = np.array([0.3, 0.9])
+    assert math.isnan(classification.fit_temperature(scores, np.array([True, True])))
+
+
 def test_tempering_keeps_the_order_and_certainty_stays_finite():
     scores = np.array([0.0, 0.3, 0.5, 1.0])
     tempered = classification.temper(scores, 2.0)
