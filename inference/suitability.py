@@ -46,7 +46,8 @@ def require_frontal(probability: float, threshold: float) -> None:
     """Refuse what the network takes for something else (``NOT_FRONTAL``)."""
     if probability < threshold:
         raise UnsuitableImage(
-            "NOT_FRONTAL", "The image does not look like a frontal chest radiograph."
+            "NOT_FRONTAL",
+            "The image does not look like an upright frontal chest radiograph.",
         )
 
 

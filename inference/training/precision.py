@@ -1,8 +1,8 @@
 """Smaller graphs: half-precision weights on disk, or an 8-bit trunk for the CPU.
 
 fp16 halves the file; ONNX Runtime widens the weights when it loads them, so that the
-arithmetic stays float32. int8 is static quantisation (QDQ, per channel) of the
-convolutions; heads' last layers stay float32.
+arithmetic stays float32. int8 is static quantisation (QDQ, per channel) of all but
+the first and the last layers.
 """
 
 import logging
@@ -27,10 +27,14 @@ from inference.manifest import INPUTS
 
 # Below this the cast costs more than the bytes.
 _LEAST_VALUES = 1024
-# A node whose name ends so answers directly; 8 bits would show in the answer.
-_LAST_LAYERS = (
+_EIGHT_BIT = ("Conv", "Gemm")
+# The first layer sees 16-bit films, the last ones answer: 8 bits would show there.
+_EXACT = (
+    "/backbone/conv1/Conv",
     "/dense_head/logits/Conv",
-    "/dense_head/refine/refine.0/Conv",
+    "/image_head/logits/Gemm",
+    "/box_predictor/cls_score/Gemm",
+    "/box_predictor/bbox_pred/Gemm",
     "/head/cls_logits/Conv",
     "/head/bbox_pred/Conv",
     "/mask_predictor/mask_fcn_logits/Conv",
@@ -90,7 +94,7 @@ class _Films(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise(path: Path, films: Sequence[NDArray[np.float32]]) -> None:
-    """Make the convolutions 8-bit; in place.
+    """Make the inner layers 8-bit; in place.
 
     Parameters
     ----------
@@ -110,7 +114,7 @@ def quantise(path: Path, films: Sequence[NDArray[np.float32]]) -> None:
     keep = [
         node.name
         for node in graph.node
-        if node.name.endswith(_LAST_LAYERS) or node.op_type != "Conv"
+        if node.name.endswith(_EXACT) or node.op_type not in _EIGHT_BIT
     ]
     level = logging.getLogger().level
     with TemporaryDirectory() as folder:
@@ -121,11 +125,12 @@ def quantise(path: Path, films: Sequence[NDArray[np.float32]]) -> None:
             str(path),
             _Films(films),
             quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
+            op_types_to_quantize=list(_EIGHT_BIT),
             nodes_to_exclude=keep,
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.MinMax,
+            extra_options={"CalibMovingAverage": True},
         )
     logging.getLogger().setLevel(level)
