@@ -4,13 +4,14 @@ The client is DCMTK's dcmsend. The node answers Success only after fsync and com
 storescp writes without fsync, Orthanc with its defaults. All run in processes of
 their own, one after the other, on the same files.
 
-The peers run with TCP_NODELAY set. As they ship, their responses wait for Nagle's
-algorithm, 40 ms an image: that would be no rate to be compared with.
+dcmsend and the peers run with TCP_NODELAY set. As they ship, their last bytes wait for
+Nagle's algorithm, 40 ms an image: that would be no rate to be compared with.
 """
 
 # ruff: noqa: S603, T201  it starts programs and prints a table.
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -165,7 +166,10 @@ def _send(folder: Path, address: Address, latencies: list[float]) -> None:
     ae_title, port = address
     command = ["dcmsend", "-v", "-aec", ae_title, "+sd", "127.0.0.1", str(port)]
     with subprocess.Popen(
-        [*command, str(folder)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [*command, str(folder)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "TCP_NODELAY": "1"},
     ) as process:
         asked = 0.0
         for line in process.stderr or ():
