@@ -144,9 +144,7 @@ def run(output: Path, image: Path | None, config: Path | None = None) -> Deliver
             job = _wait(uid, node.http_port or 0)
     made = {item["kind"]: item["sop_instance_uid"] for item in job["evidence"]}
     files = {
-        kind: pacs.files[made[kind]]
-        for kind in KINDS
-        if made.get(kind) in pacs.files
+        kind: pacs.files[made[kind]] for kind in KINDS if made.get(kind) in pacs.files
     }
     return Delivered(job, files, _overlay(files, output / "overlay.png"))
 

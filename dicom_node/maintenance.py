@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -23,6 +24,8 @@ Clock = Callable[[], datetime]
 
 RETENTION_EVERY_S = 600.0
 RETENTION_BATCH = 200
+SWEEP_EVERY_S = 86_400.0
+SWEEP_BATCH = 500
 YOUNGEST_REMOVED = timedelta(hours=1)
 """A file written this lately may be an image that is just being received again."""
 
@@ -166,6 +169,28 @@ def _remove(
             if forgotten is not None:
                 store.delete(forgotten)
                 removed += 1
+    return removed
+
+
+def sweep(database: Database, store: ObjectStore, clock: Clock) -> int:
+    """Remove objects that no row knows, and count them.
+
+    A process that dies between storing an object and its commit leaves one behind.
+    """
+    removed = 0
+    keys = iter(store.keys())
+    while chunk := list(islice(keys, SWEEP_BATCH)):
+        with database.transaction() as tx:
+            for key in catalog.unreferenced(tx, chunk):
+                if not _is_young(store, key, clock()):
+                    store.delete(key)
+                    removed += 1
+    if removed:
+        logger.info(
+            "%d objects that nothing refers to were removed.",
+            removed,
+            extra={"action": "sweep"},
+        )
     return removed
 
 

@@ -22,7 +22,6 @@ from dicom_node.maintenance import Maintenance, Timer
 from dicom_node.pipeline.delivery import Deliverer
 from dicom_node.pipeline.destination import Destination
 from dicom_node.pipeline.process import Analyzer
-from dicom_node.pipeline.route import kinds_of
 from dicom_node.pipeline.worker import Worker
 from dicom_node.procedure_step import ProcedureSteps
 from dicom_node.reception import Reception
@@ -146,7 +145,7 @@ class Node:
         routes = wiring.routes(settings)
         context = wiring.context(settings, runner.manifest)
         rules = wiring.rules(settings)
-        analyzer = Analyzer(runner, rules, context, kinds_of(routes))
+        analyzer = Analyzer(runner, rules, context, wiring.kinds(settings))
         options = wiring.worker_options(settings)
         worker = Worker(self._steps, self._store, analyzer, routes, options)
         self._undo.append(self._join)
@@ -220,6 +219,9 @@ class Node:
         def retain() -> None:
             maintenance.retain(database, store, retention, clock)
 
+        def sweep() -> None:
+            maintenance.sweep(database, store, clock)
+
         return [
             Timer("poll", section.poll_s, self._wake),
             Timer(
@@ -233,6 +235,7 @@ class Node:
                 partial(maintenance.complete, database, clock),
             ),
             Timer("retain", maintenance.RETENTION_EVERY_S, retain),
+            Timer("sweep", maintenance.SWEEP_EVERY_S, sweep),
         ]
 
     def _start_dimse(self) -> None:

@@ -223,7 +223,7 @@ class DeliverySection(Section):
     give_up_after_s: PositiveFloat = 604_800.0
     probe_s: PositiveFloat = 15.0
     batch_size: PositiveInt = 32
-    lease_s: PositiveFloat = 600.0
+    lease_s: PositiveFloat = 120.0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -18,7 +18,7 @@ from dicom_node.maintenance import Retention
 from dicom_node.pipeline.delivery import Patience
 from dicom_node.pipeline.destination import DimseDestination
 from dicom_node.pipeline.retry import BackOff
-from dicom_node.pipeline.route import Route
+from dicom_node.pipeline.route import Route, kinds_of
 from dicom_node.pipeline.worker import WorkerOptions
 from dicom_node.sections import DestinationSection, TlsSection
 from dicom_node.settings import Settings
@@ -91,6 +91,15 @@ def routes(settings: Settings) -> tuple[Route, ...]:
         )
         for section in settings.destinations
     )
+
+
+def kinds(settings: Settings) -> tuple[str, ...]:
+    """List what to encode; without a receiver the usual results are kept here."""
+    wanted = kinds_of(routes(settings))
+    if wanted:
+        return wanted
+    usual: tuple[str, ...] = DestinationSection.model_fields["evidence"].default
+    return usual
 
 
 def worker_options(settings: Settings) -> WorkerOptions:

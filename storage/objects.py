@@ -8,7 +8,7 @@ SCU rests on (DICOM PS3.4 B.2.3, PS3.7 9.1.1).
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -94,6 +94,10 @@ class ObjectStore(Protocol):
 
     def free_bytes(self) -> int:
         """Room left above the watermark."""
+        ...
+
+    def keys(self) -> Iterable[str]:
+        """Every stored key, in no particular order."""
         ...
 
 

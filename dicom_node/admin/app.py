@@ -1,5 +1,6 @@
 """The HTTP application: job status, received instances, health, and its description."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from dicom_node.procedure_step import ProcedureSteps
 from storage import catalog, workitems
 from storage.database import Database
 from storage.records import InstanceState, ProcedureStepState, Stage
+
+logger = logging.getLogger(__name__)
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Checks = Mapping[str, Callable[[], str | None]]
@@ -93,6 +96,7 @@ def create_app(services: AdminServices, clock: Callable[[], datetime]) -> FastAP
         app.add_exception_handler(family, problems.answer)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_refusal)
+    app.add_exception_handler(Exception, _bug)
     _add_jobs(app, services)
     _add_instances(app, services)
     _add_health(app, services, clock)
@@ -171,6 +175,19 @@ async def _http_refusal(request: Request, error: Exception) -> JSONResponse:
     code = error.status_code if isinstance(error, HTTPException) else 500
     status = HTTPStatus(code)
     return problems.problem(status, status.description or status.phrase)
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    """Answer what nobody foresaw: the interface's outermost edge."""
+    logger.error(
+        "A request failed: %s %s.",
+        request.method,
+        request.scope["route"].path if "route" in request.scope else "?",
+        exc_info=error,
+        extra={"action": "http"},
+    )
+    text = "Something unforeseen happened; the log has the details."
+    return problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)
 
 
 async def _bad_request(request: Request, error: Exception) -> JSONResponse:

@@ -64,7 +64,7 @@ class Patience:
     back_off: BackOff = BackOff(first_s=30.0, longest_s=1800.0)  # noqa: RUF009
     give_up_after_s: float = 604_800.0
     probe_s: float = 15.0
-    lease_s: float = 600.0
+    lease_s: float = 120.0
     batch_size: int = 32
 
 

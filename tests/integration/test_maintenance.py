@@ -14,6 +14,7 @@ from dicom_node.maintenance import (
     complete,
     reap,
     retain,
+    sweep,
 )
 from storage import catalog, deliveries, workitems
 from storage.database import Database
@@ -148,6 +149,16 @@ def test_not_eligible_sources_go_too(house):
     os.utime(house.store.path(old.object_key), (long_ago, long_ago))
     house.retain()
     assert old.object_key not in set(house.store.keys())
+
+
+def test_only_objects_that_no_row_knows_are_swept_and_only_old_ones(house):
+    """As a process leaves them that dies between the object and its commit."""
+    orphan = house.store.put(BytesIO(b"stored, never committed"))
+    young = house.store.put(BytesIO(b"being received right now"))
+    long_ago = (house.now - DAY).timestamp()
+    os.utime(house.store.path(orphan.key), (long_ago, long_ago))
+    assert sweep(house.database, house.store, lambda: house.now) == 1
+    assert set(house.store.keys()) == {house.source.key, house.result.key, young.key}
 
 
 def test_timers_run_at_once_and_again_and_survive_a_failure():

@@ -1,11 +1,14 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
+from dicom_node.encoding.evidence import KINDS
 from dicom_node.errors import SettingsInvalid
+from dicom_node.sections import EvidenceKind
 from dicom_node.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -190,6 +193,10 @@ def test_the_first_retry_may_not_be_longer_than_the_longest():
 def test_the_database_lies_in_the_data_folder_by_default():
     settings = Settings.load(None, {"node": {"data_dir": "/srv/cxr"}})
     assert settings.database_url == "sqlite:////srv/cxr/node.db"
+
+
+def test_every_kind_of_result_can_be_asked_for_and_no_other():
+    assert set(get_args(EvidenceKind)) == set(KINDS)
 
 
 def test_settings_are_frozen():
