@@ -243,8 +243,9 @@ class Node:
         reception = self.open_reception(self._store, self._database)
         entity = ApplicationEntity(wiring.dimse(self._settings), reception)
         self.dimse_port = _bound("dimse", section.host, section.port, entity.start)
-        self._undo.append(lambda: entity.stop(self._time_left()))
-        self._checks["dimse"] = lambda: None if self.dimse_port else "not listening"
+        # Half the time is for who is still sending, half for what is being analysed.
+        self._undo.append(lambda: entity.stop(self._time_left() / 2))
+        self._checks["dimse"] = lambda: None if entity.listening else "not listening"
         _tell_listening(self._settings.node.ae_title, section.host, self.dimse_port)
 
     def _start_http(self) -> None:

@@ -10,7 +10,12 @@ import dicom_node.errors
 import inference.errors
 import storage.errors
 from dicom_node.admin import problems
+from dicom_node.admin.app import AdminServices, create_app
+from dicom_node.admin.server import HttpServer, Listener
+from dicom_node.injected import clock, new_uid
+from dicom_node.procedure_step import ProcedureSteps
 from dicom_node.roles import Role
+from storage.database import Database
 from storage.records import DeliveryState, ProcedureStepState
 from tests.nodes import (
     ScriptedNode,
@@ -198,6 +203,27 @@ def test_http_speaks_tls_with_the_certificate_it_is_given(tmp_path):
         url = f"https://127.0.0.1:{node.http_port}/health/live"
         with urllib.request.urlopen(url, context=context, timeout=10) as answer:
             assert answer.status == 200
+
+
+def test_a_bug_is_a_problem_without_its_values_and_the_log_has_its_place(
+    tmp_path, caplog
+):
+    def broken():
+        return {}["Doe^Jane"]
+
+    database = Database(f"sqlite:///{tmp_path}/node.db")
+    steps = ProcedureSteps(database, clock=clock, new_uid=new_uid)
+    app = create_app(AdminServices(database, steps, {"broken": broken}), clock)
+    server = HttpServer(app, Listener("127.0.0.1", 0))
+    port = server.start()
+    try:
+        status, problem = request(port, "GET", "/health/ready")
+    finally:
+        server.stop(10)
+        database.close()
+    assert (status, problem["title"]) == (500, "Internal Server Error")
+    assert "Doe" not in problem["detail"]
+    assert "A request failed: GET /health/ready." in caplog.messages
 
 
 def test_every_concrete_error_has_its_http_status():

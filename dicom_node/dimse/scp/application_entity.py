@@ -147,6 +147,7 @@ class ApplicationEntity:
         self._admitted: set[StreamedAssociation] = set()
         self._changed = threading.Condition()
         self._stopping = False
+        self._listener: threading.Thread | None = None
 
     def start(self) -> int:
         """Listen, and tell on which port."""
@@ -165,12 +166,13 @@ class ApplicationEntity:
             maximum_connections=config.max_associations + _UNASSOCIATED_CONNECTIONS,
             tls=config.tls,
         )
-        threading.Thread(
+        self._listener = threading.Thread(
             target=self._server.serve_forever,
             args=(_POLL_S,),
             name="dimse-listener",
             daemon=True,
-        ).start()
+        )
+        self._listener.start()
         return self.port
 
     @property
@@ -179,6 +181,12 @@ class ApplicationEntity:
         if self._server is None:
             raise RuntimeError("the application entity was not started")
         return int(self._server.server_address[1])
+
+    @property
+    def listening(self) -> bool:
+        """Whether associations are accepted."""
+        alive = self._listener is not None and self._listener.is_alive()
+        return alive and not self._stopping
 
     @property
     def associations(self) -> int:

@@ -6,12 +6,17 @@ from importlib import import_module
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from dicom_node.cli import MODULES, _one_line, cli
 from dicom_node.cli.models import with_model
+from dicom_node.cli.training import ExtraMissing, _extra, read_frame
+from inference.errors import TrainingError
 from inference.manifest import write_manifest
 from storage.database import Database
 from tests.fakes_inference import scripted_manifest
+from tests.nodes import save
+from tests.radiographs import synthetic_dataset
 from tests.rows import claim, receive
 
 PUBLISHED = (
@@ -233,3 +238,25 @@ def test_a_model_that_cannot_run_is_not_put_to_use(models, name):
 )
 def test_only_the_models_name_changes_in_the_file(before, after):
     assert with_model(before, "new") == after
+
+
+def test_model_building_without_its_extra_says_what_to_install():
+    wanted = r"torch is missing.*cxr-node\[training\]"
+    with pytest.raises(ExtraMissing, match=wanted), _extra():
+        raise ModuleNotFoundError(name="torch")
+
+
+def test_training_reads_dicom_as_serving_does_and_pictures_too(tmp_path):
+    dataset = synthetic_dataset("CR", rows=64, columns=48)
+    frame = read_frame(save(dataset, tmp_path))
+    assert frame.pixels.shape == (64, 48)
+    picture = tmp_path / "film.png"
+    Image.fromarray((frame.pixels * 255).astype("uint8")).save(picture)
+    assert read_frame(picture).pixels.shape == (64, 48)
+
+
+def test_a_film_that_training_cannot_read_is_named(tmp_path):
+    broken = tmp_path / "broken.dcm"
+    broken.write_text("<html>")
+    with pytest.raises(TrainingError, match=r"broken\.dcm: not a DICOM file"):
+        read_frame(broken)
