@@ -9,13 +9,11 @@ replaced by the next best object (status table: DICOM PS3.4 B.2.3).
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from io import BytesIO
 from time import monotonic
 from typing import Any
 
-from dicom_node.encoding.report_class import CLASSES, under_class
 from dicom_node.errors import (
     ClassNotAccepted,
     PeerBusy,
@@ -25,11 +23,12 @@ from dicom_node.errors import (
 from dicom_node.pipeline.destination import Answer, Destination, Outgoing
 from dicom_node.pipeline.retry import BackOff, Retry, decide, describe
 from dicom_node.pipeline.route import Route
+from dicom_node.pipeline.stand_in import StandIns
 from storage import deliveries, workitems
 from storage.database import Database, Transaction
 from storage.errors import ObjectMissing, StorageError
 from storage.objects import ObjectStore
-from storage.records import Delivery, DeliveryState, DueDelivery, Evidence
+from storage.records import Delivery, DueDelivery, Evidence
 from storage.signals import Watch
 
 logger = logging.getLogger(__name__)
@@ -95,6 +94,7 @@ class Deliverer:
     ) -> None:
         self._route = route
         self._destination = destination
+        self._stand_ins = StandIns(route, database, store)
         self._database = database
         self._store = store
         self._patience = patience
@@ -214,7 +214,7 @@ class Deliverer:
     def _record(self, item: DueDelivery, answer: Answer) -> None:
         delivery = item.delivery
         refused = isinstance(answer.error, ClassNotAccepted)
-        other = self._stand_in(item) if refused else None
+        other = self._stand_ins.for_(item) if refused else None
         with self._database.transaction() as tx:
             now = self._clock()
             if answer.error is None:
@@ -251,40 +251,6 @@ class Deliverer:
             deliveries.try_again(
                 tx, delivery.delivery_id, next_try_at=next_try_at, **words
             )
-
-    def _stand_in(self, item: DueDelivery) -> Evidence | None:
-        """Find, or make, the next best object for one whose class is not accepted."""
-        with self._database.transaction(read_only=True) as tx:
-            job = workitems.get_job(tx, item.delivery.workitem_uid)
-        refused = {
-            row.sop_instance_uid
-            for row in job.deliveries
-            if row.destination == self.name
-            and row.state in (DeliveryState.FAILED, DeliveryState.SUPERSEDED)
-        }
-        at_hand = {one.kind: one for one in job.evidence}
-        for kind in self._route.stand_ins(item.evidence.kind):
-            other = at_hand.get(kind)
-            if other is None and kind in CLASSES:
-                other = self._under_class(item.evidence, kind)
-            if other is not None and other.sop_instance_uid not in refused:
-                return other
-        return None
-
-    def _under_class(self, report: Evidence, kind: str) -> Evidence:
-        """Store the same report under another SOP class."""
-        with self._store.open(report.object_key) as stream:
-            uid, content = under_class(stream, kind)
-        stored = self._store.put(BytesIO(content))
-        return replace(
-            report,
-            sop_instance_uid=uid,
-            sop_class_uid=str(CLASSES[kind]),
-            kind=kind,
-            object_key=stored.key,
-            size_bytes=stored.size_bytes,
-            sha256=stored.sha256,
-        )
 
     def _again_after(
         self, delivery: Delivery, error: Exception, now: datetime
