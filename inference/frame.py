@@ -1,7 +1,7 @@
-"""Frame: one radiograph as the model sees it, and the way back to the source.
+r"""Frame: one radiograph as the model sees it, and the way back to the source.
 
 ``pixels`` stand upright with the patient's right at the picture's left (Patient
-Orientation ``L\\F``, DICOM PS3.3 C.7.6.1.1.1); ``orientation`` undoes that for
+Orientation ``L\F``, DICOM PS3.3 C.7.6.1.1.1); ``orientation`` undoes that for
 masks and points that must lie on the source pixel grid.
 """
 

@@ -85,7 +85,7 @@ def normalise(
     stretched = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1)
     if keep is not None:
         stretched[~keep] = 0.0
-    return stretched.astype(np.float32, copy=False)
+    return np.asarray(stretched, dtype=np.float32)
 
 
 def preprocess(frame: Frame, size_px: int) -> tuple[NDArray[np.float32], Letterbox]:

@@ -263,5 +263,5 @@ def test_missing_and_broken_weights_are_named(tmp_path: Path) -> None:
 
 def test_an_anchor_list_longer_than_the_pyramid_is_refused() -> None:
     table = {"network": {"anchor_sizes": [1, 2, 3, 4, 5, 6]}}
-    with pytest.raises(TrainingError, match="network: .*one to five"):
+    with pytest.raises(TrainingError, match=r"network: .*one to five"):
         recipe_of(table, "here")
