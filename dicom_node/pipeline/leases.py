@@ -52,10 +52,10 @@ class Leases:
         with self._lock:
             self._held |= {step.workitem_uid: step for step in claimed}
 
-    def release(self, step: Workitem) -> None:
-        """Stop renewing one: it has ended, or its end is being written."""
+    def release(self, step: Workitem) -> bool:
+        """Stop renewing one: its end is being written; tell whether it was held."""
         with self._lock:
-            self._held.pop(step.workitem_uid, None)
+            return self._held.pop(step.workitem_uid, None) is not None
 
     def _renew(self) -> None:
         while not self._done.wait(self._lease_s / 3):
@@ -69,7 +69,8 @@ class Leases:
         try:
             self._steps.heartbeat(step, lease_s=self._lease_s)
         except LeaseLost:
-            self.release(step)
-            logger.warning("Another worker took over.", extra=extra)
+            # Not a loss when the step has ended while this beat was under way.
+            if self.release(step):
+                logger.warning("Another worker took over.", extra=extra)
         except DatabaseUnavailable:
             logger.warning("The database did not take a heartbeat.", extra=extra)

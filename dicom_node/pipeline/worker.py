@@ -181,8 +181,9 @@ class Worker:
         ready = [(step, item) for step in claimed if (item := self._source(step))]
         outcomes = self._analyzer.analyze([source for _, (_, source) in ready])
         for (step, (instance, _)), outcome in zip(ready, outcomes, strict=True):
-            self._settle(step, instance, outcome)
+            # Its end is written within moments; a heartbeat must not cross it.
             leases.release(step)
+            self._settle(step, instance, outcome)
         logger.debug(
             "Worked on %d images in %.3f s.",
             len(claimed),
