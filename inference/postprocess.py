@@ -11,7 +11,8 @@ on the dense grid (half the network's resolution), each lung by itself:
    mask is surest there (or nearest). A piece that none touches is a finding of its own
    when it has a sure core. What is smaller than the least area goes, and so does
    everything on a film whose opacity score is below the clear threshold.
-4. Contours are drawn at source resolution by bilinear interpolation of the
+4. A finding's raw score is the surer of its instance and its mean dense probability.
+5. Contours are drawn at source resolution by bilinear interpolation of the
    probabilities; findings never overlap.
 """
 
@@ -189,7 +190,7 @@ def _label(
         present = (opacity > thresholds.opacity) & (side == number)
         for score, cells in _divide(present, claims, opacity, thresholds.core):
             if np.count_nonzero(cells) >= max(1, least):
-                scores.append(score)
+                scores.append(max(score, float(opacity[cells].mean())))
                 labels[cells] = len(scores)
     return scores, labels
 
@@ -241,7 +242,7 @@ def _places(cells: slice, start: float, stop: float, size: int) -> NDArray[np.fl
 def _divide(
     present: Cells, claims: Sequence[_Claim], opacity: Map, core: float
 ) -> Iterator[tuple[float, Cells]]:
-    """Yield raw score and cells of every finding of one lung."""
+    """Yield instance score (0 for none) and cells of every finding of one lung."""
     pieces, count = ndimage.label(present, EIGHT)
     for number in range(1, count + 1):
         piece = pieces == number
@@ -253,7 +254,7 @@ def _divide(
         elif touching:
             yield touching[0].score, piece
         elif opacity[piece].max() >= core:
-            yield float(opacity[piece].mean()), piece
+            yield 0.0, piece
 
 
 def _share(piece: Cells, touching: Sequence[_Claim]) -> Iterator[tuple[float, Cells]]:

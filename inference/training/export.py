@@ -39,7 +39,7 @@ from inference.training.precision import halve_weights, quantise, rounded
 
 log = logging.getLogger(__name__)
 
-PARITY_FILMS = 16
+PARITY_FILMS = 7  # with the noise they fill a batch of 8
 INTENDED_USE = (
     "Research: outlines lung opacities and lungs on frontal chest radiographs."
     " Not for clinical use."

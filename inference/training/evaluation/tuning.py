@@ -22,10 +22,11 @@ from inference.training.evaluation.studies import Mask, Study
 _REAL_AT_IOU = 0.2
 _FRONTAL_KEPT = 0.995
 _SICK_KEPT = 0.98
+_LEAST_SCALE = 0.1
 _GRIDS: Mapping[str, tuple[float, ...]] = {
     "lung": (0.3, 0.4, 0.5, 0.6, 0.7),
     "opacity": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
-    "core": (0.0, 0.6, 0.7, 0.8, 0.9, 0.95),
+    "core": (0.0, 0.5, 0.6, 0.7, 0.8, 0.9),
     "minimum_area": (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02),
     "score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
@@ -208,7 +209,13 @@ def _finding_calibration(
     told = np.concatenate(real)
     if told.size == 0:
         return (raw.calibration.finding_bias, raw.calibration.finding_scale)
-    return classification.fit_logistic(_log_odds(np.concatenate(scores))[:, None], told)
+    bias, scale = classification.fit_logistic(
+        _log_odds(np.concatenate(scores))[:, None], told
+    )
+    if scale < _LEAST_SCALE:
+        # so few films that surer looks falser: believe the share that was real
+        return (float(_log_odds(told.mean())), _LEAST_SCALE)
+    return (bias, scale)
 
 
 def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
