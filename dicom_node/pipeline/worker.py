@@ -125,7 +125,7 @@ class Worker:
         with Leases(self._steps, self._options.lease_s) as leases:
             leases.hold(claimed)
             claimed += self._fill_up(len(claimed), leases, watch)
-            for batch in self._batches(claimed):
+            for batch in self._batches(claimed, leases):
                 self._analyze(batch, leases)
         return True
 
@@ -155,7 +155,9 @@ class Worker:
             next_s = None
         return IDLE_S if next_s is None else min(IDLE_S, max(next_s, 0.05))
 
-    def _batches(self, claimed: list[Workitem]) -> Iterator[list[Workitem]]:
+    def _batches(
+        self, claimed: list[Workitem], leases: Leases
+    ) -> Iterator[list[Workitem]]:
         """Set apart what may have ended a process: each of those runs alone.
 
         The queue's order is stable, so the culprit becomes the first of them and
@@ -169,6 +171,7 @@ class Worker:
         for place, step in enumerate(suspects):
             limit = self._options.lost_attempts
             if place == 0 and lost[step.workitem_uid] >= limit:
+                leases.release(step)
                 self._conclude(step, Cancel(LOST), LOST.text)
             else:
                 yield [step]
@@ -178,7 +181,13 @@ class Worker:
 
     def _analyze(self, claimed: Sequence[Workitem], leases: Leases) -> None:
         started = monotonic()
-        ready = [(step, item) for step in claimed if (item := self._source(step))]
+        ready = []
+        for step in claimed:
+            found = self._source(step)
+            if found is None:
+                leases.release(step)
+            else:
+                ready.append((step, found))
         outcomes = self._analyzer.analyze([source for _, (_, source) in ready])
         for (step, (instance, _)), outcome in zip(ready, outcomes, strict=True):
             # Its end is written within moments; a heartbeat must not cross it.
