@@ -1,5 +1,6 @@
 """What only the ONNX runner does: digests, devices, signatures, memory errors."""
 
+import numpy as np
 import onnx
 import pytest
 
@@ -12,7 +13,7 @@ from inference.errors import (
 )
 from inference.manifest import sha256_of
 from inference.onnx_runner import OnnxModelRunner, translated
-from tests.tiny_model import write_tiny_model
+from tests.tiny_model import SIZE_PX, write_tiny_model
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
@@ -81,6 +82,31 @@ def test_a_graph_without_an_output_is_refused(tmp_path):
     write_manifest_of(tmp_path, path)
     with pytest.raises(ModelFailed, match="no 'image'"):
         OnnxModelRunner(tmp_path, "cpu").load()
+
+
+def test_a_batch_that_breaks_the_network_does_not_break_the_next(tmp_path):
+    write_tiny_model(tmp_path, fragile=True)
+    runner = OnnxModelRunner(tmp_path, "cpu", threads=1)
+    runner.load()
+    dark = np.zeros((1, 1, SIZE_PX, SIZE_PX), np.float32)
+    with pytest.raises(ModelFailed, match="the model failed"):
+        runner.run(dark + 1)
+    assert len(runner.run(dark)) == 1
+
+
+def test_a_network_that_fails_when_warmed_up_is_not_loaded(tmp_path):
+    write_tiny_model(tmp_path, fragile=True)
+    path = tmp_path / "model.onnx"
+    model = onnx.load(str(path))
+    for node in model.graph.node:
+        if node.output[0] == "hundredfold":
+            node.op_type = "Add"
+    onnx.save(model, str(path))
+    write_manifest_of(tmp_path, path)
+    runner = OnnxModelRunner(tmp_path, "cpu", threads=1)
+    with pytest.raises(ModelFailed, match="the model failed"):
+        runner.load()
+    assert runner.providers == ()
 
 
 def test_the_cpu_is_taken_when_it_is_asked_for(tmp_path):
