@@ -100,6 +100,7 @@ class Deliverer:
         self._patience = patience
         self._clock = clock
         self.reachable = True
+        self._silent = False
         self._knock_at = 0.0
 
     @property
@@ -134,7 +135,7 @@ class Deliverer:
     def _lose(self, error: PeerUnreachable) -> None:
         """Stop sending, and knock from now on."""
         if self.reachable:
-            self.reachable = False
+            self.reachable, self._silent = False, False
             self._knock_at = monotonic() + self._patience.probe_s
             logger.warning(
                 "The destination cannot be reached, its results wait: %s.",
@@ -180,20 +181,30 @@ class Deliverer:
         try:
             self._destination.probe()
         except PeerUnreachable as error:
+            self._silent = True
             for item in self._due():
                 self._record(item, Answer(item.evidence.sop_instance_uid, None, error))
             return False
         except (PeerBusy, PeerRefused):
             logger.debug("It answers, if not kindly.", extra=self._extra("knock"))
+        self.reachable = True
+        if self._silent:
+            self._hasten()
+        return True
+
+    def _hasten(self) -> None:
+        """Send at once what waited for a destination that was away.
+
+        Not for one that answers every knock: there the object itself may be what
+        breaks the association, and its back-off lets the others pass.
+        """
         with self._database.transaction() as tx:
             waiting = deliveries.hasten(tx, self.name, self._clock())
-        self.reachable = True
         logger.info(
             "The destination is back; %d objects go out.",
             waiting,
             extra=self._extra("reachable"),
         )
-        return True
 
     def _answers(
         self, due: Sequence[DueDelivery]

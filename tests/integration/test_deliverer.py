@@ -1,12 +1,14 @@
 """One destination's part of the outbox, with a fake clock and a scripted receiver."""
 
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
+from itertools import cycle
 from threading import Event, Thread
 
 import pytest
 
-from dicom_node.errors import ClassNotAccepted, PeerBusy, PeerRefused
+from dicom_node.errors import ClassNotAccepted, PeerBusy, PeerRefused, PeerUnreachable
 from dicom_node.pipeline.delivery import Deliverer, Patience
 from dicom_node.pipeline.retry import BackOff
 from dicom_node.pipeline.route import Route
@@ -30,7 +32,10 @@ PATIENCE = Patience(
 class House:
     """A database with one settled job, and what delivers it."""
 
-    def __init__(self, folder, kinds=("segmentation",), fallback=None):
+    def __init__(
+        self, folder, kinds=("segmentation",), fallback=None, patience=PATIENCE
+    ):
+        self.patience = patience
         self.database = Database(f"sqlite:///{folder}/node.db")
         self.database.migrate()
         self.store = MemoryObjectStore()
@@ -46,7 +51,7 @@ class House:
             self.destination,
             self.database,
             self.store,
-            patience=PATIENCE,
+            patience=self.patience,
             clock=lambda: self.now,
         )
 
@@ -176,10 +181,37 @@ def test_while_nobody_answers_only_a_probe_knocks(house):
 def test_a_destination_that_is_back_gets_everything_at_once(house):
     house.destination.up = False
     house.work()
+    house.work()
+    assert house.destination.probes == 1
     assert house.row().next_try_at > house.now
     house.destination.up = True
     house.work()
     assert len(house.contents) == 1
+
+
+def test_an_object_that_breaks_the_association_does_not_hold_up_the_others(tmp_path):
+    kinds = ("segmentation", "lung-segmentation", "measurement-report")
+    numbers = cycle((0.9, 0.1, 0.5, 0.3, 0.7))
+    jitter = BackOff(30, 1800, lambda: next(numbers))
+    jittery = replace(PATIENCE, back_off=jitter)
+    house = House(tmp_path, kinds, patience=jittery)
+    poison = {"broken": False}
+
+    def breaks(item):
+        """Nothing after the first object gets through in the same association."""
+        if item.path.read_bytes() == b"the segmentation":
+            poison["broken"] = True
+        return PeerUnreachable("it broke") if poison["broken"] else None
+
+    house.destination._script = breaks
+    for _ in range(40):
+        poison["broken"] = False
+        house.work()
+        house.pass_time(20)
+    assert set(house.contents) == {b"the lung-segmentation", b"the measurement-report"}
+    states = {row.state for row in house.job().deliveries}
+    assert states == {DeliveryState.SENT, DeliveryState.PENDING}
+    house.database.close()
 
 
 def test_a_refusal_that_may_be_a_bad_moment_is_tried_three_times(house):
