@@ -1,7 +1,7 @@
 """Runs a model folder's graph with ONNX Runtime, on CUDA when there, else the CPU.
 
-The only importer of onnxruntime. On the CPU a batch is run a few films at a time:
-larger ones are no faster there, and the memory arena keeps the largest it ever saw.
+The only importer of onnxruntime. On the CPU a batch is run film by film:
+more at a time are no faster there, and the memory arena keeps the most it ever saw.
 """
 
 import logging
@@ -21,7 +21,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 log = logging.getLogger(__name__)
 
-_CPU_CHUNK = 2
+_CPU_CHUNK = 1
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 # ONNX Runtime's exceptions have no common base but Exception.
