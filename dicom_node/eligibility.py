@@ -14,8 +14,9 @@ from typing import Literal
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from dicom_node.attributes import codes, integer, quiet, text, texts
+from dicom_node.attributes import codes, integer, text, texts
 from dicom_node.errors import NotEligible
+from dicom_node.quiet import quiet
 
 Policy = Literal["analyze", "refuse"]
 

@@ -15,11 +15,12 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from dicom_node.attributes import MALFORMED, number, numbers, quiet, text, texts
+from dicom_node.attributes import number, numbers, text, texts
 from dicom_node.errors import DatasetInvalid
 from dicom_node.grayscale import develop
 from dicom_node.header import skip_file_meta
 from dicom_node.pixel_data import PixelCells, count_patterns, look_up, read_patterns
+from dicom_node.quiet import MALFORMED, quiet
 from inference.frame import Frame, Orientation
 
 _CHUNK_BYTES = 1 << 20

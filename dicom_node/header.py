@@ -16,6 +16,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
 from dicom_node.errors import DatasetInvalid
+from dicom_node.quiet import MALFORMED, quiet
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -44,19 +45,6 @@ _PREFIX_AT, _PREFIX = 128, b"DICM"
 _GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
 _CHUNK_BYTES = 64 * 1024
 _A, _Z = b"AZ"
-
-UNREADABLE = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-"""What pydicom raises on values that break their rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +104,9 @@ def read_header(
     walk = _Walk(source, limits, "<" if little_endian else ">")
     kept = walk.collect()
     try:
-        return read_dataset(BytesIO(kept), walk.implicit, little_endian)
-    except UNREADABLE as error:
+        with quiet():
+            return read_dataset(BytesIO(kept), walk.implicit, little_endian)
+    except MALFORMED as error:
         raise DatasetInvalid("the header cannot be read") from error
 
 

@@ -22,7 +22,6 @@ from pydicom.uid import (
 )
 
 from dicom_node import eligibility
-from dicom_node.attributes import quiet
 from dicom_node.dimse.presentation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -31,11 +30,11 @@ from dicom_node.eligibility import EligibilityRules
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.header import (
     DEFAULT_LIMITS,
-    UNREADABLE,
     HeaderLimits,
     read_header,
     skip_file_meta,
 )
+from dicom_node.quiet import UNREADABLE, quiet
 from storage import catalog, workitems
 from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing

@@ -73,7 +73,7 @@ def _server(programs: Path) -> Iterator[str]:
 
 
 def _run(command: list[str], user: str | None) -> None:
-    subprocess.run(  # noqa: S603 - PostgreSQL's own programs
+    subprocess.run(
         command,
         user=user,
         env={"PATH": os.environ["PATH"], "LC_ALL": "C"},

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import VR
 
-from dicom_node.attributes import quiet
+from dicom_node.quiet import quiet
 
 UNICODE = "ISO_IR 192"
 _TEXT_VRS = {VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UT}

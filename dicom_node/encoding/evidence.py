@@ -11,7 +11,6 @@ from io import BytesIO
 
 from pydicom.dataset import Dataset
 
-from dicom_node.attributes import quiet
 from dicom_node.encoding import (
     encapsulated_pdf,
     measurement_report,
@@ -23,6 +22,7 @@ from dicom_node.encoding.check import check
 from dicom_node.encoding.header import normalise
 from dicom_node.encoding.identity import EvidenceContext, ReportClass
 from dicom_node.errors import EvidenceInvalid
+from dicom_node.quiet import quiet
 from inference.findings import Analysis
 from inference.frame import Frame
 

@@ -23,7 +23,8 @@ from dicom_node.eligibility import EligibilityRules, check
 from dicom_node.encoding.evidence import EncodedEvidence, encode_all
 from dicom_node.encoding.identity import EvidenceContext
 from dicom_node.errors import DatasetInvalid
-from dicom_node.header import UNREADABLE, read_header, skip_file_meta
+from dicom_node.header import read_header, skip_file_meta
+from dicom_node.quiet import UNREADABLE
 from inference.errors import ModelFailed, OutOfMemory
 from inference.findings import Analysis
 from inference.frame import Frame

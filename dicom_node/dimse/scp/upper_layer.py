@@ -23,7 +23,7 @@ from pynetdicom.dul import DULServiceProvider
 
 from dicom_node.dimse.scp.messages import Malformed, StreamingMessages, split
 from dicom_node.errors import NodeError
-from dicom_node.header import UNREADABLE
+from dicom_node.quiet import UNREADABLE
 
 _LOG = logging.getLogger(__name__)
 

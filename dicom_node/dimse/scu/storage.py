@@ -34,7 +34,7 @@ from dicom_node.errors import (
     NodeError,
     PeerUnreachable,
 )
-from dicom_node.header import UNREADABLE
+from dicom_node.quiet import UNREADABLE
 
 _LOG = logging.getLogger(__name__)
 

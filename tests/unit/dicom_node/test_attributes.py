@@ -1,18 +1,15 @@
 """Whatever stands in an attribute, reading it gives a value or nothing."""
 
-import threading
-import warnings
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import config
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from dicom_node import attributes
+from dicom_node.quiet import quiet
 
 
 def raw(vr, value, tag=0x00280010):
@@ -57,7 +54,7 @@ def test_what_is_missing_is_nothing():
     ],
 )
 def test_an_integer_is_found_in_any_representation_or_not_at_all(vr, value, expected):
-    with attributes.quiet():
+    with quiet():
         assert attributes.integer(raw(vr, value), "Rows") == expected
 
 
@@ -68,37 +65,6 @@ def test_codes_of_every_item_are_gathered():
     dataset.AnatomicRegionSequence = Sequence([first, second, broken])
     found = attributes.codes(dataset, "AnatomicRegionSequence")
     assert found == {"T-D3000", "816094009"}
-
-
-def test_quiet_leaves_pydicom_as_it_was():
-    before = config.settings.reading_validation_mode
-    with attributes.quiet(), attributes.quiet():
-        warnings.warn("a value of the patient's", UserWarning, stacklevel=1)
-        assert config.settings.reading_validation_mode == config.IGNORE
-        assert config.logger.disabled
-    assert config.settings.reading_validation_mode == before
-    assert not config.logger.disabled
-
-
-def test_readers_do_not_wait_for_each_other_and_the_last_one_restores():
-    before = config.settings.reading_validation_mode
-    first_in, first_out = threading.Event(), threading.Event()
-
-    def reader():
-        with attributes.quiet():
-            first_in.set()
-            assert first_out.wait(10)
-
-    thread = threading.Thread(target=reader)
-    thread.start()
-    assert first_in.wait(10)
-    with attributes.quiet():
-        first_out.set()
-        thread.join(10)
-        assert config.settings.reading_validation_mode == config.IGNORE
-    assert config.settings.reading_validation_mode == before
-    with pytest.raises(UserWarning):
-        warnings.warn("heard again", UserWarning, stacklevel=1)
 
 
 @given(
@@ -113,7 +79,7 @@ def test_readers_do_not_wait_for_each_other_and_the_last_one_restores():
 )
 def test_no_value_can_raise(vr, value):
     dataset = raw(vr, value)
-    with attributes.quiet():
+    with quiet():
         for read in (
             attributes.value,
             attributes.texts,
