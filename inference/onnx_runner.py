@@ -1,7 +1,7 @@
 """Runs a model folder's graph with ONNX Runtime, on CUDA when there, else the CPU.
 
-The only importer of onnxruntime. On the CPU a batch is run film by film:
-more at a time are no faster there, and the memory arena keeps the most it ever saw.
+The only importer of onnxruntime. On the CPU a batch is run film by film: more at a
+time are no faster there, and the memory arena keeps the most it ever saw.
 """
 
 import logging
