@@ -40,6 +40,7 @@ def tune_model(  # noqa: PLR0913 - the command's options, one for one
     *,
     folds: Sequence[int],
     limit: int = 0,
+    outlines: bool = True,
     cross_fit: Path | None = None,
     remember: Path | None = None,
     read_frame: ReadFrame = read_picture,
@@ -56,6 +57,8 @@ def tune_model(  # noqa: PLR0913 - the command's options, one for one
         Validation folds.
     limit
         At most so many films of each kind and source; 0 takes all.
+    outlines
+        False keeps the thresholds that draw outlines, fixed before on other films.
     cross_fit
         Folder for a report on these very films, each judged with what was fixed on
         the other half of the patients.
@@ -72,10 +75,10 @@ def tune_model(  # noqa: PLR0913 - the command's options, one for one
     films, others = read_data(data, folds)
     with closing(open_runner(model, remember=remember)) as runner:
         studies, strangers = see(runner, _some(films, limit), others, read_frame)
-        tuned = tune(studies, strangers, runner.manifest)
+        tuned = tune(studies, strangers, runner.manifest, outlines=outlines)
         if cross_fit is not None:
             cases, met = judge_crosswise(
-                studies, strangers, runner.manifest, read_frame
+                studies, strangers, runner.manifest, read_frame, outlines=outlines
             )
             about = describe(runner.manifest) | {
                 "data": data.name,
@@ -131,6 +134,8 @@ def judge_crosswise(
     strangers: Sequence[Look],
     manifest: ModelManifest,
     read_frame: ReadFrame = read_picture,
+    *,
+    outlines: bool = True,
 ) -> tuple[list[Case], list[Stranger]]:
     """Judge each half of the patients with what was fixed on the other half."""
     half_of = _halves({one.group for one in studies})
@@ -139,7 +144,8 @@ def judge_crosswise(
     for half in range(HALVES):
         mine = [one for one in studies if half_of[one.group] == half]
         rest = [one for one in studies if half_of[one.group] != half]
-        tuned = tune(rest, strangers[1 - half :: HALVES], manifest)
+        others = strangers[1 - half :: HALVES]
+        tuned = tune(rest, others, manifest, outlines=outlines)
         cases += [judge(_sharp(one.seen, read_frame), tuned) for one in mine]
         met += [meet(one, tuned) for one in strangers[half::HALVES]]
     return cases, met
@@ -164,6 +170,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--folds", type=int, nargs="+", required=True)
     parser.add_argument("--limit", type=int, default=0, help="films per kind, source")
+    parser.add_argument(
+        "--keep-outlines",
+        action="store_true",
+        help="fix calibration and film thresholds only",
+    )
     parser.add_argument("--cross-fit", type=Path, help="folder for a report")
     parser.add_argument("--remember", type=Path, help="keep the network's answers")
     options = parser.parse_args(arguments)
@@ -173,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.data,
             folds=options.folds,
             limit=options.limit,
+            outlines=not options.keep_outlines,
             cross_fit=options.cross_fit,
             remember=options.remember,
         )

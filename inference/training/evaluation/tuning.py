@@ -35,7 +35,11 @@ Measure = Callable[[Segmentation | None, "Study"], float]
 
 
 def tune(
-    studies: Sequence[Study], strangers: Sequence[Look], manifest: ModelManifest
+    studies: Sequence[Study],
+    strangers: Sequence[Look],
+    manifest: ModelManifest,
+    *,
+    outlines: bool = True,
 ) -> ModelManifest:
     """Fix every threshold and the calibration on these films.
 
@@ -47,6 +51,9 @@ def tune(
         Pictures that must be refused.
     manifest
         Where to start from.
+    outlines
+        False keeps the thresholds that draw outlines and fixes only calibration,
+        operating point, clear and frontal threshold.
 
     Raises
     ------
@@ -57,12 +64,8 @@ def tune(
         raise TrainingError("tuning wants films with opacity and films without")
     # while the calibration is not known, no film can be called clear
     found = _with(manifest, "clear", 0.0)
-    found = _search(found, "lung", studies, _lung_gain)
-    # what is a piece, and who claims it, come before the rules for unclaimed pieces
-    found = _search(found, "opacity", studies, _outline_gain)
-    found = _search(found, "score", studies, _challenge_gain)
-    for name in ("core", "minimum_area"):
-        found = _search(found, name, studies, _outline_gain)
+    if outlines:
+        found = _tune_outlines(studies, found)
     calibrated = replace(found, calibration=_calibration(studies, found))
     point, clear = _film_points(studies, calibrated)
     return replace(
@@ -74,6 +77,16 @@ def tune(
             frontal=_frontal_point(studies, strangers),
         ),
     )
+
+
+def _tune_outlines(studies: Sequence[Study], manifest: ModelManifest) -> ModelManifest:
+    found = _search(manifest, "lung", studies, _lung_gain)
+    # what is a piece, and who claims it, come before the rules for unclaimed pieces
+    found = _search(found, "opacity", studies, _outline_gain)
+    found = _search(found, "score", studies, _challenge_gain)
+    for name in ("core", "minimum_area"):
+        found = _search(found, name, studies, _outline_gain)
+    return found
 
 
 def _with(manifest: ModelManifest, name: str, value: float) -> ModelManifest:

@@ -53,6 +53,17 @@ def test_tuning_keeps_what_it_does_not_tune(reader, films):
     assert kept == reader.manifest
 
 
+def test_outlines_fixed_before_are_kept_on_demand(shy_reader, films):
+    studies, strangers = looked(shy_reader, films)
+    before = shy_reader.manifest
+    tuned = tuning.tune(studies, strangers, before, outlines=False)
+    for name in ("score", "opacity", "core", "lung", "minimum_area"):
+        assert getattr(tuned.thresholds, name) == getattr(before.thresholds, name)
+    assert tuned.calibration != before.calibration
+    scores = [judge(one.seen, tuned).score for one in studies]
+    assert min(scores[1::2]) > tuned.thresholds.any_opacity > max(scores[::2])
+
+
 def test_tuning_wants_both_sick_and_clean_films(reader, films):
     studies, strangers = looked(reader, films)
     with pytest.raises(TrainingError, match="with opacity and films without"):
