@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -95,7 +96,11 @@ def _analyze_all(
                 progress.update()
                 if described["state"] != ANALYZED:
                     code, text = described["reason"].values()
-                    progress.write(f"{path}: {described['state']}: {code}: {text}")
+                    failed = described["state"] == FAILED
+                    progress.write(
+                        f"{path}: {described['state']}: {code}: {text}",
+                        file=sys.stderr if failed else sys.stdout,
+                    )
     return states
 
 

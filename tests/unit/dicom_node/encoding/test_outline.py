@@ -80,8 +80,11 @@ def test_a_simplified_outline_covers_what_the_mask_covers(rows, columns, box):
     drawn = Image.new("1", (columns * 4, rows * 4))
     ImageDraw.Draw(drawn).polygon([(x * 4 - 0.5, y * 4 - 0.5) for x, y in line], fill=1)
     covered = np.asarray(drawn)[2::4, 2::4]
+    border = ndimage.binary_dilation(mask) & ~ndimage.binary_erosion(mask)
     assert len(line) <= MAXIMUM_POINTS
-    assert (covered & mask).sum() / (covered | mask).sum() > 0.93
+    # a small mask is nearly all border, where a smooth line may pass on either side
+    off = (covered ^ mask) & ~border
+    assert off.sum() / (covered | mask).sum() < 0.01
 
 
 def test_a_ragged_border_still_has_few_points():
