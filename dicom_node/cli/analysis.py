@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -33,6 +35,7 @@ KINDS = (
     "measurement-report",
     "presentation-state",
 )
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 ANALYZED, NOT_ELIGIBLE, FAILED = "analyzed", "not eligible", "failed"
 ANY_FAILED, NONE_ELIGIBLE = 1, 3
 
@@ -84,6 +87,7 @@ def _analyze_all(
     manifest: ModelManifest,
 ) -> list[str]:
     states = []
+    seen: Counter[str] = Counter()
     # No bar where nobody looks.
     with tqdm(total=len(files), unit="image", disable=None) as progress:
         for batch in _batches(files, batch_size):
@@ -91,7 +95,7 @@ def _analyze_all(
             outcomes = analyzer.analyze(sources)
             for path, outcome in zip(batch, outcomes, strict=True):
                 described = describe(outcome, manifest)
-                write(outcome, described, output / name_of(path, outcome))
+                write(outcome, described, _folder(output, name_of(path, outcome), seen))
                 states.append(described["state"])
                 progress.update()
                 if described["state"] != ANALYZED:
@@ -143,7 +147,13 @@ def name_of(path: Path, outcome: Outcome) -> str:
         uid = str(header.get("SOPInstanceUID", ""))
     except (InvalidDicomError, OSError, *UNREADABLE):
         uid = ""
-    return uid if uid and uid.strip("0123456789.") == "" else path.name
+    return uid if _UID.fullmatch(uid) else path.name
+
+
+def _folder(output: Path, name: str, seen: Counter[str]) -> Path:
+    """Another file under the same UID gets a folder of its own."""
+    seen[name] += 1
+    return output / (name if seen[name] == 1 else f"{name}-{seen[name]}")
 
 
 def _sha256(path: Path) -> str:

@@ -9,10 +9,12 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import pydicom
 import pytest
 from PIL import Image
 from pydicom import dcmread
 
+from dicom_node.quiet import quiet
 from tests.nodes import (
     EVIDENCE,
     destination,
@@ -91,6 +93,13 @@ def analyzed(tmp_path_factory):
     good, _ = film(folder, 1)
     lateral, _ = film(folder, 2, ViewPosition="LL")
     (folder / "broken.dcm").write_text("<html>")
+    escape = pydicom.dcmread(folder / f"{lateral.SOPInstanceUID}.dcm")
+    with quiet():
+        escape.SOPInstanceUID = ".."
+        escape.save_as(folder / "escape.dcm")
+    (folder / "zz-again.dcm").write_bytes(
+        (folder / f"{lateral.SOPInstanceUID}.dcm").read_bytes()
+    )
     (folder / "notes.txt").write_text("not an image")
     return folder, good, lateral, run("analyze", ".", "--output", "out", cwd=folder)
 
@@ -114,7 +123,7 @@ def test_analyze_writes_the_results_of_each_image_into_its_folder(analyzed):
 def test_analyze_says_what_became_of_the_others_and_exits_1(analyzed):
     folder, _, lateral, result = analyzed
     assert result.returncode == 1
-    assert result.stdout.splitlines()[-1] == "1 analyzed, 1 failed, 1 not eligible"
+    assert result.stdout.splitlines()[-1] == "1 analyzed, 1 failed, 3 not eligible"
     states = {
         path.parent.name: json.loads(path.read_text())
         for path in (folder / "out").glob("*/result.json")
@@ -122,6 +131,9 @@ def test_analyze_says_what_became_of_the_others_and_exits_1(analyzed):
     assert states[lateral.SOPInstanceUID]["state"] == "not eligible"
     assert states[lateral.SOPInstanceUID]["reason"]["code"] == "VIEW_LATERAL"
     assert states["broken.dcm"]["state"] == "failed"
+    assert states["escape.dcm"]["state"] == "not eligible"
+    assert states[f"{lateral.SOPInstanceUID}-2"]["state"] == "not eligible"
+    assert not (folder / "result.json").exists()
 
 
 def test_analyze_exits_3_when_no_image_was_eligible(tmp_path):
