@@ -107,7 +107,6 @@ def failed(
     *,
     error: str,
     status: int | None = None,
-    now: datetime,
 ) -> bool:
     """Give a delivery up; only an administrator's retry brings it back.
 
@@ -116,7 +115,6 @@ def failed(
     bool
         ``False`` when it was no longer pending.
     """
-    del now
     return _settle(
         tx,
         delivery_id,
@@ -134,7 +132,6 @@ def try_again(
     next_try_at: datetime,
     error: str,
     status: int | None = None,
-    now: datetime,
 ) -> bool:
     """Leave a delivery pending and say when it is due again.
 
@@ -143,7 +140,6 @@ def try_again(
     bool
         ``False`` when it was no longer pending.
     """
-    del now
     return _settle(
         tx,
         delivery_id,

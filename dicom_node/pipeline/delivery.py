@@ -246,13 +246,9 @@ class Deliverer:
         now: datetime,
     ) -> None:
         """Send something else, try again later, or give up."""
-        words: dict[str, Any] = {
-            "error": describe(error),
-            "status": status,
-            "now": now,
-        }
+        words: dict[str, Any] = {"error": describe(error), "status": status}
         if other is not None:
-            deliveries.superseded(tx, delivery.delivery_id, by=other, **words)
+            deliveries.superseded(tx, delivery.delivery_id, by=other, now=now, **words)
             return
         after_s = self._again_after(delivery, error, now)
         if after_s is None:

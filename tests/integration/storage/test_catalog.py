@@ -99,9 +99,7 @@ def test_the_visible_state_follows_the_workitem(database):
         (row,) = deliveries.due(
             tx, destination="pacs", limit=1, now=after(1020), lease_s=9
         )
-        deliveries.failed(
-            tx, row.delivery.delivery_id, error="refused", now=after(1021)
-        )
+        deliveries.failed(tx, row.delivery.delivery_id, error="refused")
     assert state_of(database) is InstanceState.FAILED
     with database.transaction() as tx:
         workitems.retry(tx, item.workitem_uid, after(1030), new_uid)
@@ -256,7 +254,7 @@ def test_retention_keeps_results_that_a_rerun_still_needs(database):
             tx, destination="pacs", limit=9, now=after(1030), lease_s=9
         )
         key = row.delivery.delivery_id
-        deliveries.failed(tx, key, error="refused", now=after(1031))
+        deliveries.failed(tx, key, error="refused")
         assert catalog.expired_evidence(tx, after(9000)) == []
         workitems.retry(tx, renewed, after(1040), new_uid)
         deliveries.sent(tx, key, status=0, now=after(1041))

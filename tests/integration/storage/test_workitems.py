@@ -425,7 +425,7 @@ def test_a_failed_delivery_is_retried_without_inference(database):
         (row,) = deliveries.due(
             tx, destination="pacs", limit=9, now=after(1100), lease_s=9
         )
-        deliveries.failed(tx, row.delivery.delivery_id, error="no", now=after(1101))
+        deliveries.failed(tx, row.delivery.delivery_id, error="no")
         with_same_uid = workitems.retry(tx, "1.9.1", after(1102), new_uid)
     assert with_same_uid == "1.9.1"
     assert claim(database, now=after(2000)) == []
@@ -440,7 +440,7 @@ def test_a_failed_delivery_whose_object_was_deleted_is_not_retried(database):
         (row,) = deliveries.due(
             tx, destination="archive", limit=9, now=after(1100), lease_s=9
         )
-        deliveries.failed(tx, row.delivery.delivery_id, error="no", now=after(1101))
+        deliveries.failed(tx, row.delivery.delivery_id, error="no")
         catalog.forget_object(tx, "1.7.1", after(2000))
         with pytest.raises(TransitionRefused):
             workitems.retry(tx, "1.9.1", after(2001), new_uid)
