@@ -38,34 +38,31 @@ class AdminServices:
     api_keys: Sequence[str] = ()
 
 
-class JobFilter(BaseModel, extra="forbid"):
+class Filter(BaseModel, extra="forbid"):
+    """What every list may be narrowed by."""
+
+    limit: Limit = 100
+    cursor: str | None = None
+    since: AwareDatetime | None = None
+    patient_id: str | None = None
+    accession_number: str | None = None
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    sop_instance_uid: str | None = None
+
+
+class JobFilter(Filter):
     """Which jobs to list."""
 
-    limit: Limit = 100
-    cursor: str | None = None
     state: ProcedureStepState | None = None
     stage: Stage | None = None
-    since: AwareDatetime | None = None
-    patient_id: str | None = None
-    accession_number: str | None = None
-    study_instance_uid: str | None = None
-    series_instance_uid: str | None = None
-    sop_instance_uid: str | None = None
 
 
-class InstanceFilter(BaseModel, extra="forbid"):
+class InstanceFilter(Filter):
     """Which received images to list."""
 
-    limit: Limit = 100
-    cursor: str | None = None
     state: InstanceState | None = None
     reason: str | None = None
-    since: AwareDatetime | None = None
-    patient_id: str | None = None
-    accession_number: str | None = None
-    study_instance_uid: str | None = None
-    series_instance_uid: str | None = None
-    sop_instance_uid: str | None = None
 
 
 class Retried(BaseModel):
