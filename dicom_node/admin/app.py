@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from dicom_node import __version__
 from dicom_node.admin import problems, views
 from dicom_node.admin.auth import ApiKeys
+from dicom_node.admin.description import add_description
 from dicom_node.procedure_step import ProcedureSteps
 from storage import catalog, workitems
 from storage.database import Database
@@ -85,7 +86,7 @@ def create_app(services: AdminServices, clock: Callable[[], datetime]) -> FastAP
         title="CXR Node",
         version=__version__,
         openapi_url="/api/v1/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
     )
     app.middleware("http")(ApiKeys(services.api_keys))
@@ -97,6 +98,7 @@ def create_app(services: AdminServices, clock: Callable[[], datetime]) -> FastAP
     _add_jobs(app, services)
     _add_instances(app, services)
     _add_health(app, services, clock)
+    add_description(app, "/api/docs")
     return app
 
 

@@ -1,5 +1,6 @@
 """The HTTP interface over a real socket."""
 
+import re
 import ssl
 import subprocess
 import urllib.request
@@ -155,6 +156,22 @@ def test_the_interface_describes_itself(node):
         one.value for one in ProcedureStepState
     ]
     assert schemas["DeliveryState"]["enum"] == [one.value for one in DeliveryState]
+
+
+def test_the_description_can_be_read_without_the_internet(node):
+    url = f"http://127.0.0.1:{node.http_port}/api/docs"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        page = answer.read().decode()
+        policy = answer.headers["Content-Security-Policy"]
+    for path in get(node, "/api/v1/openapi.json")["paths"]:
+        assert path in page
+    assert "accession_number" in page
+    assert "<script" not in page
+    assert re.findall(r"(?:src|href)\s*=\s*\"([^\"]*)", page) == [
+        "/api/v1/openapi.json"
+    ]
+    assert not re.search(r"(?:https?:)?//", page)
+    assert policy.startswith("default-src 'none'")
 
 
 @pytest.fixture
