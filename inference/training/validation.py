@@ -10,16 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from inference.training.batches import collate
 from inference.training.dataset import Sample
-from inference.training.network import Answer, CxrNet
-from inference.training.recipe import Recipe
+from inference.training.network import Answer, CxrNet, Detections
+from inference.training.recipe import NetworkRecipe, Recipe
 from inference.training.render import RenderCache
 from inference.training.transforms import Example, example
 
 _TOP_SHARE = 0.01
 _MIXED = 0.1
+_SURE = 0.5
+_LEAST_FOR_CORRELATION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,15 @@ class Scores:
     ----------
     right_lung_dice, left_lung_dice
         Whole-field lungs.
-    opacity_dice
-        On films with opacity masks.
+    opacity_dice, instance_dice
+        Of the dense map, and of the instances surer than one half, on films with
+        opacity masks.
+    severity_mae, severity_pearson
+        Dense opacity in percent of the dense lungs against the outlines' percent.
     auroc, auroc_mixed
-        Any opacity, mean of image head and dense map: all sources; only sources
-        that hold both sick and healthy films.
+        Any opacity, mean of image head and dense map (without a dense head, of image
+        head and best box): all sources; only sources that hold both sick and healthy
+        films.
     auroc_image, auroc_dense, auroc_box
         Of the image head, the dense map and the best box alone, mixed sources.
     frontal_refused, others_refused
@@ -44,6 +51,9 @@ class Scores:
     right_lung_dice: float
     left_lung_dice: float
     opacity_dice: float
+    instance_dice: float
+    severity_mae: float
+    severity_pearson: float
     auroc: float
     auroc_mixed: float
     auroc_image: float
@@ -76,6 +86,7 @@ class _Seen:
     dense: NDArray[np.float32]
     image: NDArray[np.float32]
     best_box: float
+    claimed: NDArray[np.bool_]
 
 
 def validate(
@@ -87,7 +98,7 @@ def validate(
     with torch.inference_mode():
         seen = [_look(net, sample, cache, recipe) for sample in samples]
     net.train(was_training)
-    return _score(seen)
+    return _score(seen, recipe.network)
 
 
 def _look(net: CxrNet, sample: Sample, cache: RenderCache, recipe: Recipe) -> _Seen:
@@ -97,14 +108,24 @@ def _look(net: CxrNet, sample: Sample, cache: RenderCache, recipe: Recipe) -> _S
     device = next(net.parameters()).device
     with autocast(device, enabled=recipe.schedule.amp):
         answer: Answer = net(images.to(device))
-    scores = answer["detections"][0]["scores"]
+    found = answer["detections"][0]
+    scores = found["scores"]
     return _Seen(
         sample,
         shown,
         answer["dense"][0].cpu().numpy(),
         answer["image"][0].cpu().numpy(),
         float(scores.max()) if len(scores) else 0.0,
+        _claimed(found, size // 2),
     )
+
+
+def _claimed(found: Detections, size: int) -> NDArray[np.bool_]:
+    """Paste the instances that are surer than one half, at half resolution."""
+    sure = found["scores"] > _SURE
+    boxes, masks = found["boxes"][sure] / 2, found["masks"][sure].float()
+    pasted = paste_masks_in_image(masks.cpu(), boxes.float().cpu(), (size, size))
+    return np.asarray((pasted > _SURE).any(dim=0)[0], np.bool_)
 
 
 def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
@@ -112,8 +133,8 @@ def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
-def _dice(probability: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    found, wanted = probability > 0.5, truth > 0.5  # noqa: PLR2004
+def _dice(found: NDArray[np.bool_], truth: NDArray[np.float32]) -> float:
+    wanted = truth > _SURE
     return float(2 * (found & wanted).sum() / max(found.sum() + wanted.sum(), 1))
 
 
@@ -121,22 +142,36 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _score(seen: Sequence[_Seen]) -> Scores:
+def _score(seen: Sequence[_Seen], network: NetworkRecipe) -> Scores:
     frontal = [one for one in seen if one.sample.frontal]
     others = [one for one in seen if not one.sample.frontal]
     known = [one for one in frontal if one.sample.opacity_known]
     mixed = _mixed_sources(known)
     inner = [one for one in known if one.sample.source in mixed]
-    refused = [[one.image[1] < 0.5 for one in group] for group in (frontal, others)]  # noqa: PLR2004
+    refused = [[one.image[1] < _SURE for one in group] for group in (frontal, others)]
+    # A head that was never trained has nothing to say.
+    drawn = frontal if network.dense else []
+    boxed = frontal if network.mask_rcnn else []
+    region = _top if network.dense else _box
+    error, correlation = _severity(drawn)
     return Scores(
-        right_lung_dice=_region_dice(frontal, 1),
-        left_lung_dice=_region_dice(frontal, 2),
-        opacity_dice=_region_dice(frontal, 0),
-        auroc=_auroc(known, lambda one: (_top(one) + one.image[0]) / 2),
-        auroc_mixed=_auroc(inner, lambda one: (_top(one) + one.image[0]) / 2),
+        right_lung_dice=_region_dice(drawn, 1),
+        left_lung_dice=_region_dice(drawn, 2),
+        opacity_dice=_region_dice(drawn, 0),
+        instance_dice=_mean(
+            [
+                _dice(one.claimed, one.shown.truth[0])
+                for one in boxed
+                if one.shown.overlap[0]
+            ]
+        ),
+        severity_mae=error,
+        severity_pearson=correlation,
+        auroc=_auroc(known, lambda one: (region(one) + one.image[0]) / 2),
+        auroc_mixed=_auroc(inner, lambda one: (region(one) + one.image[0]) / 2),
         auroc_image=_auroc(inner, lambda one: one.image[0]),
-        auroc_dense=_auroc(inner, _top),
-        auroc_box=_auroc(inner, lambda one: one.best_box),
+        auroc_dense=_auroc(inner if network.dense else [], _top),
+        auroc_box=_auroc(inner if network.mask_rcnn else [], _box),
         frontal_refused=_mean(refused[0]),
         others_refused=_mean(refused[1]),
     )
@@ -146,12 +181,39 @@ def _region_dice(seen: Sequence[_Seen], channel: int) -> float:
     """Mean over images; lungs drawn without the heart are another definition."""
     return _mean(
         [
-            _dice(one.dense[channel], one.shown.truth[channel])
+            _dice(one.dense[channel] > _SURE, one.shown.truth[channel])
             for one in seen
             if one.shown.overlap[channel]
             and not (channel and one.sample.heart_excluded)
         ]
     )
+
+
+def _severity(seen: Sequence[_Seen]) -> tuple[float, float]:
+    """Mean absolute error in percentage points, and Pearson's correlation."""
+    pairs = np.array(
+        [
+            (_percent(one), float(one.sample.facts["affected_lung_pct"]["total"]))
+            for one in seen
+            if one.sample.facts.get("affected_lung_pct")
+        ]
+    ).reshape(-1, 2)
+    if not len(pairs):
+        return float("nan"), float("nan")
+    error = float(np.abs(pairs[:, 0] - pairs[:, 1]).mean())
+    if len(pairs) < _LEAST_FOR_CORRELATION or not pairs.std(axis=0).all():
+        return error, float("nan")
+    return error, float(np.corrcoef(pairs.T)[0, 1])
+
+
+def _percent(one: _Seen) -> float:
+    opacity, *lungs = one.dense > _SURE
+    field = lungs[0] | lungs[1]
+    return 100.0 * float((opacity & field).sum()) / max(1.0, float(field.sum()))
+
+
+def _box(one: _Seen) -> float:
+    return one.best_box
 
 
 def _top(one: _Seen) -> float:
