@@ -261,9 +261,12 @@ class Database:
         return {"postgresql_readonly": True} if self.dialect == "postgresql" else {}
 
     def _create_follower(self) -> Follower:
-        if self.dialect == "sqlite":
-            return Follower(self._board, self._connect, follow_sqlite(self._poll_s))
-        return Follower(self._board, self._connect, follow_postgresql)
+        listen = follow_sqlite(self._poll_s)
+        if self.dialect == "postgresql":
+            listen = follow_postgresql
+        driver: Any = self._engine.dialect.loaded_dbapi
+        lost = (driver.Error, exc.SQLAlchemyError, OSError)
+        return Follower(self._board, self._connect, listen, lost=lost)
 
     def _connect(self) -> Any:
         """Open a driver connection outside the pool, in autocommit mode."""

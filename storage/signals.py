@@ -122,6 +122,8 @@ class Follower:
         Follows that connection until the event is set: :func:`follow_sqlite` or
         :func:`follow_postgresql`. It calls its last argument once it would miss
         nothing any more.
+    lost
+        What the driver raises when it loses the database.
     reconnect_s
         How long to leave a database alone that cut the connection.
     """
@@ -132,8 +134,10 @@ class Follower:
         connect: Callable[[], Connection],
         listen: "Listen",
         *,
+        lost: tuple[type[Exception], ...],
         reconnect_s: float = 1.0,
     ) -> None:
+        self._lost = lost
         self._reconnect_s = reconnect_s
         self._board = board
         self._connect = connect
@@ -158,8 +162,7 @@ class Follower:
         while not self._stop.is_set():
             try:
                 self._follow()
-            # The driver's errors are not known here; whatever it was, try again.
-            except Exception as error:  # noqa: BLE001
+            except self._lost as error:
                 _LOG.warning(
                     "Lost the database while watching for work: %s",
                     type(error).__name__,

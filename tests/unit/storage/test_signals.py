@@ -81,7 +81,7 @@ def test_a_follower_that_was_cut_off_connects_again_and_assumes_news():
         connected_again.set()
         stop.wait()
 
-    follower = Follower(board, connect, listen, reconnect_s=0.01)
+    follower = Follower(board, connect, listen, lost=(OSError,), reconnect_s=0.01)
     watch = Watch(board, ALL)
     follower.start()
     assert watch.wait(10)
