@@ -22,7 +22,6 @@ from storage.records import (
     InstanceState,
     InstanceStatus,
     Page,
-    PriorResult,
     ProcedureStepState,
     Quarantined,
     Stage,
@@ -227,27 +226,6 @@ def is_own_result(tx: Transaction, sop_instance_uid: str) -> bool:
         evidence.c.sop_instance_uid == sop_instance_uid
     )
     return tx.execute(statement.limit(1)).first() is not None
-
-
-def prior_results(
-    tx: Transaction, patient_id: str, before: datetime, *, limit: int = 10
-) -> list[PriorResult]:
-    """Find earlier analyses of a patient, newest first; none for an empty ID."""
-    if not patient_id:
-        return []
-    statement = (
-        select(instance, workitem)
-        .select_from(_CURRENT)
-        .where(
-            instance.c.patient_id == patient_id,
-            instance.c.received_at < before,
-            workitem.c.analyzed_at.is_not(None),
-        )
-        .order_by(instance.c.received_at.desc(), instance.c.sop_instance_uid.desc())
-        .limit(limit)
-    )
-    rows = tx.execute(statement).mappings()
-    return [PriorResult(instance_of(row), workitem_of(row)) for row in rows]
 
 
 def expired_sources(

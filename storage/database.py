@@ -178,8 +178,13 @@ class Database:
                 self._follower.start()
         return Watch(self._board, topics or tuple(Topic))
 
-    def migrate(self) -> None:
+    def migrate(self, to: str = "head") -> None:
         """Bring the schema to the version this code needs; processes take turns.
+
+        Parameters
+        ----------
+        to
+            Another version, for tests of upgrades.
 
         Raises
         ------
@@ -196,7 +201,7 @@ class Database:
             config = _migrations()
             _refuse_unknown(_current(connection), config)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
 
     def check_schema(self) -> None:
         """Compare the schema with what this version of the code needs.

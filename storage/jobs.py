@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, func, select
 
 from storage.database import Transaction
 from storage.errors import UnknownRecord
@@ -88,6 +88,23 @@ def get_job(tx: Transaction, workitem_uid: str) -> Job:
     if not jobs:
         raise UnknownRecord(f"no workitem {workitem_uid}")
     return jobs[0]
+
+
+def read_jobs(tx: Transaction, *conditions: ColumnElement[bool]) -> tuple[Job, ...]:
+    """Read the jobs that meet conditions on Workitem and Instance, newest first."""
+    newest = (workitem.c.scheduled_at.desc(), workitem.c.workitem_uid.desc())
+    statement = _select().where(*conditions).order_by(*newest)
+    return _complete(tx, list(tx.execute(statement).mappings()))
+
+
+def is_by_model(name: str, version: str) -> ColumnElement[bool]:
+    """Make the condition that a Workitem's results are of this model."""
+    model = workitem.c.result["model"]
+    return and_(
+        workitem.c.analyzed_at.is_not(None),
+        model["name"].as_string() == name,
+        model["version"].as_string() == version,
+    )
 
 
 def counts(tx: Transaction) -> dict[ProcedureStepState, int]:

@@ -102,6 +102,10 @@ class Instance:
         Why there is no Workitem, else ``None``.
     object_removed_at
         When retention deleted the bytes; the row stays.
+    issuer_of_patient_id
+        Who gave the Patient ID; two patients may have the same one.
+    acquired_at
+        When the film was taken, where it says so.
     """
 
     sop_instance_uid: str
@@ -119,6 +123,8 @@ class Instance:
     modality: str = ""
     not_eligible: Reason | None = None
     object_removed_at: datetime | None = None
+    issuer_of_patient_id: str = ""
+    acquired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,10 @@ class Workitem:
         A queued Workitem may not be claimed earlier.
     replaced_by
         The Workitem that an administrator's retry made instead of this one.
+    recalled_at, recall_reason
+        When its results were called back, and why: ``quality`` or ``safety``.
+    rejection_note_uid
+        The note that says so to those who had received them.
     """
 
     workitem_uid: str
@@ -151,6 +161,9 @@ class Workitem:
     cancel_requested: bool = False
     result: Mapping[str, Any] | None = None
     replaced_by: str | None = None
+    recalled_at: datetime | None = None
+    recall_reason: str | None = None
+    rejection_note_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +263,6 @@ class Quarantined:
     sha256: str
     calling_ae: str
     received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PriorResult:
-    """An earlier analysis of the same patient."""
-
-    instance: Instance
-    workitem: Workitem
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,10 @@ instance = Table(
     Column("not_eligible_code", Text),
     Column("not_eligible_text", ForeignText),
     Column("object_removed_at", UtcDateTime),
+    Column(
+        "issuer_of_patient_id", ForeignText, nullable=False, server_default=text("''")
+    ),
+    Column("acquired_at", UtcDateTime),
     Index(None, "received_at", "sop_instance_uid"),
     Index(None, "study_instance_uid", "series_instance_uid"),
 )
@@ -182,6 +186,9 @@ workitem = Table(
         JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"),
     ),
     Column("replaced_by", Text),
+    Column("recalled_at", UtcDateTime),
+    Column("recall_reason", Text),
+    Column("rejection_note_uid", Text),
     Index(None, "scheduled_at", "workitem_uid"),
 )
 attempt = Table(

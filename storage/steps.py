@@ -25,9 +25,11 @@ from storage.schema import (
     attempt,
     delivery,
     values_of_reason,
+    values_of_workitem,
     workitem,
     workitem_of,
 )
+from storage.signals import Topic
 
 CANCEL_REQUESTED = Reason(
     "CANCEL_REQUESTED", "An administrator canceled it.", Cause.REQUEST
@@ -39,8 +41,15 @@ IS_ANALYZING = workitem.c.stage == literal_column("'analyzing'")
 IS_DELIVERING = workitem.c.stage == literal_column("'delivering'")
 IS_KEY = workitem.c.workitem_uid == bindparam("key")
 UPDATE = workitem.update().where(IS_KEY)
+_INSERT = workitem.insert()
 _SELECT = select(workitem).where(IS_KEY)
 _SELECT_LOCKED = _SELECT.with_for_update()
+
+
+def schedule(tx: Transaction, new: Workitem) -> None:
+    """Put a Workitem into the queue."""
+    tx.execute(_INSERT, values_of_workitem(new))
+    tx.announce(Topic.WORK)
 
 
 def read(tx: Transaction, workitem_uid: str, *, lock: bool) -> Workitem:

@@ -5,7 +5,7 @@ PS3.4 CC.1.1). This is the module to import: the life of Attempts inside IN PROG
 and the listings have files of their own, and are found here too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from storage.attempts import (
     retry_later,
 )
 from storage.database import Transaction
-from storage.errors import ObjectMissing, TransitionRefused, UnknownRecord
+from storage.errors import UnknownRecord
 from storage.jobs import counts, get_job, list_jobs
 from storage.outbox import add_deliveries, add_evidence
 from storage.records import (
@@ -32,14 +32,8 @@ from storage.records import (
     Stage,
     Workitem,
 )
-from storage.schema import (
-    delivery,
-    instance,
-    values_of_workitem,
-    workitem,
-    workitem_of,
-)
-from storage.schema import evidence as evidence_table
+from storage.repeats import reprocess, reprocessable, retry
+from storage.schema import delivery, workitem, workitem_of
 from storage.signals import Topic
 from storage.steps import (
     CANCEL_REQUESTED,
@@ -49,6 +43,7 @@ from storage.steps import (
     end_without_results,
     own,
     read,
+    schedule,
     update,
 )
 
@@ -67,6 +62,8 @@ __all__ = [
     "list_jobs",
     "next_claim_at",
     "reap",
+    "reprocess",
+    "reprocessable",
     "request_cancel",
     "retry",
     "retry_later",
@@ -74,7 +71,6 @@ __all__ = [
     "settle",
 ]
 
-_INSERT = workitem.insert()
 _LOCK = select(workitem.c.workitem_uid).where(IS_KEY).with_for_update()
 _DELIVERED = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.SUPERSEDED)
 _COMPLETE = workitem.update().where(
@@ -86,12 +82,6 @@ _COMPLETE = workitem.update().where(
     ),
 )
 _ENDING = {"state": ProcedureStepState.COMPLETED, "stage": Stage.DONE}
-
-
-def schedule(tx: Transaction, new: Workitem) -> None:
-    """Put a Workitem into the queue."""
-    tx.execute(_INSERT, values_of_workitem(new))
-    tx.announce(Topic.WORK)
 
 
 def get(tx: Transaction, workitem_uid: str) -> Workitem:
@@ -163,12 +153,15 @@ def settle(  # noqa: PLR0913 - one settlement is one call
     return get(tx, workitem_uid)
 
 
-def cancel(
+def cancel(  # noqa: PLR0913  one end is one call
     tx: Transaction,
     workitem_uid: str,
     reason: Reason,
     now: datetime,
     transaction_uid: str | None = None,
+    *,
+    evidence: Sequence[Evidence] = (),
+    deliveries: Sequence[NewDelivery] = (),
 ) -> Workitem:
     """End a Workitem without results; what is still to be sent of it is not sent.
 
@@ -176,6 +169,8 @@ def cancel(
     ----------
     transaction_uid
         Of the worker that cancels; an administrator has none and always may.
+    evidence, deliveries
+        Objects that say why, and who gets them.
 
     Raises
     ------
@@ -192,7 +187,12 @@ def cancel(
         ):
             return item
         own(tx, workitem_uid, transaction_uid)
-    return end_without_results(tx, item, reason, now)
+    ended = end_without_results(tx, item, reason, now)
+    add_evidence(tx, workitem_uid, evidence)
+    if deliveries:
+        add_deliveries(tx, workitem_uid, deliveries, now)
+        tx.announce(Topic.DELIVERY)
+    return ended
 
 
 def request_cancel(tx: Transaction, workitem_uid: str, now: datetime) -> Workitem:
@@ -231,72 +231,3 @@ def complete_if_delivered(tx: Transaction, workitem_uid: str, now: datetime) -> 
 def complete_delivered(tx: Transaction, now: datetime) -> int:
     """Complete every Workitem whose required deliveries have all arrived."""
     return tx.execute(_COMPLETE, _ENDING | {"ended_at": now}).rowcount
-
-
-def retry(
-    tx: Transaction, workitem_uid: str, now: datetime, new_uid: Callable[[], str]
-) -> str:
-    """Try again what failed, because an administrator says so.
-
-    Failed deliveries are sent again, and inference is not repeated for them. For a
-    canceled Workitem a new one is made, since it can never leave that state.
-
-    Returns
-    -------
-    str
-        UID of the Workitem that now stands for the job.
-
-    Raises
-    ------
-    TransitionRefused
-        Nothing of it has failed that could still be sent.
-    ObjectMissing
-        Retention deleted the image.
-    """
-    item = read(tx, workitem_uid, lock=True)
-    if item.state is ProcedureStepState.CANCELED and item.replaced_by is None:
-        return _replace(tx, item, now, new_uid())
-    again = tx.execute(
-        delivery.update()
-        .where(
-            delivery.c.workitem_uid == workitem_uid,
-            delivery.c.state == DeliveryState.FAILED,
-            ~exists().where(
-                evidence_table.c.workitem_uid == delivery.c.workitem_uid,
-                evidence_table.c.sop_instance_uid == delivery.c.sop_instance_uid,
-                evidence_table.c.object_removed_at.is_not(None),
-            ),
-        )
-        .values(
-            state=DeliveryState.PENDING, attempts=0, created_at=now, next_try_at=now
-        )
-    )
-    if not again.rowcount:
-        raise TransitionRefused(f"nothing of workitem {workitem_uid} has failed")
-    tx.announce(Topic.DELIVERY)
-    return workitem_uid
-
-
-def _replace(
-    tx: Transaction, item: Workitem, now: datetime, new_workitem_uid: str
-) -> str:
-    removed = tx.execute(
-        select(instance.c.object_removed_at).where(
-            instance.c.sop_instance_uid == item.sop_instance_uid
-        )
-    ).scalar_one()
-    if removed is not None:
-        raise ObjectMissing(f"instance {item.sop_instance_uid} is deleted by now")
-    update(tx, item.workitem_uid, replaced_by=new_workitem_uid)
-    schedule(
-        tx,
-        Workitem(
-            workitem_uid=new_workitem_uid,
-            sop_instance_uid=item.sop_instance_uid,
-            state=ProcedureStepState.SCHEDULED,
-            stage=Stage.QUEUED,
-            scheduled_at=now,
-            priority=item.priority,
-        ),
-    )
-    return new_workitem_uid

@@ -213,19 +213,6 @@ def test_own_results_are_recognised(database):
         assert not catalog.is_own_result(tx, "1.2.3.1")
 
 
-def test_prior_results_are_the_patients_earlier_analyses(database):
-    receive(database, 1)
-    with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(2, patient_id="P1"))
-        catalog.add_instance(tx, an_instance(3, patient_id=""))
-    settle(database, *claim(database), result={"severity": {"total": 12.5}})
-    with database.transaction(read_only=True) as tx:
-        (prior,) = catalog.prior_results(tx, "P1", after(2))
-        assert catalog.prior_results(tx, "P1", after(1)) == []
-        assert catalog.prior_results(tx, "", after(9)) == []
-    assert prior.workitem.result == {"severity": {"total": 12.5}}
-
-
 def test_retention_never_takes_what_is_not_delivered(database):
     receive(database, 1, 2, 3, 4)
     delivered, waiting, failed = claim(database, limit=3)
