@@ -1,7 +1,7 @@
 """Films kept small for tuning, with their truth on the same small grid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,15 @@ class Study:
         Right and left, each ``None`` when not outlined or of another definition.
     truths
         Boxes of the opacities; ``None`` when unknown or not all are there.
+    remembered
+        What rules with given numbers made of it before.
     """
 
     seen: Look
     opacity: Mask | None
     lungs: tuple[Mask | None, Mask | None]
     truths: NDArray[np.float64] | None
+    remembered: dict[Any, float] = field(default_factory=dict, compare=False)
 
     @property
     def positive(self) -> bool | None:

@@ -7,7 +7,7 @@ a quarter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,28 @@ _GRIDS: Mapping[str, tuple[float, ...]] = {
     "score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
 
-Measure = Callable[[Segmentation | None, "Study"], float]
+
+@dataclass(frozen=True, slots=True)
+class _Gain:
+    """What a threshold is searched for.
+
+    Parameters
+    ----------
+    name
+        Under which a film remembers it.
+    counts
+        Whether a film can tell.
+    value
+        Of one film's outlines; larger is better.
+    balanced
+        Sick and clean films weigh the same, so that the many clean ones do not drown
+        the few outlined ones.
+    """
+
+    name: str
+    counts: Callable[[Study], bool]
+    value: Callable[[Segmentation | None, Study], float]
+    balanced: bool = False
 
 
 def tune(
@@ -80,12 +101,12 @@ def tune(
 
 
 def _tune_outlines(studies: Sequence[Study], manifest: ModelManifest) -> ModelManifest:
-    found = _search(manifest, "lung", studies, _lung_gain)
+    found = _search(manifest, "lung", studies, _LUNGS)
     # what is a piece, and who claims it, come before the rules for unclaimed pieces
-    found = _search(found, "opacity", studies, _outline_gain)
-    found = _search(found, "score", studies, _challenge_gain)
+    found = _search(found, "opacity", studies, _OUTLINES)
+    found = _search(found, "score", studies, _CHALLENGE)
     for name in ("core", "minimum_area"):
-        found = _search(found, name, studies, _outline_gain)
+        found = _search(found, name, studies, _OUTLINES)
     return found
 
 
@@ -98,7 +119,7 @@ def _with(manifest: ModelManifest, name: str, value: float) -> ModelManifest:
 
 
 def _search(
-    manifest: ModelManifest, name: str, studies: Sequence[Study], gain: Measure
+    manifest: ModelManifest, name: str, studies: Sequence[Study], gain: _Gain
 ) -> ModelManifest:
     """Take the value with the largest gain."""
     candidates = [_with(manifest, name, value) for value in _GRIDS[name]]
@@ -108,20 +129,30 @@ def _search(
     return candidates[int(np.nanargmax(gains))]
 
 
-def _mean_gain(
-    manifest: ModelManifest, studies: Sequence[Study], gain: Measure
-) -> float:
-    """Mean over films; NaN films do not count.
-
-    Of the outline gain, the mean of sick and clean films, so that the many clean
-    ones do not drown the few outlined ones.
-    """
-    values = np.array([gain(_segmented(one, manifest), one) for one in studies])
-    clean = np.array([one.positive is False for one in studies])
-    parts = (clean, ~clean) if gain is _outline_gain else (np.ones_like(clean),)
-    kept = [values[part & np.isfinite(values)] for part in parts]
-    means = [part.mean() for part in kept if part.size]
+def _mean_gain(manifest: ModelManifest, studies: Sequence[Study], gain: _Gain) -> float:
+    """Mean over the films that count."""
+    counting = [one for one in studies if gain.counts(one)]
+    values = np.array([_gained(gain, one, manifest) for one in counting])
+    clean = np.array([gain.balanced and not one.positive for one in counting], bool)
+    parts = [values[part & np.isfinite(values)] for part in (clean, ~clean)]
+    means = [part.mean() for part in parts if part.size]
     return float(np.mean(means)) if means else float("nan")
+
+
+def _gained(gain: _Gain, one: Study, manifest: ModelManifest) -> float:
+    return _remembered(
+        one, gain.name, manifest, lambda: gain.value(_segmented(one, manifest), one)
+    )
+
+
+def _remembered(
+    one: Study, name: str, manifest: ModelManifest, value: Callable[[], float]
+) -> float:
+    """Ask a film once: other searches, on other sets of films, come back to it."""
+    key = (name, manifest.thresholds, manifest.calibration)
+    if key not in one.remembered:
+        one.remembered[key] = value()
+    return one.remembered[key]
 
 
 def _segmented(one: Study, manifest: ModelManifest) -> Segmentation | None:
@@ -133,17 +164,16 @@ def _segmented(one: Study, manifest: ModelManifest) -> Segmentation | None:
         return None
 
 
-def _lung_gain(found: Segmentation | None, one: Study) -> float:
-    known = [truth for truth in one.lungs if truth is not None]
-    if len(known) != len(one.lungs):
-        return float("nan")
+def _lung_value(found: Segmentation | None, one: Study) -> float:
     if found is None:
         return 0.0
     mine = (found.right_lung, found.left_lung)
-    return sum(
-        agreement.dice(region.full(found.rows, found.columns), truth)
-        for region, truth in zip(mine, known, strict=True)
-    ) / len(known)
+    pairs = [
+        (region.full(found.rows, found.columns), truth)
+        for region, truth in zip(mine, one.lungs, strict=True)
+        if truth is not None
+    ]
+    return sum(agreement.dice(*pair) for pair in pairs) / len(pairs)
 
 
 def _covered(found: Segmentation) -> Mask:
@@ -153,7 +183,7 @@ def _covered(found: Segmentation) -> Mask:
     return out
 
 
-def _outline_gain(found: Segmentation | None, one: Study) -> float:
+def _outline_value(found: Segmentation | None, one: Study) -> float:
     """Dice where opacity is outlined; on clean films, the lung left clean."""
     if one.positive is False:
         if found is None:
@@ -161,9 +191,9 @@ def _outline_gain(found: Segmentation | None, one: Study) -> float:
         covered = np.count_nonzero(_covered(found))
         lungs = found.right_lung.area_px + found.left_lung.area_px
         return 1.0 - min(1.0, covered / max(1, lungs))
-    if one.opacity is None:
-        return float("nan")
-    return 0.0 if found is None else agreement.dice(_covered(found), one.opacity)
+    if one.opacity is None or found is None:
+        return 0.0
+    return agreement.dice(_covered(found), one.opacity)
 
 
 def _boxes(found: Segmentation | None) -> NDArray[np.float64]:
@@ -175,10 +205,22 @@ def _scores(found: Segmentation | None) -> NDArray[np.float64]:
     return np.array([one.score for one in found.opacities] if found else [])
 
 
-def _challenge_gain(found: Segmentation | None, one: Study) -> float:
+def _challenge_value(found: Segmentation | None, one: Study) -> float:
     if one.truths is None:
         return float("nan")
     return detection.rsna_score(_boxes(found), _scores(found), one.truths)
+
+
+_LUNGS = _Gain(
+    "lungs", lambda one: all(truth is not None for truth in one.lungs), _lung_value
+)
+_OUTLINES = _Gain(
+    "outlines",
+    lambda one: one.positive is False or one.opacity is not None,
+    _outline_value,
+    balanced=True,
+)
+_CHALLENGE = _Gain("challenge", lambda one: one.truths is not None, _challenge_value)
 
 
 def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibration:
@@ -189,8 +231,7 @@ def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibrati
     """
     known = [one for one in studies if one.positive is not None]
     evidence = [
-        [_segmented_score(one, manifest, name) for one in known]
-        for name in ("image", "dense")
+        [_evidence(one, manifest, name) for one in known] for name in ("image", "dense")
     ]
     bias, slope = classification.fit_logistic(
         _log_odds(np.array(evidence)).mean(axis=0)[:, None],
@@ -236,13 +277,20 @@ def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return classification.logit(np.clip(probabilities, 1e-4, 1 - 1e-4))
 
 
-def _segmented_score(one: Study, manifest: ModelManifest, name: str) -> float:
+def _evidence(one: Study, manifest: ModelManifest, name: str) -> float:
     """Read one of the three pieces of evidence through the rule itself."""
-    alone = Calibration(image=0.0)
-    found = _segmented(
-        one, replace(manifest, calibration=replace(alone, **{name: 1.0}))
-    )
-    return found.opacity_score if found else float(one.seen.prediction.image[0])
+    alone = replace(Calibration(image=0.0), **{name: 1.0})
+    return _film_score(one, replace(manifest, calibration=alone))
+
+
+def _film_score(one: Study, manifest: ModelManifest) -> float:
+    """Score a film; one without lungs by its image head alone."""
+
+    def value() -> float:
+        found = _segmented(one, manifest)
+        return found.opacity_score if found else float(one.seen.prediction.image[0])
+
+    return _remembered(one, "film", manifest, value)
 
 
 def _film_points(

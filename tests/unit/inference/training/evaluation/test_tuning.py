@@ -1,6 +1,5 @@
 """Thresholds found on phantom films."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -103,8 +102,8 @@ def test_a_large_film_is_kept_small_and_its_truth_with_it(reader, films, edit):
     assert one.opacity.shape == (410, 512)
     assert one.truths[0] == pytest.approx([92.16, 102.4, 66.56, 74.24])
     found = tuning._segmented(one, reader.manifest)
-    assert tuning._outline_gain(found, one) > 0.9
-    assert tuning._lung_gain(found, one) > 0.93
+    assert tuning._outline_value(found, one) > 0.9
+    assert tuning._lung_value(found, one) > 0.93
     with pytest.raises(TrainingError, match="512 x 410 pixels"):
         judge(one.seen, reader.manifest)
     (case,) = judge_crosswise_alone(reader, films, "film03.png")
@@ -123,4 +122,15 @@ def test_truth_is_drawn_on_the_small_grid(reader, films):
     assert one.opacity.sum() == pytest.approx(26 * 29, rel=0.1)
     assert one.truths.tolist() == [[36, 40, 26, 29]]
     assert studies[0].opacity is None
-    assert math.isnan(tuning._lung_gain(None, replace(one, lungs=(None, None))))
+    assert tuning._LUNGS.counts(one)
+    assert not tuning._LUNGS.counts(replace(one, lungs=(None, None)))
+
+
+def test_a_film_is_segmented_once_for_one_question(reader, films):
+    studies, strangers = looked(reader, films)
+    first = tuning.tune(studies, strangers, reader.manifest)
+    asked = {one.seen.sample.key: len(one.remembered) for one in studies}
+    again = tuning.tune(studies, strangers, reader.manifest)
+    assert again == first
+    assert asked == {one.seen.sample.key: len(one.remembered) for one in studies}
+    assert min(asked.values()) > 0

@@ -1,0 +1,165 @@
+"""``python -m inference.training.crossvalidate``: a model per fold, one honest report.
+
+Every film is shown to the network that never learned from its fold, and judged with
+thresholds and calibration that were fixed on the films of the other folds. With
+``--fix`` a model folder's manifest gets what is fixed on all of them together.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from inference.errors import InferenceError, TrainingError
+from inference.manifest import ModelManifest, read_manifest, write_manifest
+from inference.runner import ModelRunner
+from inference.training.dataset import ReadFrame, read_picture
+from inference.training.evaluate import describe, open_runner, write
+from inference.training.evaluation.bootstrap import REPLICATES
+from inference.training.evaluation.cases import Case, Stranger
+from inference.training.evaluation.films import read_data
+from inference.training.evaluation.serving import Look, judge, meet
+from inference.training.evaluation.studies import Study
+from inference.training.evaluation.tuning import tune
+from inference.training.tune import see, sharp
+
+_LEAST_FOLDS = 2
+
+
+def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
+    models: Mapping[int, Path | ModelRunner],
+    data: Path,
+    output: Path,
+    *,
+    fix: Path | None = None,
+    remember: Path | None = None,
+    read_frame: ReadFrame = read_picture,
+    replicates: int = REPLICATES,
+) -> dict[str, Any]:
+    """Measure one model per held-out fold and write one report.
+
+    Parameters
+    ----------
+    models
+        Fold -> model folder, checkpoint or loaded runner that was trained without it.
+    data
+        As for ``evaluate``.
+    output
+        Folder for the report.
+    fix
+        Model folder whose thresholds and calibration are fixed on all folds.
+    remember
+        Folder in which the networks' answers are kept and looked up.
+    read_frame
+        Reads pictures.
+    replicates
+        Of the bootstrap.
+
+    Returns
+    -------
+        The table that stands in ``metrics.json``.
+
+    Raises
+    ------
+    TrainingError
+        Fewer than two folds, or data that are wrong or too few.
+    """
+    if len(models) < _LEAST_FOLDS:
+        raise TrainingError("cross-validation wants the models of two folds or more")
+    looked: dict[int, tuple[list[Study], list[Look]]] = {}
+    manifests: list[ModelManifest] = []
+    for fold, model in models.items():
+        films, others = read_data(data, [fold], dicom=read_frame is not read_picture)
+        is_path = isinstance(model, Path)
+        opened = open_runner(model, remember=remember) if is_path else model
+        with closing(opened) as runner:
+            manifests.append(runner.manifest)
+            looked[fold] = see(runner, films, others, read_frame)
+    start = manifests[0] if fix is None else read_manifest(fix)
+    cases, met = _judge(looked, start, read_frame)
+    if fix is not None:
+        write_manifest(fix, tune(*_together(looked), start))
+    about = describe(start) | {
+        "model": f"{len(models)} models, each of a held-out fold",
+        "sha256": None,
+        "data": data.name,
+        "folds": sorted(models),
+        "thresholds": "fixed on the other folds",
+        "calibration": "fixed on the other folds",
+    }
+    return write(output, cases, met, about, replicates)
+
+
+def _judge(
+    looked: Mapping[int, tuple[list[Study], list[Look]]],
+    start: ModelManifest,
+    read_frame: ReadFrame,
+) -> tuple[list[Case], list[Stranger]]:
+    """Judge each fold with what was fixed on the rest."""
+    cases: list[Case] = []
+    met: list[Stranger] = []
+    for fold, (studies, strangers) in tqdm(looked.items(), desc="fix", unit="fold"):
+        rest = {other: seen for other, seen in looked.items() if other != fold}
+        tuned = tune(*_together(rest), start)
+        cases += [judge(sharp(one.seen, read_frame), tuned) for one in studies]
+        met += [meet(one, tuned) for one in strangers]
+    return cases, met
+
+
+def _together(
+    looked: Mapping[int, tuple[list[Study], list[Look]]],
+) -> tuple[list[Study], list[Look]]:
+    """Films and strangers of several folds; a stranger of no fold is for judging."""
+    studies = [one for some, _ in looked.values() for one in some]
+    strangers = [one for _, some in looked.values() for one in some]
+    return studies, [one for one in strangers if one.sample.fold >= 0]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="crossvalidate", description=__doc__)
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="FOLD=PATH",
+        help="held-out fold, and the model folder or checkpoint trained without it",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="annotated films")
+    parser.add_argument("--output", type=Path, required=True, help="results go here")
+    parser.add_argument("--fix", type=Path, help="model folder to write thresholds to")
+    parser.add_argument("--remember", type=Path, help="keep the networks' answers")
+    parser.add_argument("--replicates", type=int, default=REPLICATES)
+    options = parser.parse_args(arguments)
+    try:
+        crossvalidate(
+            dict(_fold_and_path(text) for text in options.model),
+            options.data,
+            options.output,
+            fix=options.fix,
+            remember=options.remember,
+            replicates=options.replicates,
+        )
+    except InferenceError as error:
+        sys.stderr.write(f"crossvalidate: {error}\n")
+        return 1
+    sys.stdout.write((options.output / "report.md").read_text(encoding="utf-8"))
+    if options.fix is not None:
+        sys.stdout.write(f"{asdict(read_manifest(options.fix).thresholds)}\n")
+    return 0
+
+
+def _fold_and_path(text: str) -> tuple[int, Path]:
+    fold, _, path = text.partition("=")
+    if not fold.isdecimal() or not path:
+        raise TrainingError(f"--model {text}: not FOLD=PATH")
+    return int(fold), Path(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

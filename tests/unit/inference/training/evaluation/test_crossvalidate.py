@@ -1,0 +1,71 @@
+"""Cross-validation on phantom films: who judges whom, and with which thresholds."""
+
+import json
+
+import pytest
+
+from inference.errors import TrainingError
+from inference.manifest import read_manifest, write_manifest
+from inference.training.crossvalidate import crossvalidate, main
+from inference.training.evaluation.cases import read_cases
+from tests.unit.inference.training.evaluation.conftest import PhantomReader
+
+QUICK = {"replicates": 20}
+
+
+def test_every_film_is_judged_once_by_the_model_of_its_fold(films, tmp_path):
+    sure, blind = PhantomReader(0.9), PhantomReader(0.9, blind=True)
+    crossvalidate({0: sure, 1: blind}, films, tmp_path / "out", **QUICK)
+    cases, _ = read_cases(tmp_path / "out" / "cases.json")
+    assert sorted(case.key for case in cases) == [f"film{k:02}.png" for k in range(12)]
+    found = {case.fold: [] for case in cases}
+    for case in cases:
+        if case.positive:
+            found[case.fold].append(bool(case.findings.boxes))
+    assert found == {0: [True] * 3, 1: [False] * 3}
+    assert sure.closed
+    assert blind.closed
+
+
+def test_a_fold_is_judged_with_what_the_others_fixed(films, tmp_path):
+    # What is fixed on the sure network's films is too high for the shy one's.
+    sure, shy = PhantomReader(0.9), PhantomReader(0.35)
+    crossvalidate({0: sure, 1: shy}, films, tmp_path / "out", **QUICK)
+    cases, _ = read_cases(tmp_path / "out" / "cases.json")
+    sick = [case for case in cases if case.positive]
+    assert all(case.findings.boxes for case in sick if case.fold == 0)
+    scores = {fold: {c.score for c in sick if c.fold == fold} for fold in (0, 1)}
+    assert max(scores[1]) < min(scores[0])
+
+
+def test_the_report_says_how_it_was_made(films, tmp_path):
+    readers = {0: PhantomReader(), 1: PhantomReader()}
+    crossvalidate(readers, films, tmp_path / "out", **QUICK)
+    about = json.loads((tmp_path / "out" / "metrics.json").read_text())["about"]
+    assert about["folds"] == [0, 1]
+    assert about["thresholds"] == "fixed on the other folds"
+    assert about["sha256"] is None
+
+
+def test_all_folds_together_fix_the_thresholds_that_are_shipped(films, tmp_path):
+    shy = {0: PhantomReader(0.35), 1: PhantomReader(0.35)}
+    shipped = tmp_path / "model"
+    shipped.mkdir()
+    before = shy[0].manifest
+    write_manifest(shipped, before)
+    crossvalidate(shy, films, tmp_path / "out", fix=shipped, **QUICK)
+    after = read_manifest(shipped)
+    assert after.thresholds.opacity < 0.35 < before.thresholds.opacity
+    assert after.name == before.name
+
+
+def test_one_model_is_no_cross_validation(films, tmp_path):
+    with pytest.raises(TrainingError, match="two folds or more"):
+        crossvalidate({0: PhantomReader()}, films, tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["0", "x=model", "=model", "1="])
+def test_a_model_without_a_fold_is_one_line(text, capsys, tmp_path):
+    told = ["--model", text, "--data", str(tmp_path), "--output", str(tmp_path)]
+    assert main(told) == 1
+    assert capsys.readouterr().err == f"crossvalidate: --model {text}: not FOLD=PATH\n"
