@@ -33,7 +33,7 @@ from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.settings import Settings
 from dicom_node.synthetic import synthetic_dataset
 from inference.preprocess import preprocess
-from tests.interop.peers import free_port
+from tests.ports import free_port
 
 SIDES_PX = {2: 1024, 18: 3000}
 """Size of a film in megabytes -> rows and columns of 16-bit pixels."""

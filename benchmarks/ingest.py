@@ -36,6 +36,7 @@ from dicom_node.synthetic import synthetic_dataset
 from storage.database import Database
 from storage.objects import FileObjectStore
 from tests.interop import peers
+from tests.ports import free_port
 
 MEGABYTE = 1_000_000
 SIDES_PX = {2: (1024, 1024), 18: (3000, 3000)}
@@ -69,7 +70,7 @@ LOADS = (Load(2, 160, 1), Load(2, 160, 4), Load(18, 20, 1), Load(18, 20, 4))
 @contextmanager
 def node(folder: Path) -> Iterator[Address]:
     """Run the receiving half of the node in a process of its own."""
-    port = peers.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.ingest", "--serve"]
     with subprocess.Popen(
         [*command, str(folder), str(port)],

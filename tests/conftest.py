@@ -1,11 +1,12 @@
 """What every test has at hand."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import ports
 
 # The same examples in every run that decides something; new ones while developing.
 settings.register_profile("ci", derandomize=True)
@@ -27,6 +28,4 @@ def shared_dir() -> Path:
 @pytest.fixture
 def free_port() -> int:
     """A loopback TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()

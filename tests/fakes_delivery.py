@@ -48,7 +48,7 @@ class RecordingDestination:
         if not self.up:
             raise PeerUnreachable("the peer is down")
 
-    def wait_for(self, count: int, timeout_s: float = 30.0) -> bool:
+    def wait_for(self, count: int, timeout_s: float = 180.0) -> bool:
         """Wait until so many objects are here."""
         with self._changed:
             return self._changed.wait_for(

@@ -70,7 +70,7 @@ class PACS:
                 self._changed.notify_all()
         return status
 
-    def wait_for(self, count: int, timeout_s: float = 60.0) -> bool:
+    def wait_for(self, count: int, timeout_s: float = 180.0) -> bool:
         """Wait until so many different objects are here."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self.held) >= count, timeout_s)

@@ -4,7 +4,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.ports import free_port
+
 _INSTALLATIONS = Path("/usr/lib/postgresql")
-_START_S = "60"
+_START_S = "300"
 _OPTIONS = {
     # Nothing here outlives the test run, so the disk need not be waited for.
     "fsync": "off",
@@ -59,7 +60,7 @@ def _server(programs: Path) -> Iterator[str]:
     user = _owner(folder)
     data = folder / "data"
     initdb = ["initdb", "-U", "cxr", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    port = _free_port()
+    port = free_port()
     options = [f"-p{port}", *(f"-c{name}={value}" for name, value in _OPTIONS.items())]
     log = str(folder / "log")
     start = ["pg_ctl", "start", "-w", "-t", _START_S, "-l", log, "-o", _quote(options)]
@@ -93,7 +94,7 @@ def _stop(data: Path) -> None:
     try:
         os.kill(process, signal.SIGINT)
         # A process descriptor becomes readable when the process ends.
-        select.select([descriptor], [], [], 20)
+        select.select([descriptor], [], [], 60)
     finally:
         os.close(descriptor)
 
@@ -108,9 +109,3 @@ def _owner(folder: Path) -> str | None:
 
 def _quote(options: list[str]) -> str:
     return " ".join(f"'{option}'" for option in options)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

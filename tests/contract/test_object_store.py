@@ -54,7 +54,7 @@ def test_the_same_content_has_the_same_key(store):
 
 
 def test_the_same_content_may_arrive_many_times_at_once(store):
-    together = threading.Barrier(4, timeout=20)
+    together = threading.Barrier(4, timeout=60)
 
     def put(_number: int) -> str:
         together.wait()

@@ -276,5 +276,5 @@ def test_the_thread_delivers_on_news_and_ends_when_told(house):
     assert house.destination.wait_for(1)
     stop.set()
     watch.notify()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()

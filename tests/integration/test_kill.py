@@ -15,7 +15,10 @@ from tests.pacs import PACS
 from tests.radiographs import synthetic_dataset
 
 FILMS = 3
-START_S = 120.0
+START_S = 300.0
+END_S = 300.0
+# What the killed process had claimed is not waited for.
+SHORT_LEASES = {"worker": {"lease_s": 5}, "delivery": {"lease_s": 2}}
 # Each node is a fresh process, forked from one that has the libraries loaded.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([mortal_node.__name__])
@@ -61,13 +64,16 @@ def test_every_acknowledged_image_ends_delivered_exactly_once(tmp_path, point):
     pacs = PACS()
     with pacs.listening() as pacs_port:
         conf = impatient(
-            tmp_path / "data", [destination("pacs", pacs_port)], model={"batch_size": 2}
+            tmp_path / "data",
+            [destination("pacs", pacs_port)],
+            model={"batch_size": 2},
+            **SHORT_LEASES,
         ).model_dump(exclude={"database"})
         with running(conf, point, count) as (ports, process):
             said_success = {
                 uid for uid, path in paths.items() if acknowledged(ports["dimse"], path)
             }
-            process.join(60)
+            process.join(END_S)
             assert process.exitcode == -signal.SIGKILL
         with running(conf) as (ports, process):
             # What was not acknowledged, a modality sends again.
@@ -77,7 +83,7 @@ def test_every_acknowledged_image_ends_delivered_exactly_once(tmp_path, point):
                 wait_for_state(ports["http"], uid, "delivered")
             jobs = get(ports["http"], "/api/v1/jobs")["items"]
             process.terminate()
-            process.join(60)
+            process.join(END_S)
             assert process.exitcode == 0
     assert sorted(job["sop_instance_uid"] for job in jobs) == sorted(paths)
     assert_held_once(pacs, jobs)

@@ -2,7 +2,6 @@
 network's answers."""
 
 from contextlib import ExitStack, closing
-from datetime import datetime
 
 import pytest
 from pydicom.uid import (
@@ -33,6 +32,9 @@ from tests.pacs import PACS
 from tests.postgres import new_database
 from tests.radiographs import synthetic_dataset
 
+NO_POLL = {"worker": {"poll_s": 24 * 3600.0}}
+"""Nothing is found by looking now and then: work starts on its announcement alone."""
+
 
 @pytest.fixture
 def pacs():
@@ -51,14 +53,6 @@ def one_job(node, uid):
     items = get(node, f"/api/v1/jobs?sop_instance_uid={uid}")["items"]
     assert len(items) == 1
     return items[0]
-
-
-def seconds_to_start(job):
-    received, started = (
-        datetime.fromisoformat(job["timings"][name])
-        for name in ("received_at", "started_at")
-    )
-    return (started - received).total_seconds()
 
 
 def test_an_image_comes_in_and_its_results_arrive_at_the_pacs(tmp_path, pacs):
@@ -102,41 +96,28 @@ def test_a_job_tells_everything_by_its_published_names(tmp_path, pacs):
     assert job["model"] == {"name": "scripted", "version": "1", "sha256": "0" * 64}
 
 
-def test_a_new_image_starts_within_a_tenth_of_a_second(tmp_path, pacs):
-    """Not at the next poll, which is a minute away here."""
-    slow_polls = {"worker": {"poll_s": 60.0, "lease_s": 60.0}}
+def test_a_new_image_starts_on_its_arrival_and_not_at_the_next_poll(tmp_path, pacs):
     films = [film(tmp_path, seed) for seed in range(3)]
     with ScriptedNode(
-        settings(tmp_path, [destination("pacs", pacs.port)], **slow_polls)
+        settings(tmp_path, [destination("pacs", pacs.port)], **NO_POLL)
     ) as node:
-        waits = []
         for dataset, path in films:
             send(node, path)
             wait_for_state(node, dataset.SOPInstanceUID, "delivered")
-            waits.append(seconds_to_start(one_job(node, dataset.SOPInstanceUID)))
-    # The best of three: a loaded machine may stall any one of them.
-    assert min(waits) < 0.1
 
 
-def test_a_worker_in_another_process_starts_as_soon(tmp_path, pacs):
+def test_a_worker_in_another_process_needs_no_poll_either(tmp_path, pacs):
     """Each node has a database of its own on the same file, as processes have."""
-    conf = settings(
-        tmp_path,
-        [destination("pacs", pacs.port)],
-        worker={"poll_s": 60.0, "lease_s": 60.0},
-    )
+    conf = settings(tmp_path, [destination("pacs", pacs.port)], **NO_POLL)
     with (
         ScriptedNode(conf, Role.RECEIVE) as receiver,
         ScriptedNode(conf, Role.WEB) as web,
         ScriptedNode(conf, Role.WORK),
     ):
-        waits = []
         for seed in range(3):
             dataset, path = film(tmp_path, seed)
             send(receiver, path)
             wait_for_state(web, dataset.SOPInstanceUID, "delivered")
-            waits.append(seconds_to_start(one_job(web, dataset.SOPInstanceUID)))
-    assert min(waits) < 0.1
 
 
 @pytest.mark.parametrize("role", [Role.ALL, None])
@@ -150,7 +131,7 @@ def test_the_node_works_on_postgresql(tmp_path, pacs, postgres_url, role):
             tmp_path,
             [destination("pacs", pacs.port)],
             database={"url": url},
-            worker={"poll_s": 60.0, "lease_s": 60.0},
+            **NO_POLL,
         )
         with ExitStack() as stack:
             roles = [role] if role else [Role.RECEIVE, Role.WORK, Role.WEB]
@@ -158,9 +139,7 @@ def test_the_node_works_on_postgresql(tmp_path, pacs, postgres_url, role):
             receiver, web = nodes[0], nodes[-1]
             send(receiver, path)
             wait_for_state(web, dataset.SOPInstanceUID, "delivered")
-            job = one_job(web, dataset.SOPInstanceUID)
     assert len(pacs.held) == len(EVIDENCE)
-    assert seconds_to_start(job) < 1.0
 
 
 def test_an_image_that_is_not_eligible_is_stored_and_listed_with_its_reason(
@@ -200,7 +179,7 @@ def test_one_bad_image_does_not_fail_its_batch(tmp_path, pacs):
     bad = synthetic_dataset("CR", 9, rows=512, columns=448)
     bad.PixelData = bad.PixelData[: len(bad.PixelData) // 3]
     bad_path = save(bad, tmp_path)
-    batching = {"model": {"batch_size": 8, "batch_wait_ms": 2000}}
+    batching = {"model": {"batch_size": 4, "batch_wait_ms": 10_000}}
     with ScriptedNode(
         settings(tmp_path, [destination("pacs", pacs.port)], **batching)
     ) as node:
@@ -214,13 +193,11 @@ def test_one_bad_image_does_not_fail_its_batch(tmp_path, pacs):
 
 
 def test_a_pacs_that_is_down_gets_its_results_when_it_is_back_without_inference(
-    tmp_path,
+    tmp_path, free_port
 ):
     pacs = PACS()
-    with pacs.listening() as port:
-        pass
     dataset, path = film(tmp_path)
-    with ScriptedNode(settings(tmp_path, [destination("pacs", port)])) as node:
+    with ScriptedNode(settings(tmp_path, [destination("pacs", free_port)])) as node:
         send(node, path)
 
         def has_tried():
@@ -230,7 +207,7 @@ def test_a_pacs_that_is_down_gets_its_results_when_it_is_back_without_inference(
 
         assert wait_until(has_tried)
         waiting = one_job(node, dataset.SOPInstanceUID)["deliveries"]
-        with pacs.listening(port):
+        with pacs.listening(free_port):
             wait_for_state(node, dataset.SOPInstanceUID, "delivered")
         assert node.runner.batches == [1]
     assert all(row["state"] == "PENDING" for row in waiting)
@@ -301,11 +278,13 @@ def test_a_segmentation_that_is_not_accepted_is_replaced_by_the_presentation_sta
     assert len(old.held) == 2
 
 
-def test_a_class_without_a_stand_in_fails_visibly_and_can_be_retried(tmp_path):
+def test_a_class_without_a_stand_in_fails_visibly_and_can_be_retried(
+    tmp_path, free_port
+):
     picky = PACS([Comprehensive3DSRStorage])
     dataset, path = film(tmp_path)
     kinds = ["lung-segmentation"]
-    with picky.listening() as port:
+    with picky.listening(free_port) as port:
         place = destination("picky", port, evidence=kinds, fallback={})
         with ScriptedNode(settings(tmp_path, [place])) as node:
             send(node, path)

@@ -135,7 +135,7 @@ def test_a_worker_waits_a_moment_for_a_fuller_batch(house):
     house.receive(0)
     arrived = Thread(target=house.receive, args=(1,))
     arrived.start()
-    house.work(batch_wait_s=5.0, batch_size=2)
+    house.work(batch_wait_s=60.0, batch_size=2)
     arrived.join()
     assert house.runner.batches == [2]
 
@@ -218,7 +218,7 @@ def test_leases_are_renewed_while_the_model_runs(house):
                 lease_until = workitems.get(tx, step.workitem_uid).lease_until
             return lease_until > step.lease_until + timedelta(seconds=0.5)
 
-        assert wait_until(renewed, 30)
+        assert wait_until(renewed)
 
 
 def test_an_image_that_kills_its_workers_is_canceled_and_its_neighbours_are_not(
@@ -264,5 +264,5 @@ def test_the_thread_starts_on_news_and_finishes_what_it_claimed(house):
     assert wait_until(lambda: house.job(uid).workitem.stage is Stage.DELIVERING)
     stop.set()
     watch.notify()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()

@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 ORTHANC = "Orthanc"
 ORTHANC_PLUGINS = Path("/usr/share/orthanc/plugins")
 DICOMWEB_PLUGIN = "libOrthancDicomWeb.so"
-READY_S = 30.0
+PATIENCE_S = 180.0
 _NEVER = threading.Event()
 
 
@@ -67,14 +69,14 @@ class Orthanc:
         return json.loads(self.read(path))
 
     def read(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.url + path, timeout=30) as response:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as response:
             return bytes(response.read())
 
     def post(self, path: str, body: object) -> Any:
         """POST JSON, or bytes as they are."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, method="POST")
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
             return json.loads(response.read())
 
     def instances(self) -> dict[str, str]:
@@ -135,12 +137,6 @@ def is_installed(*programs: str) -> bool:
     return all(shutil.which(program) for program in programs)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def orthanc(folder: Path, options: OrthancOptions | None = None) -> Iterator[Orthanc]:
     """Run Debian's Orthanc; stopping and starting it again on a folder keeps data."""
@@ -193,6 +189,8 @@ def _configuration(
         "AuthenticationEnabled": False,
         "OverwriteInstances": True,
         "ConcurrentJobs": 2,
+        "DicomScuTimeout": int(PATIENCE_S),
+        "DicomScpTimeout": int(PATIENCE_S),
         "Plugins": plugins,
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         **options.settings,
@@ -221,7 +219,7 @@ def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
 def _wait_until(
     is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
 ) -> None:
-    deadline = time.monotonic() + READY_S
+    deadline = time.monotonic() + PATIENCE_S
     while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"a peer did not start:\n{log.read_text()[-2000:]}")

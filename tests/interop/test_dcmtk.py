@@ -24,7 +24,7 @@ from tests.interop import peers
 from tests.receiving import (
     MODALITY,
     NODE,
-    SHORT,
+    PATIENT,
     Listening,
     encoded,
     listening,
@@ -149,9 +149,9 @@ def test_storescp_receives_what_the_node_sends(storescp, tmp_path):
         synthetic_dataset(kind, 1, rows=128, columns=96) for kind in ("CR", "DX", "SC")
     ]
     remote = RemoteAE(storescp.ae_title, storescp.host, storescp.port)
-    echo(remote, calling_ae=NODE, timeouts=SHORT)
+    echo(remote, calling_ae=NODE, timeouts=PATIENT)
     paths = save(tmp_path / "out", *datasets)
-    results = list(send(paths, remote, calling_ae=NODE, timeouts=SHORT))
+    results = list(send(paths, remote, calling_ae=NODE, timeouts=PATIENT))
     assert [result.status for result in results] == [0, 0, 0]
     received = {
         path.read_bytes()[-len(encoded(dataset)) :]
@@ -164,9 +164,9 @@ def test_storescp_receives_what_the_node_sends(storescp, tmp_path):
 def test_orthanc_receives_what_the_node_sends(orthanc, tmp_path):
     dataset = synthetic_dataset("DX", 1, rows=128, columns=96)
     remote = RemoteAE(orthanc.ae_title, orthanc.host, orthanc.port)
-    echo(remote, calling_ae=NODE, timeouts=SHORT)
+    echo(remote, calling_ae=NODE, timeouts=PATIENT)
     paths = save(tmp_path / "out", dataset)
-    (result,) = send(paths, remote, calling_ae=NODE, timeouts=SHORT)
+    (result,) = send(paths, remote, calling_ae=NODE, timeouts=PATIENT)
     assert result.status == 0
     assert orthanc.file(dataset.SOPInstanceUID).endswith(encoded(dataset))
 
@@ -174,7 +174,7 @@ def test_orthanc_receives_what_the_node_sends(orthanc, tmp_path):
 def test_orthanc_hears_why_it_cannot_be_reached_under_another_name(orthanc):
     wrong = RemoteAE("SOMEBODY", orthanc.host, orthanc.port)
     with pytest.raises(PeerUnreachable, match="called AE title"):
-        echo(wrong, calling_ae=NODE, timeouts=SHORT)
+        echo(wrong, calling_ae=NODE, timeouts=PATIENT)
 
 
 def test_orthanc_sends_to_the_node(node, start_orthanc):

@@ -19,6 +19,7 @@ from tests.nodes import (
     wait_for_state,
     wait_until,
 )
+from tests.ports import free_port
 from tests.radiographs import synthetic_dataset
 
 pytestmark = pytest.mark.interop
@@ -66,7 +67,7 @@ def test_results_of_a_film_arrive_in_orthanc_beside_it(
 def test_orthanc_goes_down_and_comes_back_and_nothing_is_lost_or_repeated(tmp_path):
     if not peers.is_installed(peers.ORTHANC):
         pytest.skip("Orthanc is not installed")
-    options = peers.OrthancOptions(port=peers.free_port())
+    options = peers.OrthancOptions(port=free_port())
     first, first_path = film(tmp_path, seed=1)
     second, second_path = film(tmp_path, seed=2)
     with ScriptedNode(node_settings(tmp_path, options.port)) as node:

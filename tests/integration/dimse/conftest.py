@@ -32,7 +32,7 @@ class Line:
     """A TCP connection that says what it likes."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=180)
 
     def say(self, data: bytes) -> None:
         self._socket.sendall(data)

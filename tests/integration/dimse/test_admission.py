@@ -12,7 +12,8 @@ from dicom_node.dimse.presentation import (
 from dicom_node.dimse.scp.application_entity import Peer
 from dicom_node.dimse.scu.verification import echo
 from dicom_node.errors import PeerBusy, PeerUnreachable
-from tests.receiving import MODALITY, NODE, SHORT
+from tests.nodes import wait_until
+from tests.receiving import MODALITY, NODE, PATIENT
 
 UNCOMPRESSED = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
@@ -66,7 +67,7 @@ def test_associations_beyond_the_limit_are_rejected_for_now(start):
     assert all(association.is_established for association in held)
     assert rejection(call(node)) == (2, 3, 2)
     with pytest.raises(PeerBusy, match="local limit"):
-        echo(node.remote, calling_ae=MODALITY, timeouts=SHORT)
+        echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)
     held[0].release()
     assert wait_until(lambda: node.entity.associations == 1)
     held[0] = call(node)
@@ -107,16 +108,16 @@ def test_a_lossless_syntax_is_chosen_where_a_lossy_one_is_offered_too(start):
 def test_a_stopping_node_lets_associations_end_and_rejects_new_ones(start):
     node = start()
     held = call(node)
-    stopper = threading.Thread(target=node.entity.stop, args=(30,))
+    stopper = threading.Thread(target=node.entity.stop, args=(300,))
     stopper.start()
     assert wait_until(lambda: node.entity._stopping)
     assert rejection(call(node)) == (2, 3, 1)
     assert held.send_c_echo().Status == 0
     held.release()
-    stopper.join(20)
+    stopper.join(180)
     assert not stopper.is_alive()
     with pytest.raises(PeerUnreachable):
-        echo(node.remote, calling_ae=MODALITY, timeouts=SHORT)
+        echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)
 
 
 def test_a_stopping_node_aborts_what_does_not_end(start):
@@ -131,21 +132,12 @@ def test_a_stopping_node_aborts_what_does_not_end(start):
     )
     assert association.is_established
     node.entity.stop(drain_s=0)
-    assert aborted.wait(10)
-    assert node.entity.associations == 0
+    assert aborted.wait(180)
+    assert wait_until(lambda: node.entity.associations == 0)
 
 
 def test_a_node_can_start_again(start):
     node = start()
     node.entity.stop(0)
     node.port = node.entity.start()
-    echo(node.remote, calling_ae=MODALITY, timeouts=SHORT)
-
-
-def wait_until(is_true, timeout_s=10.0) -> bool:
-    never = threading.Event()
-    for _ in range(int(timeout_s / 0.02)):
-        if is_true():
-            return True
-        never.wait(0.02)
-    return is_true()
+    echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)

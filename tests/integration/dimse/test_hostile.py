@@ -17,8 +17,8 @@ from pynetdicom.transport import AddressInformation
 from dicom_node.dimse.presentation import STORAGE_CLASSES, context
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
-from tests.integration.dimse.test_admission import wait_until
-from tests.receiving import MODALITY, NODE, SHORT, encoded, radiograph, written
+from tests.nodes import wait_until
+from tests.receiving import MODALITY, NODE, PATIENT, encoded, radiograph, written
 
 CR = STORAGE_CLASSES[0]
 ABORT, ACCEPT = 0x07, 0x02
@@ -93,7 +93,7 @@ def serves(node, tmp_path) -> bool:
     """Tell whether the node takes the next image as if nothing had happened."""
     path = tmp_path / "good.dcm"
     path.write_bytes(written(radiograph(99)))
-    results = send([path], node.remote, calling_ae=MODALITY, timeouts=SHORT)
+    results = send([path], node.remote, calling_ae=MODALITY, timeouts=PATIENT)
     return [result.status for result in results] == [0]
 
 
@@ -211,7 +211,7 @@ def test_connections_beyond_all_measure_are_closed_at_once(start, dial):
     for listener in listeners:
         listener.start()
     for listener in listeners:
-        listener.join(10)
+        listener.join(180)
     assert heard == [b""] * 20
 
 
@@ -282,4 +282,4 @@ def test_a_large_image_is_not_held_in_memory(node, dial):
 
 
 def test_the_node_still_answers(node):
-    echo(node.remote, calling_ae=MODALITY, timeouts=SHORT)
+    echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)

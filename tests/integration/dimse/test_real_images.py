@@ -4,7 +4,7 @@ from pydicom.uid import UID
 
 from dicom_node.dimse.presentation import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from dicom_node.dimse.scu.storage import Outgoing, send
-from tests.receiving import MODALITY, SHORT
+from tests.receiving import MODALITY, PATIENT
 
 
 def test_real_images_are_stored_exactly_as_sent(node, shared_dir):
@@ -18,7 +18,7 @@ def test_real_images_are_stored_exactly_as_sent(node, shared_dir):
     ]
     assert len(accepted) > 10
     seen: set[str] = set()
-    results = send(accepted, node.remote, calling_ae=MODALITY, timeouts=SHORT)
+    results = send(accepted, node.remote, calling_ae=MODALITY, timeouts=PATIENT)
     for file, result in zip(accepted, results, strict=True):
         known = file.sop_instance_uid in seen
         seen.add(file.sop_instance_uid)

@@ -25,7 +25,7 @@ from dicom_node.errors import (
     PeerRefused,
     PeerUnreachable,
 )
-from tests.receiving import NODE, encoded, radiograph, written
+from tests.receiving import NODE, PATIENT, encoded, radiograph, written
 
 CR = STORAGE_CLASSES[0]
 QUICK = Timeouts(connection_s=2, association_s=2, message_s=2, network_s=2)
@@ -92,8 +92,8 @@ def files(tmp_path: Path) -> Callable[..., list[Path]]:
     return save
 
 
-def sent(paths, remote) -> list[SendResult]:
-    return list(send(paths, remote, calling_ae=NODE, timeouts=QUICK))
+def sent(paths, remote, timeouts=PATIENT) -> list[SendResult]:
+    return list(send(paths, remote, calling_ae=NODE, timeouts=timeouts))
 
 
 def test_many_objects_share_one_association_and_arrive_as_they_are(peer, files):
@@ -192,19 +192,20 @@ def test_a_peer_that_does_not_answer_in_time_is_unreachable(peer, files):
     release = threading.Event()
 
     def wait(_event):
-        release.wait(20)
+        release.wait(180)
         return 0x0000
 
-    (result,) = sent(files(radiograph(1)), peer(answer=wait).remote)
+    (result,) = sent(files(radiograph(1)), peer(answer=wait).remote, QUICK)
     release.set()
     assert isinstance(result.error, PeerUnreachable)
 
 
 def test_nobody_there_is_unreachable(files, free_port):
+    nobody = RemoteAE("PACS", "127.0.0.1", free_port)
     with pytest.raises(PeerUnreachable):
-        sent(files(radiograph(1)), RemoteAE("PACS", "127.0.0.1", free_port))
+        sent(files(radiograph(1)), nobody)
     with pytest.raises(PeerUnreachable):
-        echo(RemoteAE("PACS", "127.0.0.1", free_port), calling_ae=NODE, timeouts=QUICK)
+        echo(nobody, calling_ae=NODE, timeouts=PATIENT)
 
 
 def test_a_rejection_says_why(peer):
@@ -212,8 +213,8 @@ def test_a_rejection_says_why(peer):
     pacs._entity.require_called_aet = True
     wrong = RemoteAE("NOBODY", "127.0.0.1", pacs.remote.port)
     with pytest.raises(PeerUnreachable, match="called AE title not recognised"):
-        echo(wrong, calling_ae=NODE, timeouts=QUICK)
-    echo(pacs.remote, calling_ae=NODE, timeouts=QUICK)
+        echo(wrong, calling_ae=NODE, timeouts=PATIENT)
+    echo(pacs.remote, calling_ae=NODE, timeouts=PATIENT)
 
 
 @contextmanager
@@ -228,7 +229,7 @@ def saying(*speech: bytes) -> Iterator[RemoteAE]:
                 for sentence in speech:
                     line.recv(65536)
                     line.sendall(sentence)
-                done.wait(30)
+                done.wait(180)
 
         talker = threading.Thread(target=talk)
         talker.start()
@@ -259,7 +260,7 @@ def test_a_file_that_is_no_dicom_is_refused_before_anything_is_sent(peer, tmp_pa
 def test_results_come_one_by_one(peer, files):
     pacs = peer()
     paths = files(radiograph(1), radiograph(2))
-    results = send(paths, pacs.remote, calling_ae=NODE, timeouts=QUICK)
+    results = send(paths, pacs.remote, calling_ae=NODE, timeouts=PATIENT)
     assert next(results).status == 0
     assert len(pacs.received) == 1
     results.close()

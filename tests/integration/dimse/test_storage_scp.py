@@ -14,7 +14,7 @@ from dicom_node.dimse.presentation import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
 from storage.objects import FileObjectStore
-from tests.receiving import MODALITY, SHORT, encoded, radiograph, written
+from tests.receiving import MODALITY, PATIENT, encoded, radiograph, written
 
 KINDS = dict(zip(("CR", "DX", "DX-PROCESSING", "SC"), STORAGE_CLASSES, strict=True))
 
@@ -28,12 +28,12 @@ def save(folder: Path, *datasets):
 
 
 def statuses(node, paths):
-    results = send(paths, node.remote, calling_ae=MODALITY, timeouts=SHORT)
+    results = send(paths, node.remote, calling_ae=MODALITY, timeouts=PATIENT)
     return [result.status for result in results]
 
 
 def test_an_echo_is_answered(node):
-    echo(node.remote, calling_ae=MODALITY, timeouts=SHORT)
+    echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -102,7 +102,7 @@ def test_the_same_image_again_is_a_success_and_another_one_a_duplicate(node, tmp
             save(tmp_path, first, first, other),
             node.remote,
             calling_ae=MODALITY,
-            timeouts=SHORT,
+            timeouts=PATIENT,
         )
     )
     assert [result.status for result in results] == [0x0000, 0x0000, 0x0111]
@@ -115,7 +115,7 @@ def test_a_full_disk_is_out_of_resources_and_the_node_goes_on(start, tmp_path):
     node = start(watermark_bytes=1 << 60)
     (path,) = save(tmp_path, radiograph(1))
     assert statuses(node, [path, path]) == [0xA700, 0xA700]
-    echo(node.remote, calling_ae=MODALITY, timeouts=SHORT)
+    echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)
     node.receiver.reception._store = FileObjectStore(tmp_path / "objects")
     assert statuses(node, [path]) == [0]
 
@@ -161,7 +161,7 @@ def test_unknown_classes_are_not_accepted(node, tmp_path):
             save(tmp_path, dataset, known),
             node.remote,
             calling_ae=MODALITY,
-            timeouts=SHORT,
+            timeouts=PATIENT,
         )
     )
     assert type(results[0].error).__name__ == "ClassNotAccepted"

@@ -10,7 +10,7 @@ from dicom_node.dimse.scu.association import Timeouts
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
 from dicom_node.errors import PeerUnreachable
-from tests.receiving import MODALITY, SHORT, encoded, radiograph, written
+from tests.receiving import MODALITY, PATIENT, encoded, radiograph, written
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="openssl is not installed"
@@ -54,11 +54,11 @@ def client(certificate) -> ssl.SSLContext:
 def test_images_come_and_go_over_mutual_tls(start, server, client, tmp_path):
     node = start(tls=server)
     remote = replace(node.remote, tls=client)
-    echo(remote, calling_ae=MODALITY, timeouts=SHORT)
+    echo(remote, calling_ae=MODALITY, timeouts=PATIENT)
     image = radiograph(1, PixelData=bytes(range(256)) * 8000)
     path = tmp_path / "a.dcm"
     path.write_bytes(written(image))
-    (result,) = send([path], remote, calling_ae=MODALITY, timeouts=SHORT)
+    (result,) = send([path], remote, calling_ae=MODALITY, timeouts=PATIENT)
     assert result.status == 0
     assert node.receiver.stored(image.SOPInstanceUID).endswith(encoded(image))
 
@@ -79,7 +79,11 @@ def test_callers_without_certificate_or_without_tls_get_nowhere(
 
 
 def test_a_caller_who_does_not_shake_hands_holds_nobody_up(start, server, client, dial):
-    node = start(tls=server, association_timeout_s=1.0)
-    silent = dial(node.port)
-    echo(replace(node.remote, tls=client), calling_ae=MODALITY, timeouts=SHORT)
-    assert silent.hear() == b""
+    node = start(tls=server, association_timeout_s=600.0)
+    dial(node.port)
+    echo(replace(node.remote, tls=client), calling_ae=MODALITY, timeouts=PATIENT)
+
+
+def test_a_caller_who_does_not_shake_hands_is_cut_off(start, server, dial):
+    node = start(tls=server, association_timeout_s=0.5)
+    assert dial(node.port).hear() == b""

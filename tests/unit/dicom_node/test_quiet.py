@@ -26,14 +26,14 @@ def test_readers_do_not_wait_for_each_other_and_the_last_one_restores():
     def reader():
         with quiet():
             first_in.set()
-            assert first_out.wait(10)
+            assert first_out.wait(60)
 
     thread = threading.Thread(target=reader)
     thread.start()
-    assert first_in.wait(10)
+    assert first_in.wait(60)
     with quiet():
         first_out.set()
-        thread.join(10)
+        thread.join(60)
         assert config.settings.reading_validation_mode == config.IGNORE
     assert config.settings.reading_validation_mode == before
     with pytest.raises(UserWarning):

@@ -122,7 +122,7 @@ def test_the_same_image_from_many_senders_at_once_is_one_image(door):
     outcomes: list[Outcome] = []
 
     def sender(number: int) -> None:
-        together.wait(30)
+        together.wait(60)
         receipt = send(door, radiograph(1), calling_ae=f"MOD{number % 3}")
         outcomes.append(receipt.outcome)
 

@@ -27,7 +27,7 @@ def test_a_post_wakes_who_is_waiting():
     watch = Watch(board, ALL)
     poster = threading.Thread(target=board.post, args=([Topic.WORK],))
     poster.start()
-    assert watch.wait(10)
+    assert watch.wait(60)
     poster.join()
 
 
@@ -84,8 +84,8 @@ def test_a_follower_that_was_cut_off_connects_again_and_assumes_news():
     follower = Follower(board, connect, listen, lost=(OSError,), reconnect_s=0.01)
     watch = Watch(board, ALL)
     follower.start()
-    assert watch.wait(10)
-    assert connected_again.wait(10)
+    assert watch.wait(60)
+    assert connected_again.wait(60)
     follower.stop()
     assert [wire.closed for wire in wires] == [True, True]
 
