@@ -152,7 +152,12 @@ def _send_batch(
             remote, contexts, calling_ae=calling_ae, timeouts=timeouts
         ) as association:
             for number, item in enumerate(batch):
-                yield _send_one(association, item, number % 0xFFFF + 1)
+                result = _send_one(association, item, number % 0xFFFF + 1)
+                if isinstance(result.error, PeerUnreachable):
+                    # Else the next request, or the release, would wait in vain for
+                    # an answer: the library learns late that a peer is gone.
+                    association.abort()
+                yield result
     except ClassNotAccepted as error:
         for item in batch:
             yield SendResult(item.sop_instance_uid, None, error)

@@ -185,6 +185,8 @@ def test_an_association_that_breaks_leaves_the_rest_unreachable(peer, files):
     results = sent(files(*(radiograph(number) for number in range(3))), pacs.remote)
     assert [result.status for result in results] == [None] * 3
     assert [type(result.error) for result in results] == [PeerUnreachable] * 3
+    # Nothing more was asked, and no answer waited for in vain.
+    assert {str(result.error) for result in results[1:]} == {"the association is over"}
     assert len(pacs.received) == 1
 
 
