@@ -8,6 +8,7 @@ says about its maker (PS3.3 C.7.1, C.7.2, C.7.5.1, C.12.1) is written in one pla
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -58,8 +59,10 @@ class Prior:
         When that film was taken, or received when the film does not say.
     total, right, left
         Severity percentages then.
-    report
-        Its measurement report, where it is known.
+    report, image
+        Its measurement report, where it is known, and the film itself.
+    model
+        Name and version of the model that said so.
     """
 
     acquired_at: datetime
@@ -67,6 +70,13 @@ class Prior:
     right: float
     left: float
     report: ObjectReference | None = None
+    image: ObjectReference | None = None
+    model: str = ""
+
+    @property
+    def references(self) -> tuple[ObjectReference, ...]:
+        """What a report points to: the film, and what was said of it."""
+        return tuple(one for one in (self.image, self.report) if one is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,9 @@ class EvidenceContext:
         SOP class of the measurement report.
     prior
         The same patient's result before this one, for comparison.
+    uncompared
+        That result instead, when another model gave it: two models' percentages
+        differ by more than the lungs do.
     predecessor
         The report of this same image that this one replaces.
     """
@@ -117,6 +130,7 @@ class EvidenceContext:
     viewer_geometry: ViewerGeometry = "compat"
     report_class: ReportClass = "comprehensive-3d"
     prior: Prior | None = None
+    uncompared: Prior | None = None
     predecessor: ObjectReference | None = None
 
     @property
@@ -135,6 +149,23 @@ class EvidenceContext:
     def creator_name(self) -> str:
         """Content Creator's Name: the software, in the form of a person's name."""
         return f"{self.model_name}^AI"
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all that results depend on beside the image."""
+        return sha256("|".join(self.maker).encode()).hexdigest()
+
+    @property
+    def maker(self) -> tuple[str, ...]:
+        """Model, software, settings and installation, as UIDs are named after them."""
+        return (
+            self.manifest.name,
+            self.manifest.version,
+            self.manifest.sha256,
+            self.software_version,
+            self.config_digest,
+            self.serial_number,
+        )
 
     @property
     def model_words(self) -> str:
@@ -164,12 +195,7 @@ def result_uid(
         context.uid_root,
         source_sop_instance_uid,
         source_sha256,
-        context.manifest.name,
-        context.manifest.version,
-        context.manifest.sha256,
-        context.software_version,
-        context.config_digest,
-        context.serial_number,
+        *context.maker,
         kind,
     )
 

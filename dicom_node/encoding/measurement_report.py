@@ -46,6 +46,7 @@ from dicom_node.encoding.wording import comments, findings
 from inference.findings import Analysis
 
 KIND = "measurement-report"
+NOT_ANALYSED = "not-analysed-report"
 _CLASSES: Mapping[ReportClass, Any] = {
     "comprehensive-3d": Comprehensive3DSR,
     "comprehensive": ComprehensiveSR,
@@ -107,17 +108,18 @@ def encode_not_analysable(
         0,
         CodeContentItem(codes.NOT_ANALYSED, reason, RelationshipTypeValues.CONTAINS),
     )
-    return _document(source, clean, root, context)
+    # Named after the reason: the image's own report, once there is one, is another.
+    return _document(source, clean, root, context, f"{NOT_ANALYSED} {reason.value}")
 
 
-def _add_evidence(report: Dataset, reference: ObjectReference) -> None:
-    """List another document: beside the source, or as evidence of another study."""
-    (item,) = hierarchical([reference])
-    if reference.study_instance_uid == report.StudyInstanceUID:
-        (current,) = report.CurrentRequestedProcedureEvidenceSequence
-        current.ReferencedSeriesSequence.extend(item.ReferencedSeriesSequence)
-    else:
-        report.PertinentOtherEvidenceSequence = [item]
+def _add_evidence(report: Dataset, references: Sequence[ObjectReference]) -> None:
+    """List a prior's objects: beside the source, or as evidence of another study."""
+    for item in hierarchical(references):
+        if item.StudyInstanceUID == report.StudyInstanceUID:
+            (current,) = report.CurrentRequestedProcedureEvidenceSequence
+            current.ReferencedSeriesSequence.extend(item.ReferencedSeriesSequence)
+        else:
+            report.PertinentOtherEvidenceSequence = [item]
 
 
 def device_observer(context: EvidenceContext) -> ObserverContext:
@@ -135,15 +137,19 @@ def device_observer(context: EvidenceContext) -> ObserverContext:
 
 
 def _document(
-    source: Dataset, clean: Dataset, root: Dataset, context: EvidenceContext
+    source: Dataset,
+    clean: Dataset,
+    root: Dataset,
+    context: EvidenceContext,
+    name: str = KIND,
 ) -> Dataset:
     report = _CLASSES[context.report_class](
         evidence=[clean],
         content=root,
-        series_instance_uid=series_uid(context, clean, KIND),
+        series_instance_uid=series_uid(context, clean, name),
         series_number=series_number(context, KIND),
         # Each SOP class is an object of its own, so each has its own UID.
-        sop_instance_uid=instance_uid(context, clean, f"{KIND} {context.report_class}"),
+        sop_instance_uid=instance_uid(context, clean, f"{name} {context.report_class}"),
         instance_number=1,
         manufacturer=context.manufacturer,
         is_complete=True,
@@ -156,8 +162,8 @@ def _document(
         report.ReferencedPerformedProcedureStepSequence = steps
     if context.predecessor is not None:
         report.PredecessorDocumentsSequence = hierarchical([context.predecessor])
-    if context.prior is not None and context.prior.report is not None:
-        _add_evidence(report, context.prior.report)
+    if (prior := context.prior or context.uncompared) is not None:
+        _add_evidence(report, prior.references)
     return finish(report, source, clean, context)
 
 

@@ -6,7 +6,7 @@ written first, so that it is never pushed off by many findings.
 
 from dicom_node.encoding.drawing import Brush, Colour, Type, Weight, blend, font, wrap
 from dicom_node.encoding.identity import DISCLAIMER, EvidenceContext
-from dicom_node.encoding.wording import change, percent
+from dicom_node.encoding.wording import comparison, percent
 from inference.findings import Analysis, Finding, Side, Zone
 
 BACKGROUND: Colour = (13, 16, 20)
@@ -238,8 +238,8 @@ class Panel:
     def _notes(self, analysis: Analysis, context: EvidenceContext, pen: float) -> float:
         """Comparison and image quality, above the disclaimer."""
         notes = [f"Image quality: {remark}" for remark in analysis.remarks]
-        if context.prior is not None:
-            notes.insert(0, change(analysis, context.prior))
+        if (compared := comparison(analysis, context)) is not None:
+            notes.insert(0, compared)
         type_ = self._type("Regular", 15)
         for note in reversed(notes):
             for line in reversed(wrap(note, type_, self._width)):

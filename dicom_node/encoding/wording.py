@@ -35,6 +35,23 @@ def change(analysis: Analysis, prior: Prior) -> str:
     )
 
 
+def not_compared(prior: Prior) -> str:
+    """Say why there is no difference to an earlier film."""
+    return (
+        f"An earlier film of {prior.acquired_at:%Y-%m-%d} was read by {prior.model}, "
+        "another model: its numbers are not compared with these."
+    )
+
+
+def comparison(analysis: Analysis, context: EvidenceContext) -> str | None:
+    """Say how this film compares with the one before it, if there is one."""
+    if context.prior is not None:
+        return change(analysis, context.prior)
+    if context.uncompared is not None:
+        return not_compared(context.uncompared)
+    return None
+
+
 def findings(analysis: Analysis, context: EvidenceContext) -> list[str]:
     """Sentences about what the film shows."""
     lines = [headline(analysis)]
@@ -42,8 +59,8 @@ def findings(analysis: Analysis, context: EvidenceContext) -> list[str]:
         f"Opacity extent score {analysis.severity.extent_score} of 8; probability of "
         f"any opacity {100 * analysis.opacity_score:.0f} %."
     )
-    if context.prior is not None:
-        lines.append(change(analysis, context.prior))
+    if (compared := comparison(analysis, context)) is not None:
+        lines.append(compared)
     return lines
 
 
