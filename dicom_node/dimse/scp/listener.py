@@ -5,6 +5,7 @@
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -63,8 +64,9 @@ class Listener(ThreadedAssociationServer):
         _config.LOG_HANDLER_LEVEL = "none"
         self.opener = opener
         self.tls = tls
-        self.live: set[StreamedAssociation] = set()
         self._ended = ended
+        self._connections = 0
+        self._counting = threading.Lock()
         self._maximum_connections = maximum_connections
         super().__init__(
             entity,
@@ -79,8 +81,11 @@ class Listener(ThreadedAssociationServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Turn a connection away when there are too many."""
         del request
-        if len(self.live) < self._maximum_connections:
-            return True
+        # Counted here, before it has a thread: a burst is no way round the limit.
+        with self._counting:
+            if self._connections < self._maximum_connections:
+                self._connections += 1
+                return True
         _LOG.warning(
             "Closed a connection from %s: too many.",
             client_address[0],
@@ -90,7 +95,7 @@ class Listener(ThreadedAssociationServer):
 
     def end(self, association: StreamedAssociation) -> None:
         """Forget an association that ended."""
-        self.live.discard(association)
+        self._uncount()
         self._ended(association)
 
     def service_actions(self) -> None:
@@ -99,12 +104,17 @@ class Listener(ThreadedAssociationServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say in one line what broke a connection before it was an association."""
         del request
+        self._uncount()
         _LOG.warning(
             "A connection from %s broke.",
             client_address[0],
             exc_info=True,
             extra={"action": "reject"},
         )
+
+    def _uncount(self) -> None:
+        with self._counting:
+            self._connections -= 1
 
 
 class _Connection(RequestHandler):
@@ -136,5 +146,4 @@ class _Connection(RequestHandler):
         for event, handlers in server._handlers.items():
             for handler in handlers if isinstance(handlers, list) else [handlers]:
                 association.bind(event, *handler)
-        server.live.add(association)
         return association

@@ -17,6 +17,7 @@ from pynetdicom.transport import AddressInformation
 from dicom_node.dimse.presentation import STORAGE_CLASSES, context
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
+from dicom_node.errors import PeerUnreachable
 from tests.nodes import wait_until
 from tests.receiving import MODALITY, NODE, PATIENT, encoded, radiograph, written
 
@@ -87,6 +88,14 @@ def status_heard(line) -> int:
     body = line.hear_some(length)
     at = body.index(struct.pack("<HHI", 0, 0x0900, 2)) + 8
     return struct.unpack("<H", body[at : at + 2])[0]
+
+
+def answers(node) -> bool:
+    try:
+        echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)
+    except PeerUnreachable:
+        return False
+    return True
 
 
 def serves(node, tmp_path) -> bool:
@@ -213,6 +222,9 @@ def test_connections_beyond_all_measure_are_closed_at_once(start, dial):
     for listener in listeners:
         listener.join(180)
     assert heard == [b""] * 20
+    for line in lines:
+        line.hang_up()
+    assert wait_until(lambda: answers(node))
 
 
 def test_a_deflate_bomb_is_refused_in_bounded_memory(node, dial, tmp_path):
