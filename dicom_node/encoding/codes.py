@@ -46,19 +46,30 @@ ZONES: Mapping[Zone, Code] = {
 }
 
 PERCENT = Code("%", "UCUM", "Percent")
-NO_UNITS = Code("1", "UCUM", "no units")
+# An annotation, not "1": a viewer that leaves zeros out would show "score: 1" for 0.
+SCORE = Code("{score}", "UCUM", "score")
+POINTS = Code("%{points}", "UCUM", "percentage points")
 SQUARE_MILLIMETRE = Code("mm2", "UCUM", "square millimeter")
 AREA = Code("42798000", "SCT", "Area")
 CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
 
-# Viewers print meaning, value and unit beside the outline: so meanings are short.
-LUNG_OPACITY = _own("LUNG_OPACITY_PCT", "Opacity of lung area")
-TOTAL_OPACITY = _own("TOTAL_OPAC_PCT", "Opacity of both lungs")
-FINDING_OPACITY = _own("FINDING_PCT", "Share of lung area")
-OPACITY_PROBABILITY = _own("ANY_OPACITY_PCT", "Probability of any opacity")
-EXTENT_SCORE = _own("EXTENT_0_8", "Opacity extent score (0-8)")
-CHANGE_TOTAL = _own("TOTAL_CHANGE_PP", "Change of both lungs (points)")
-CHANGE_SIDE = _own("LUNG_CHANGE_PP", "Change of lung (points)")
+# Viewers print meaning, value and unit beside the outline, in the film's margin: so
+# meanings are short; the group says that they are about opacity, and where.
+TOTAL_OPACITY = _own("TOTAL_OPAC_PCT", "Total opacity")
+LUNG_OPACITY: Mapping[Side, Code] = {
+    Side.RIGHT: _own("RIGHT_OPAC_PCT", "Right opacity"),
+    Side.LEFT: _own("LEFT_OPAC_PCT", "Left opacity"),
+}
+TOTAL_FREE = _own("TOTAL_FREE_PCT", "Total opacity-free")
+LUNG_FREE: Mapping[Side, Code] = {
+    Side.RIGHT: _own("RIGHT_FREE_PCT", "Right opacity-free"),
+    Side.LEFT: _own("LEFT_FREE_PCT", "Left opacity-free"),
+}
+FINDING_OPACITY = _own("FINDING_PCT", "Share of lung")
+OPACITY_PROBABILITY = _own("ANY_OPACITY_PCT", "Probability")
+EXTENT_SCORE = _own("EXTENT_0_8", "Extent score (0-8)")
+CHANGE_TOTAL = _own("TOTAL_CHANGE_PP", "Total change")
+CHANGE_SIDE = _own("LUNG_CHANGE_PP", "Lung change")
 # Such as RUZ_OPACITY_PCT: right upper zone.
 ZONE_OPACITY: Mapping[Zone, Code] = {
     zone: _own(

@@ -4,7 +4,6 @@
 offer an archive that refuses one of them.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,7 +19,8 @@ from dicom_node.encoding import (
 )
 from dicom_node.encoding.check import check
 from dicom_node.encoding.header import normalise
-from dicom_node.encoding.identity import EvidenceContext, ReportClass
+from dicom_node.encoding.identity import EvidenceContext
+from dicom_node.encoding.report_class import CLASSES, turn_into
 from dicom_node.errors import EvidenceInvalid
 from dicom_node.quiet import quiet
 from inference.findings import Analysis
@@ -60,14 +60,19 @@ def _lungs(
     return segmentation.encode_lungs(source, analysis, context)
 
 
-def _report(report_class: ReportClass | None) -> Encoder:
+def _report(
+    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
+) -> Dataset:
+    return measurement_report.encode(source, analysis, context)
+
+
+def _report_as(kind: str) -> Encoder:
+    """Write the very object that stands in where the usual class is refused."""
+
     def encode(
-        source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
+        source: Dataset, frame: Frame, analysis: Analysis, context: EvidenceContext
     ) -> Dataset:
-        chosen = dataclasses.replace(
-            context, report_class=report_class or context.report_class
-        )
-        return measurement_report.encode(source, analysis, chosen)
+        return turn_into(_report(source, frame, analysis, context), kind)
 
     return encode
 
@@ -81,20 +86,18 @@ def _presentation_state(
 KINDS: Mapping[str, Encoder] = {
     segmentation.OPACITIES: _opacities,
     segmentation.LUNGS: _lungs,
-    measurement_report.KIND: _report(None),
+    measurement_report.KIND: _report,
     presentation_state.KIND: _presentation_state,
     secondary_capture.KIND: secondary_capture.encode,
     encapsulated_pdf.KIND: encapsulated_pdf.encode,
-    "measurement-report-comprehensive": _report("comprehensive"),
-    "measurement-report-enhanced": _report("enhanced"),
+    **{kind: _report_as(kind) for kind in CLASSES},
 }
 
 """How each kind is made; ``None`` when it has nothing to say."""
 
 FALLBACKS: Mapping[str, tuple[str, ...]] = {
     measurement_report.KIND: (
-        "measurement-report-comprehensive",
-        "measurement-report-enhanced",
+        *CLASSES,
         encapsulated_pdf.KIND,
     ),
     segmentation.OPACITIES: (presentation_state.KIND, secondary_capture.KIND),

@@ -36,7 +36,6 @@ SERIES_ORDER = (
 )
 
 ViewerGeometry = Literal["compat", "strict"]
-ReportClass = Literal["comprehensive-3d", "comprehensive", "enhanced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,6 @@ class EvidenceContext:
         Series Number of the first kind of result; the others follow.
     viewer_geometry
         ``compat`` adds the planar geometry that viewers need to the SEG.
-    report_class
-        SOP class of the measurement report.
     prior
         The same patient's result before this one, for comparison.
     uncompared
@@ -128,7 +125,6 @@ class EvidenceContext:
     uid_root: str | None = None
     series_number_base: int = 9101
     viewer_geometry: ViewerGeometry = "compat"
-    report_class: ReportClass = "comprehensive-3d"
     prior: Prior | None = None
     uncompared: Prior | None = None
     predecessor: ObjectReference | None = None

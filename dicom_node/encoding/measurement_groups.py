@@ -4,6 +4,8 @@ The text that viewers put beside an outline is the measurement's meaning, value 
 unit; the algorithm is named on each measurement (TID 4019).
 """
 
+from collections.abc import Sequence
+
 from highdicom.sr import (
     AlgorithmIdentification,
     FindingSite,
@@ -47,36 +49,63 @@ class Groups:
         )
 
     def total(self, analysis: Analysis, outline: Points) -> Group:
-        """Both lungs together: severity, extent score, probability, change."""
+        """Both lungs together: severity, extent score, probability, change, zones.
+
+        Viewers print the first five numbers beside the outline; so the zones are last.
+        """
         severity = analysis.severity
-        numbers = [
-            self._number(codes.TOTAL_OPACITY, severity.total),
-            self._number(
-                codes.EXTENT_SCORE, severity.extent_score, unit=codes.NO_UNITS
-            ),
-            self._number(codes.OPACITY_PROBABILITY, 100 * analysis.opacity_score),
-        ]
+        first, zeros = self._severities(
+            (codes.TOTAL_OPACITY, codes.TOTAL_FREE, severity.total),
+            (*_codes_of(Side.RIGHT), severity.right),
+            (*_codes_of(Side.LEFT), severity.left),
+        )
         if prior := self._context.prior:
-            numbers.append(
-                self._number(codes.CHANGE_TOTAL, severity.total - prior.total)
-            )
+            change = severity.total - prior.total
+            first.insert(1, self._number(codes.CHANGE_TOTAL, change, codes.POINTS))
+        numbers = [
+            *first,
+            self._number(codes.OPACITY_PROBABILITY, 100 * analysis.opacity_score),
+            *zeros,
+            self._number(codes.EXTENT_SCORE, severity.extent_score, unit=codes.SCORE),
+            *(self._zone(zone, value) for zone, value in severity.zones.items()),
+        ]
         return self._group("both lungs", outline, numbers, [FindingSite(codes.LUNG)])
 
     def lung(self, analysis: Analysis, lung: Lung, outline: Points) -> Group:
-        """One lung: its severity, its zones', its change."""
+        """One lung: its severity, its change."""
         severity, side = analysis.severity, lung.side
         value = severity.right if side is Side.RIGHT else severity.left
-        numbers = [self._number(codes.LUNG_OPACITY, value)]
-        numbers += [
-            self._number(codes.ZONE_OPACITY[zone], severity.zones[zone])
-            for zone in Zone
-            if zone.side is side and zone in severity.zones
-        ]
+        first, zeros = self._severities((*_codes_of(side), value))
+        numbers = [*first, *zeros]
         if prior := self._context.prior:
             before = prior.right if side is Side.RIGHT else prior.left
-            numbers.append(self._number(codes.CHANGE_SIDE, value - before))
+            numbers.append(
+                self._number(codes.CHANGE_SIDE, value - before, codes.POINTS)
+            )
         site = FindingSite(codes.SIDES[side])
         return self._group(f"{side.value} lung", outline, numbers, [site])
+
+    def _severities(
+        self, *wanted: tuple[Code, Code, float]
+    ) -> tuple[list[Measurement], list[Measurement]]:
+        """Numbers to be read first, and the zeros among them.
+
+        OHIF leaves a zero's value out of its text; so what is free of opacity is said
+        in its place, as a number that shows.
+        """
+        first, zeros = [], []
+        for name, free, value in wanted:
+            number = self._number(name, value)
+            if number.value == 0:
+                first.append(self._number(free, 100 - value))
+                zeros.append(number)
+            else:
+                first.append(number)
+        return first, zeros
+
+    def _zone(self, zone: Zone, value: float) -> Measurement:
+        site = FindingSite(codes.ZONES[zone], codes.LATERALITY[zone.side])
+        return self._number(codes.ZONE_OPACITY[zone], value, sites=[site])
 
     def finding(self, number: int, finding: Finding) -> Group:
         """One opacity: its share of the lung, certainty, and area where calibrated."""
@@ -119,7 +148,11 @@ class Groups:
         )
 
     def _number(
-        self, name: Code, value: float, unit: Code = codes.PERCENT
+        self,
+        name: Code,
+        value: float,
+        unit: Code = codes.PERCENT,
+        sites: Sequence[FindingSite] | None = None,
     ) -> Measurement:
         # Hundredths are finer than any reader or any model of today.
         return Measurement(
@@ -127,4 +160,9 @@ class Groups:
             value=round(float(value), 2),
             unit=unit,
             algorithm_id=self._algorithm,
+            finding_sites=sites,
         )
+
+
+def _codes_of(side: Side) -> tuple[Code, Code]:
+    return codes.LUNG_OPACITY[side], codes.LUNG_FREE[side]

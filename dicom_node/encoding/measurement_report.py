@@ -5,18 +5,15 @@ own outline, for each finding, each lung and both lungs together: viewers draw t
 the film. The SEG is tied by the same tracking identifiers (PS3.16 TID 1500, 1410).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
     Comprehensive3DSR,
-    ComprehensiveSR,
     ContainerContentItem,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
-    EnhancedSR,
     ImageLibrary,
     LanguageOfContentItemAndDescendants,
     ObservationContext,
@@ -33,7 +30,6 @@ from dicom_node.encoding.header import normalise
 from dicom_node.encoding.identity import (
     EvidenceContext,
     ObjectReference,
-    ReportClass,
     finish,
     instance_uid,
     series_number,
@@ -47,11 +43,6 @@ from inference.findings import Analysis
 
 KIND = "measurement-report"
 NOT_ANALYSED = "not-analysed-report"
-_CLASSES: Mapping[ReportClass, Any] = {
-    "comprehensive-3d": Comprehensive3DSR,
-    "comprehensive": ComprehensiveSR,
-    "enhanced": EnhancedSR,
-}
 # Context group 29 of the image library knows acquisition modalities only.
 _LIBRARY_MODALITIES = {"CR", "DX"}
 _LIBRARY_NEEDS = ("ImagerPixelSpacing", "PatientOrientation")
@@ -69,7 +60,7 @@ def encode(source: Dataset, analysis: Analysis, context: EvidenceContext) -> Dat
     writer = Groups(clean, context)
     lungs = [simplified(lung.region) for lung in analysis.lungs]
     groups = [
-        writer.total(analysis, around(lungs)),
+        writer.total(analysis, around(lungs, clean.Rows)),
         *(
             writer.lung(analysis, lung, outline)
             for lung, outline in zip(analysis.lungs, lungs, strict=True)
@@ -143,13 +134,12 @@ def _document(
     context: EvidenceContext,
     name: str = KIND,
 ) -> Dataset:
-    report = _CLASSES[context.report_class](
+    report = Comprehensive3DSR(
         evidence=[clean],
         content=root,
         series_instance_uid=series_uid(context, clean, name),
         series_number=series_number(context, KIND),
-        # Each SOP class is an object of its own, so each has its own UID.
-        sop_instance_uid=instance_uid(context, clean, f"{name} {context.report_class}"),
+        sop_instance_uid=instance_uid(context, clean, name),
         instance_number=1,
         manufacturer=context.manufacturer,
         is_complete=True,

@@ -19,6 +19,8 @@ MAXIMUM_POINTS = 200
 _STAIRCASE_PX = 0.75
 _EXACT_POINTS = 24
 _TRIANGLE = 4
+# Twice the height of three lines of text, on a film that fills a small screen.
+_ROOM_BELOW = 0.18
 
 
 def trace(region: Region) -> Points:
@@ -46,23 +48,24 @@ def simplified(region: Region, maximum_points: int = MAXIMUM_POINTS) -> Points:
     return points if len(points) >= _TRIANGLE else exact
 
 
-def around(outlines: Sequence[Points]) -> Points:
-    """Convex hull of several outlines as one closed polyline (Andrew's chain)."""
-    points = sorted({(float(x), float(y)) for line in outlines for x, y in line})
-    lower, upper = _chain(points), _chain(points[::-1])
-    return np.array([*lower[:-1], *upper[:-1], lower[0]])
+def around(outlines: Sequence[Points], rows: int) -> Points:
+    """Box around several outlines as one closed polyline.
 
+    Viewers write a region's numbers at the middle of its right side. So the box
+    reaches further down than the outlines: its numbers then stand below those of the
+    outline at the right, not on them.
 
-def _chain(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    chain: list[tuple[float, float]] = []
-    for x, y in points:
-        while len(chain) > 1:
-            (ax, ay), (bx, by) = chain[-2:]
-            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
-                break
-            chain.pop()
-        chain.append((x, y))
-    return chain
+    Parameters
+    ----------
+    rows
+        Of the image; the box does not leave it.
+    """
+    points = np.concatenate(list(outlines))
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    bottom = min(float(rows), bottom + _ROOM_BELOW * rows)
+    return np.array(
+        [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    )
 
 
 def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.uid import UID, ComprehensiveSRStorage, EnhancedSRStorage
 
 from dicom_node.errors import EvidenceInvalid
@@ -25,8 +26,34 @@ _NAMESPACE = uuid.UUID("0f0c5a2e-5a6b-53c1-9f7e-1f4f0d8a6c35")
 _UID_LENGTH = 64  # PS3.5 9.1
 
 
+def turn_into(report: Dataset, kind: str) -> Dataset:
+    """Make a report another kind.
+
+    Parameters
+    ----------
+    report
+        A measurement report; changed in place and returned. Its own UID determines
+        the new one.
+    kind
+        A key of ``CLASSES``.
+
+    Raises
+    ------
+    EvidenceInvalid
+        It is not a report.
+    """
+    if report.get("Modality") != "SR":
+        raise EvidenceInvalid("only a report can be written under another SR class")
+    sop_class = CLASSES[kind]
+    uid = UID(_uid(str(report.SOPInstanceUID), sop_class))
+    report.SOPClassUID, report.SOPInstanceUID = sop_class, uid
+    report.file_meta.MediaStorageSOPClassUID = sop_class
+    report.file_meta.MediaStorageSOPInstanceUID = uid
+    return report
+
+
 def under_class(report: BinaryIO, kind: str) -> tuple[str, bytes]:
-    """Write a report as another kind.
+    """Write a stored report as another kind.
 
     Parameters
     ----------
@@ -37,20 +64,12 @@ def under_class(report: BinaryIO, kind: str) -> tuple[str, bytes]:
 
     Returns
     -------
-        SOP Instance UID of the new object, which the report's own UID determines;
-        and its Part 10 bytes.
+        SOP Instance UID of the new object, and its Part 10 bytes.
     """
-    dataset = dcmread(report)
-    if dataset.get("Modality") != "SR":
-        raise EvidenceInvalid("only a report can be written under another SR class")
-    sop_class = CLASSES[kind]
-    uid = _uid(str(dataset.SOPInstanceUID), sop_class)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, UID(uid)
-    dataset.file_meta.MediaStorageSOPClassUID = sop_class
-    dataset.file_meta.MediaStorageSOPInstanceUID = UID(uid)
+    dataset = turn_into(dcmread(report), kind)
     stream = BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
-    return uid, stream.getvalue()
+    return str(dataset.SOPInstanceUID), stream.getvalue()
 
 
 def _uid(original: str, sop_class: str) -> str:

@@ -1,14 +1,28 @@
 """Foreign readers see in our objects what we put into them."""
 
+import html
+import re
 from io import BytesIO
 
+import highdicom
 import numpy as np
+import pydicom
 import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from dicom_node.encoding import evidence
+from dicom_node.encoding.identity import DISCLAIMER
+from dicom_node.encoding.report_class import CLASSES, under_class
+from dicom_node.encoding.wording import headline
 from inference.frame import Orientation
 from tests.analyses import a_context, a_frame, an_analysis, ellipse
-from tests.interop.validators import rendered_with, segments_read_by_dcmqi
+from tests.interop.validators import (
+    dsr2html,
+    dsrdump,
+    rendered_with,
+    segments_read_by_dcmqi,
+)
 from tests.radiographs import synthetic_dataset
 
 pytestmark = pytest.mark.interop
@@ -73,3 +87,134 @@ def test_under_the_presentation_state_the_film_looks_as_without(
     without = rendered_with(None, image, tmp_path / "without.pgm")
     assert np.ptp(without) > 100
     assert np.array_equal(with_state, without)
+
+
+def outlines(state: pydicom.Dataset, layer: str) -> dict[str, NDArray[np.float64]]:
+    """Closed polylines of a layer, by tracking identifier (PS3.3 C.10.5)."""
+    found = {}
+    for annotation in state.GraphicAnnotationSequence:
+        if annotation.GraphicLayer != layer:
+            continue
+        for item in annotation.get("GraphicObjectSequence", []):
+            assert item.GraphicType == "POLYLINE"
+            assert item.GraphicAnnotationUnits == "PIXEL"
+            assert item.GraphicDimensions == 2
+            points = np.array(item.GraphicData, dtype=np.float64).reshape(-1, 2)
+            assert len(points) == item.NumberOfGraphicPoints
+            assert points[0].tolist() == points[-1].tolist()
+            found[item.TrackingUID] = points
+    return found
+
+
+def filled(
+    points: NDArray[np.float64], rows: int, columns: int, *, scale: int = 8
+) -> NDArray[np.bool_]:
+    """Pixels whose centre lies in a polygon; (0, 0) is the first pixel's corner."""
+    canvas = Image.new("1", (columns * scale, rows * scale))
+    corners = [(x * scale - 0.5, y * scale - 0.5) for x, y in points]
+    ImageDraw.Draw(canvas).polygon(corners, fill=1)
+    return np.asarray(canvas)[scale // 2 :: scale, scale // 2 :: scale]
+
+
+@pytest.mark.parametrize("size", [(1024, 1024), (611, 473)])
+@pytest.mark.parametrize(
+    "orientation", [Orientation(), Orientation(transpose=True, flip_rows=True)]
+)
+def test_the_outlines_of_the_presentation_state_enclose_the_segments(
+    size, orientation, tmp_path
+):
+    frame = a_frame(*size, orientation=orientation)
+    analysis = an_analysis(frame)
+    rows, columns = analysis.rows, analysis.columns
+    source = synthetic_dataset("DX", rows=rows, columns=columns)
+    kinds = ["segmentation", "lung-segmentation", "presentation-state"]
+    paths = write(tmp_path, source, frame, analysis, kinds)
+    state = pydicom.dcmread(paths["presentation-state"])
+    for kind, layer in (
+        ("segmentation", "AI_OPACITY"),
+        ("lung-segmentation", "AI_LUNGS"),
+    ):
+        seg = highdicom.seg.segread(paths[kind])
+        masks = seg.get_pixels_by_source_instance([source.SOPInstanceUID])[0]
+        drawn = outlines(state, layer)
+        assert len(drawn) == seg.number_of_segments
+        for number in seg.segment_numbers:
+            mask = masks[..., number - 1] != 0
+            uid = seg.get_segment_description(number).tracking_uid
+            seen = filled(drawn[uid], rows, columns)
+            iou = (seen & mask).sum() / (seen | mask).sum()
+            assert iou > 0.95, (kind, number, iou)
+
+
+def test_the_caption_of_the_presentation_state_lies_on_the_display(tmp_path):
+    source = synthetic_dataset("CR", rows=300, columns=261)
+    frame = a_frame(300, 261)
+    analysis = an_analysis(frame)
+    paths = write(tmp_path, source, frame, analysis, ["presentation-state"])
+    state = pydicom.dcmread(paths["presentation-state"])
+    (caption,) = [
+        item
+        for annotation in state.GraphicAnnotationSequence
+        for item in annotation.get("TextObjectSequence", [])
+    ]
+    assert caption.UnformattedTextValue.endswith(headline(analysis))
+    assert caption.BoundingBoxAnnotationUnits == "DISPLAY"
+    left, top = caption.BoundingBoxTopLeftHandCorner
+    right, bottom = caption.BoundingBoxBottomRightHandCorner
+    assert 0 <= left < right <= 1
+    assert 0 <= top < bottom <= 1
+
+
+REPORTS = ["measurement-report", *CLASSES]
+
+
+def report_as(kind, folder, source, frame, analysis):
+    """Write the report under one of the SR classes."""
+    path = write(folder, source, frame, analysis, ["measurement-report"])[
+        "measurement-report"
+    ]
+    if kind in CLASSES:
+        with path.open("rb") as stream:
+            _, content = under_class(stream, kind)
+        path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_dcmtk_shows_the_report_as_a_page(kind, tmp_path):
+    source = synthetic_dataset("CR", rows=300, columns=261)
+    frame = a_frame(300, 261, remarks=("The film is rotated.",))
+    analysis = an_analysis(frame)
+    path = report_as(kind, tmp_path, source, frame, analysis)
+
+    page, said = dsr2html(path, tmp_path / "report.html")
+
+    assert said.split() == ["exit", "status", "0"]
+    words = html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page)))
+    severity = analysis.severity
+    wanted = {
+        "Total opacity": severity.total,
+        "Right opacity": severity.right,
+        "Left opacity": severity.left,
+        "Extent score (0-8)": severity.extent_score,
+    }
+    wanted |= {
+        f"Opacity of {zone.value} zone": value for zone, value in severity.zones.items()
+    }
+    for name, value in wanted.items():
+        found = re.search(re.escape(name) + r"\s*:?\s*([-0-9.]+)", words)
+        assert found, name
+        assert float(found[1]) == pytest.approx(value, abs=0.005)
+    assert headline(analysis) in words
+    assert DISCLAIMER in words
+    assert "The film is rotated." in words
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_dcmtk_reads_the_tree_without_a_complaint(kind, tmp_path):
+    source = synthetic_dataset("DX", rows=300, columns=261)
+    frame = a_frame(300, 261)
+    path = report_as(kind, tmp_path, source, frame, an_analysis(frame))
+    said = dsrdump(path)
+    assert not re.search(r"^[WEF]: ", said, re.MULTILINE)
+    assert said.rstrip().endswith("exit status 0")

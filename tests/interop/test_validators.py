@@ -106,21 +106,21 @@ def test_dciodvfy_finds_nothing_in_any_object(source, frame, opacities, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("report_class", "opacities", "prior"),
+    ("kind", "opacities", "prior"),
     [
-        ("comprehensive-3d", None, Prior(NOW, 1.0, 1.0, 1.0, REPORT)),
-        ("enhanced", (), None),
+        ("measurement-report", None, Prior(NOW, 1.0, 1.0, 1.0, REPORT)),
+        ("measurement-report-enhanced", (), None),
     ],
 )
 def test_the_template_validator_finds_nothing_in_the_report(
-    report_class, opacities, prior, frame, tmp_path
+    kind, opacities, prior, frame, tmp_path
 ):
     source = synthetic_dataset("CR", rows=ROWS, columns=COLUMNS)
-    context = a_context(report_class=report_class, prior=prior)
     framed = dataclasses.replace(frame, pixel_spacing_mm=(0.2, 0.2))
-    report = measurement_report.encode(source, an_analysis(framed, opacities), context)
-    path = tmp_path / "report.dcm"
-    path.write_bytes(evidence.part_10(report))
+    analysis = an_analysis(framed, opacities)
+    context = a_context(prior=prior)
+    items = evidence.encode_all([kind], source, framed, analysis, context)
+    (path,) = write(tmp_path, items).values()
     assert dicom_sr_validator(path) == []
 
 

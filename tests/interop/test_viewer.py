@@ -40,6 +40,12 @@ GEOMETRY = """() => {
           box: [box.x, box.y, box.width, box.height]};
 }"""
 
+TEXT_BOXES = """() => [...document.querySelectorAll(".svg-layer text")].map((text) => {
+  const {left, top, right, bottom} = text.getBoundingClientRect();
+  return {words: text.textContent, left, top, right, bottom};
+})"""
+SEVERITIES = ("Total opacity", "Right opacity", "Left opacity")
+
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 
@@ -119,12 +125,13 @@ def look(study: Study, tmp_path: Path) -> Iterator[Callable]:
         ohif.browser_page(address, study.film.StudyInstanceUID) as page,
     ):
 
-        def take(series: str) -> tuple[NDArray[np.uint8], dict, str]:
+        def take(series: str) -> tuple[NDArray[np.uint8], dict, str, list]:
             ohif.open_series(page, series)
             path = tmp_path / "screen.png"
             page.screenshot(path=path)
             screen = np.asarray(Image.open(path).convert("RGB"))
-            return screen, page.evaluate(GEOMETRY), page.content()
+            texts = page.evaluate(TEXT_BOXES)
+            return screen, page.evaluate(GEOMETRY), page.content(), texts
 
         yield take
 
@@ -163,7 +170,7 @@ def test_the_coloured_pixels_on_the_screen_are_the_opacities_of_the_seg(study, l
     seg = hd.seg.Segmentation.from_dataset(study.result(SEG, "opacit"))
     mask = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns).any(axis=0)
 
-    screen, geometry, _ = look("AI lung opacities")
+    screen, geometry, *_ = look("AI lung opacities")
 
     expected = on_screen(mask, geometry, screen.shape[:2])
     seen = coloured(screen, geometry)
@@ -179,23 +186,53 @@ def test_the_report_draws_every_outline_with_its_percentage(study, look):
         for item in walk(report)
         if item.get("ValueType") == "SCOORD"
     ]
-    percentages = [
-        float(item.MeasuredValueSequence[0].NumericValue)
-        for item in walk(report)
-        if item.get("ValueType") == "NUM"
-        and item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue
-        == "%"
-    ]
-
-    screen, geometry, page = look("AI lung opacity report")
+    screen, geometry, page, text_boxes = look("AI lung opacity report")
 
     seen = coloured(screen, geometry)
     assert len(outlines) >= 3
     for outline in outlines:
         assert share_drawn(outline, seen, geometry) > 0.3  # OHIF's lines are dashed
-    assert any(percentages)
-    for value in filter(None, percentages):  # the viewer leaves zeros out
-        assert f"{value:.2f} %" in page
+    # the viewer prints the first five numbers of a group, and no zeros
+    for group in groups_of(report):
+        for name, value, unit in numbers_of(group)[:5]:
+            assert value == 0 or f"{name}: {value:.2f} {unit}" in page
+    texts = [one for one in text_boxes if one["words"].startswith(SEVERITIES)]
+    assert len(texts) == 3
+    x, y, width, height = geometry["box"]
+    for one, other in itertools.combinations(texts, 2):
+        assert not overlap(one, other), (one, other)
+    for one in texts:
+        assert x <= one["left"] < x + width
+        assert y <= one["top"] < one["bottom"] <= y + height
+
+
+def groups_of(report: pydicom.Dataset) -> list[pydicom.Dataset]:
+    """Measurement groups (TID 1410)."""
+    return [
+        item
+        for item in walk(report)
+        if item.get("ValueType") == "CONTAINER"
+        and item.ConceptNameCodeSequence[0].CodeValue == "125007"
+    ]
+
+
+def numbers_of(group: pydicom.Dataset) -> list[tuple[str, float, str]]:
+    """Names, values and units of a group's numbers, in order."""
+    found = []
+    for item in group.ContentSequence:
+        if item.ValueType == "NUM":
+            (measured,) = item.MeasuredValueSequence
+            name = item.ConceptNameCodeSequence[0].CodeMeaning
+            unit = measured.MeasurementUnitsCodeSequence[0].CodeValue
+            found.append((name, float(measured.NumericValue), unit))
+    return found
+
+
+def overlap(one: dict, other: dict) -> bool:
+    """Tell whether two texts lie on one another."""
+    across = one["left"] < other["right"] and other["left"] < one["right"]
+    down = one["top"] < other["bottom"] and other["top"] < one["bottom"]
+    return across and down
 
 
 def walk(item: pydicom.Dataset) -> Iterator[pydicom.Dataset]:

@@ -81,6 +81,12 @@ def dsrdump(path: Path) -> str:
     return _run("dsrdump", "+U8", path)
 
 
+def dsr2html(path: Path, out: Path) -> tuple[str, str]:
+    """The report as DCMTK's page, and what it said while it made it."""
+    said = _run("dsr2html", "+U8", "+Sr", path, out)
+    return out.read_text(encoding="utf-8"), said
+
+
 def rendered_with(state: Path | None, image: Path, out: Path) -> NDArray[np.uint8]:
     """The image as DCMTK shows it, under a presentation state or by itself."""
     if state is None:

@@ -1,10 +1,12 @@
 from io import BytesIO
 
 import pytest
+from highdicom.sr import ComprehensiveSR, EnhancedSR
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.encoding.evidence import FALLBACKS, KINDS, encode_all
+from dicom_node.encoding.report_class import CLASSES, under_class
 from dicom_node.errors import EvidenceInvalid
 from tests.analyses import a_context, a_frame, an_analysis
 from tests.radiographs import synthetic_dataset
@@ -34,6 +36,25 @@ def test_masks_that_do_not_fit_the_source_are_refused():
     source = synthetic_dataset("CR", rows=90, columns=81)
     with pytest.raises(EvidenceInvalid, match="pixel grid"):
         encode_all(["segmentation"], source, frame, an_analysis(frame), a_context())
+
+
+@pytest.mark.parametrize(
+    ("kind", "reader"),
+    [
+        ("measurement-report-comprehensive", ComprehensiveSR),
+        ("measurement-report-enhanced", EnhancedSR),
+    ],
+)
+def test_a_report_of_another_class_is_the_one_that_stands_in(kind, reader):
+    frame = a_frame(96, 81)
+    source = synthetic_dataset("CR", rows=96, columns=81)
+    usual, older = encode_all(
+        ["measurement-report", kind], source, frame, an_analysis(frame), a_context()
+    )
+    uid, content = under_class(BytesIO(usual.content), kind)
+    assert (older.dataset.SOPInstanceUID, older.content) == (uid, content)
+    assert reader.from_dataset(older.dataset).SOPClassUID == CLASSES[kind]
+    assert older.dataset.ContentSequence == usual.dataset.ContentSequence
 
 
 def test_every_fallback_is_a_kind():

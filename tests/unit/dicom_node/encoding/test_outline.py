@@ -95,8 +95,15 @@ def test_a_ragged_border_still_has_few_points():
     assert 4 <= len(simplified(Region.of(mask))) <= MAXIMUM_POINTS
 
 
-def test_a_hull_surrounds_both_outlines():
+def test_a_box_surrounds_both_outlines_with_room_below():
     lines = [trace(region("#")), trace(region("   #", "    ", "   #"))]
-    hull = around(lines)
-    assert hull[0].tolist() == hull[-1].tolist()
-    assert abs(enclosed_area(hull)) == pytest.approx(4)
+    box = around(lines, rows=100)
+    assert box[0].tolist() == box[-1].tolist()
+    assert box.min(axis=0).tolist() == [0, 0]
+    assert box.max(axis=0).tolist() == [4, 19]
+    assert enclosed_area(box) == pytest.approx(4 * 19)
+
+
+def test_a_box_does_not_leave_the_film():
+    box = around([trace(region("#", "#"))], rows=2)
+    assert box.max(axis=0).tolist() == [1, 2]
