@@ -69,7 +69,7 @@ def test_every_sample_ends_in_its_one_right_state(tmp_path, folder, index):
                 states[name], uids[name] = send_one(node, folder / name)
         for name, state in states.items():
             if state == "stored":
-                seen = wait_for_state(node, uids[name], *FINAL, timeout_s=300)
+                seen = wait_for_state(node, uids[name], *FINAL, timeout_s=900)
                 reason = seen.get("reason") or {}
                 states[name] = (seen["state"], reason.get("code"))
         held = orthanc.instances()
@@ -141,7 +141,7 @@ def test_a_page_named_dcm_gets_one_clear_line(folder, tmp_path, command):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=900,
     )
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr

@@ -60,7 +60,7 @@ def run(
         [tool, *titles, *address, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env={**os.environ, "TCP_NODELAY": "1"},
     )

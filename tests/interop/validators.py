@@ -38,7 +38,7 @@ def _run(*command: str | Path) -> str:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=180,
+        timeout=600,
         check=False,
         env={**os.environ, "JAVA_TOOL_OPTIONS": JAVA_OPTIONS},
     )

