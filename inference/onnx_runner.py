@@ -4,6 +4,8 @@ The only importer of onnxruntime. On the CPU a batch is run film by film: more a
 time are no faster there, and the memory arena keeps the most it ever saw.
 """
 
+import contextlib
+import io
 import logging
 from pathlib import Path
 from typing import Any, Literal
@@ -145,6 +147,7 @@ class OnnxModelRunner:
             "arena_extend_strategy": "kSameAsRequested",
             "cudnn_conv_algo_search": "HEURISTIC",
         }
+        _load_cuda_libraries()
         try:
             session = self._start([(_CUDA, options), _CPU])
         except ModelFailed as error:
@@ -196,6 +199,19 @@ class OnnxModelRunner:
                 raise ModelFailed(
                     f"{name!r} is {found[name]} per image, the manifest says {shape}"
                 )
+
+
+def _load_cuda_libraries() -> None:
+    """Load what CUDA needs from NVIDIA's Python packages, or else the system's.
+
+    ONNX Runtime's own search does not look into Python packages, where a container
+    has them.
+    """
+    said = io.StringIO()  # it prints, on standard output
+    with contextlib.redirect_stdout(said):
+        onnxruntime.preload_dlls(directory="")
+    for line in said.getvalue().splitlines():
+        log.warning("CUDA: %s", line, extra={"action": "model-cuda"})
 
 
 def translated(error: BaseException, sentence: str) -> ModelFailed:

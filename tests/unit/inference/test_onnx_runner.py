@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from inference import onnx_runner
 from inference.errors import (
     DigestMismatch,
     ManifestInvalid,
@@ -157,3 +158,16 @@ def test_any_other_failure_is_a_model_failure_in_one_line():
     found = translated(RuntimeError("first line\nsecond line"), "the model failed")
     assert type(found) is ModelFailed
     assert str(found) == "the model failed: first line"
+
+
+def test_where_cuda_libraries_are_missing_the_log_says_so_and_not_standard_output(
+    monkeypatch, capsys, caplog
+):
+    def say(directory):
+        assert directory == ""
+        print("Failed to load libcudart.so.13")  # noqa: T201  as ONNX Runtime does
+
+    monkeypatch.setattr(onnx_runner.onnxruntime, "preload_dlls", say)
+    onnx_runner._load_cuda_libraries()
+    assert capsys.readouterr().out == ""
+    assert caplog.messages == ["CUDA: Failed to load libcudart.so.13"]
