@@ -16,6 +16,7 @@ from inference.training.samples import (
 )
 
 OPACITY, RIGHT_LUNG, LEFT_LUNG = 1, 2, 3
+_TRIANGLE = 6  # numbers
 CATEGORY_NAMES = {
     OPACITY: "lung_opacity",
     RIGHT_LUNG: "right_lung",
@@ -32,7 +33,11 @@ def read_coco(source: CocoSource, folds: int) -> list[Sample]:
     place = source.annotations
     table = _read_json(place)
     _check_categories(table, place)
+    for number, image in enumerate(table["images"]):
+        _check_image(image, f"{place}: images[{number}]")
     images = {image["id"]: image for image in table["images"]}
+    if len(images) < len(table["images"]):
+        raise TrainingError(f"{place}: two images have the same id")
     if not images:
         raise TrainingError(f"{place}: no images")
     if not table["annotations"]:
@@ -62,27 +67,78 @@ def _read_json(place: Path) -> dict[str, Any]:
 
 def _check_categories(table: Mapping[str, Any], place: Path) -> None:
     for category in table["categories"]:
+        if not isinstance(category, dict):
+            raise TrainingError(f"{place}: categories: {category!r:.40} is no object")
         number, name = category.get("id"), category.get("name")
-        if CATEGORY_NAMES.get(number) != name:
+        known = isinstance(number, int) and CATEGORY_NAMES.get(number) == name
+        if not known:
             wanted = ", ".join(f"{k} {v}" for k, v in CATEGORY_NAMES.items())
             raise TrainingError(
                 f"{place}: category {number} {name!r} is not one of: {wanted}"
             )
 
 
+def _check_image(image: object, where: str) -> None:
+    if not isinstance(image, dict):
+        raise TrainingError(f"{where}: not an object")
+    where = f"{where}: image {image.get('id')}"
+    if not isinstance(image.get("id"), int | str):
+        raise TrainingError(f"{where}: id is neither a number nor a word")
+    if not isinstance(image.get("file_name"), str):
+        raise TrainingError(f"{where}: no file_name")
+    for key in ("width", "height"):
+        if not isinstance(image.get(key), int | float) or image[key] < 1:
+            raise TrainingError(f"{where}: {key} is not a number of pixels")
+    if not isinstance(image.get("fold", 0), int):
+        raise TrainingError(f"{where}: fold {image['fold']!r} is not a whole number")
+
+
 def _check_annotation(
-    annotation: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]], place: Path
+    annotation: object, images: Mapping[Any, Mapping[str, Any]], place: Path
 ) -> None:
+    if not isinstance(annotation, dict):
+        raise TrainingError(f"{place}: annotations: {annotation!r:.40} is no object")
     where = f"{place}: annotation {annotation.get('id')}"
-    if annotation.get("category_id") not in CATEGORY_NAMES:
+    if annotation.get("category_id") not in list(CATEGORY_NAMES):
         raise TrainingError(f"{where}: category_id {annotation.get('category_id')}")
-    image = images.get(annotation.get("image_id"))
+    key = annotation.get("image_id")
+    image = images.get(key) if isinstance(key, int | str) else None
     if image is None:
-        raise TrainingError(f"{where}: no image {annotation.get('image_id')}")
-    box = annotation.get("bbox")
-    if not isinstance(box, list) or len(box) != 4:  # noqa: PLR2004
+        raise TrainingError(f"{where}: no image {key}")
+    box: Any = annotation.get("bbox")
+    if not _numbers(box) or len(box) != 4:  # noqa: PLR2004
         raise TrainingError(f"{where}: bbox is not [x, y, width, height]")
     check_box(box, image["height"], image["width"], where)
+    if not _outlines(annotation.get("segmentation") or None, image):
+        raise TrainingError(
+            f"{where}: segmentation is neither polygons nor run lengths of the image"
+        )
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in value
+    )
+
+
+def _outlines(outline: Any, image: Mapping[str, Any]) -> bool:
+    """Tell whether this is what pycocotools can fill."""
+    if outline is None:
+        return True
+    if isinstance(outline, list):
+        return all(
+            _numbers(points) and len(points) >= _TRIANGLE and len(points) % 2 == 0
+            for points in outline
+        )
+    if not isinstance(outline, dict):
+        return False
+    counts, size = outline.get("counts"), [image["height"], image["width"]]
+    if outline.get("size") != size or not isinstance(counts, str | list):
+        return False
+    runs_fill = isinstance(counts, str) or (
+        _numbers(counts) and sum(counts) == size[0] * size[1] and min(counts) >= 0
+    )
+    return bool(runs_fill)
 
 
 def _coco_sample(

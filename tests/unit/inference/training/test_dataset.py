@@ -82,8 +82,20 @@ def test_patients_without_a_fold_never_straddle_folds(tmp_path: Path) -> None:
     assert len({sample.fold for sample in samples}) == 1
 
 
-def _category(number: int) -> Change:
+def _category(number: object) -> Change:
     return lambda table: table["annotations"][0].update(category_id=number)
+
+
+def _image(**facts: object) -> Change:
+    return lambda table: table["images"][0].update(facts)
+
+
+def _without(key: str) -> Change:
+    return lambda table: table["images"][0].pop(key)
+
+
+def _outline(outline: object) -> Change:
+    return lambda table: table["annotations"][0].update(segmentation=outline)
 
 
 BROKEN: list[tuple[Change, str]] = [
@@ -114,6 +126,32 @@ BROKEN: list[tuple[Change, str]] = [
     (
         lambda t: t["annotations"][0].update(image_id=99),
         r"annotation 10: no image 99",
+    ),
+    (
+        lambda t: t["annotations"][0].update(image_id=[1]),
+        r"annotation 10: no image \[1\]",
+    ),
+    (
+        lambda t: t["annotations"][0].update(bbox=["a", 1, 2, 3]),
+        r"annotation 10: bbox is not",
+    ),
+    (lambda t: t["annotations"].append(5), r"annotations: 5 is no object"),
+    (lambda t: t["categories"].append(5), r"categories: 5 is no object"),
+    (lambda t: t["images"].append(3), r"images\[6\]: not an object"),
+    (_category([1]), r"annotation 10: category_id \[1\]"),
+    (_without("id"), r"images\[0\]: image None: id is neither"),
+    (_without("file_name"), r"images\[0\]: image 0: no file_name"),
+    (_without("width"), r"image 0: width is not a number of pixels"),
+    (_image(height="tall"), r"image 0: height is not a number of pixels"),
+    (_image(fold="one"), r"image 0: fold 'one' is not a whole number"),
+    (_image(id=1), r"two images have the same id"),
+    (_outline([[1, 2, 3, 4]]), r"annotation 10: segmentation is neither"),
+    (_outline([1, 2, 3, 4, 5, 6]), r"annotation 10: segmentation is neither"),
+    (_outline("outline"), r"annotation 10: segmentation is neither"),
+    (_outline({"counts": [1]}), r"annotation 10: segmentation is neither"),
+    (
+        _outline({"size": [96, 120], "counts": [5, 3]}),
+        r"annotation 10: segmentation is neither",
     ),
 ]
 
