@@ -125,6 +125,26 @@ def check(dataset: Dataset, rules: EligibilityRules) -> None:
         _check_age(dataset, rules)
 
 
+def is_awaited(dataset: Dataset, rules: EligibilityRules) -> bool:
+    """Tell whether people expect a result of an image, eligible or not.
+
+    They do for a radiograph that calls itself a chest, unless it is a lateral or an
+    oblique view. What is no radiograph of the chest is nobody's disappointment.
+    """
+    with quiet():
+        try:
+            _check_origin(dataset, rules)
+            _check_class(dataset, rules)
+            _check_modality(dataset, rules)
+            _check_image_type(dataset)
+            if _is_secondary_capture(dataset):
+                # In colour or of many frames it is a snapshot, no digitised film.
+                _check_pixels(dataset, rules)
+        except NotEligible:
+            return False
+        return bool(_chest(dataset)) and _view(dataset) not in {"lateral", "oblique"}
+
+
 def _check_origin(dataset: Dataset, rules: EligibilityRules) -> None:
     own = rules.own_manufacturer.upper()
     if own and text(dataset, "Manufacturer") == own:

@@ -112,7 +112,14 @@ class Node:
 
     def open_reception(self, store: ObjectStore, database: Database) -> Reception:
         """Open the door for images."""
-        return Reception(store, database, wiring.rules(self._settings), clock, new_uid)
+        return Reception(
+            store,
+            database,
+            wiring.rules(self._settings),
+            clock,
+            new_uid,
+            explains=wiring.explains(self._settings),
+        )
 
     def open_runner(self) -> ModelRunner:
         """Load the model."""

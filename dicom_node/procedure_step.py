@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from storage import catalog, workitems
+from storage import catalog, history, workitems
 from storage.database import Database
 from storage.errors import TransitionRefused
 from storage.records import (
@@ -81,6 +81,12 @@ class ProcedureSteps:
         with self._database.transaction(read_only=True) as tx:
             return catalog.get_instance(tx, step.sop_instance_uid)
 
+    def past(self, step: Workitem, film: Instance) -> tuple[list[Job], list[Job]]:
+        """Find the image's jobs before this one, and those of the film before it."""
+        with self._database.transaction(read_only=True) as tx:
+            earlier = history.earlier_jobs(tx, step)
+            return list(earlier), list(history.prior_jobs(tx, film))
+
     def lost_attempts(self, step: Workitem) -> int:
         """Count earlier attempts that ended with their worker, not with a word."""
         attempts = self.job(step.workitem_uid).attempts
@@ -127,11 +133,23 @@ class ProcedureSteps:
                 now=now,
             )
 
-    def cancel(self, step: Workitem, reason: Reason) -> None:
-        """End a claimed step without results."""
+    def cancel(
+        self,
+        step: Workitem,
+        reason: Reason,
+        evidence: Sequence[Evidence] = (),
+        deliveries: Sequence[NewDelivery] = (),
+    ) -> None:
+        """End a claimed step without results; objects may say why."""
         with self._database.transaction() as tx:
             workitems.cancel(
-                tx, step.workitem_uid, reason, self._clock(), _transaction(step)
+                tx,
+                step.workitem_uid,
+                reason,
+                self._clock(),
+                _transaction(step),
+                evidence=evidence,
+                deliveries=deliveries,
             )
 
     def request_cancel(self, workitem_uid: str) -> None:
@@ -162,6 +180,26 @@ class ProcedureSteps:
         """
         with self._database.transaction() as tx:
             return workitems.retry(tx, workitem_uid, self._clock(), self._new_uid)
+
+    def reprocess(self, workitem_uid: str, priority: int | None = None) -> str:
+        """Analyse an image again that has been analysed; return the new Workitem.
+
+        The same model and settings send the stored results again, another model a
+        new set that names the one before.
+
+        Raises
+        ------
+        UnknownRecord
+            There is no such step.
+        TransitionRefused
+            It has not ended, or was replaced already.
+        ObjectMissing
+            Retention deleted the image.
+        """
+        with self._database.transaction() as tx:
+            return workitems.reprocess(
+                tx, workitem_uid, self._clock(), self._new_uid, priority=priority
+            )
 
 
 def _transaction(step: Workitem) -> str:

@@ -22,6 +22,7 @@ from pydicom.uid import (
 )
 
 from dicom_node import eligibility
+from dicom_node.acquisition import acquired_at
 from dicom_node.dimse.presentation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -144,6 +145,9 @@ class Reception:
         Makes Workitem UIDs.
     on_work
         Called after the commit of a new Workitem.
+    explains
+        Whether an awaited image that is not eligible is queued all the same: the
+        worker then reports why it is not analysed.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  the composition root passes all of them
@@ -155,6 +159,8 @@ class Reception:
         new_uid: Callable[[], str],
         on_work: Callable[[], None] = lambda: None,
         limits: HeaderLimits = DEFAULT_LIMITS,
+        *,
+        explains: bool = False,
     ) -> None:
         self._store = store
         self._database = database
@@ -163,6 +169,7 @@ class Reception:
         self._new_uid = new_uid
         self._on_work = on_work
         self._limits = limits
+        self._explains = explains
 
     def incoming(self) -> Incoming:
         """Open a writer for an object; ``part10_header`` goes first.
@@ -231,6 +238,8 @@ class Reception:
         try:
             eligibility.check(header, self._rules)
         except NotEligible as refusal:
+            if self._explains and eligibility.is_awaited(header, self._rules):
+                return None
             return Reason(refusal.code, refusal.text, Cause.IMAGE)
         except UNREADABLE as error:
             raise DatasetInvalid("a value in the header is malformed") from error
@@ -342,6 +351,8 @@ def _describe(header: Dataset) -> Instance:
         patient_id=_text(header, "PatientID"),
         accession_number=_text(header, "AccessionNumber"),
         modality=_text(header, "Modality"),
+        issuer_of_patient_id=_text(header, "IssuerOfPatientID"),
+        acquired_at=acquired_at(header),
     )
 
 

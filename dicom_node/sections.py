@@ -257,6 +257,7 @@ class DestinationSection(Section):
     }
     storage_commitment: Literal[False] = False
     required: bool = True
+    not_analysable_report: bool = False
     tls: bool = False
 
     @model_validator(mode="after")

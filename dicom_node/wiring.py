@@ -4,6 +4,7 @@ import hashlib
 import os
 import socket
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,9 +89,33 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             evidence=section.evidence,
             fallback={kind: kinds for kind, kinds in section.fallback.items()},  # noqa: C416  a wider key type
             required=section.required,
+            not_analysable_report=section.not_analysable_report,
         )
         for section in settings.destinations
     )
+
+
+def explains(settings: Settings) -> bool:
+    """Say whether anybody wants to know why an image was not analysed."""
+    return any(section.not_analysable_report for section in settings.destinations)
+
+
+def recalled_context(settings: Settings, model: Mapping[str, str]) -> EvidenceContext:
+    """Say who makes a rejection note: this node, about a model by its name.
+
+    The model itself need not be here any more, and no picture goes through it.
+    """
+    manifest = ModelManifest(
+        name=model["name"],
+        version=model["version"],
+        sha256=model["sha256"],
+        input_size_px=32,
+        max_instances=1,
+        intended_use="",
+        licence="",
+        training_data_digest="",
+    )
+    return context(settings, manifest)
 
 
 def kinds(settings: Settings) -> tuple[str, ...]:

@@ -49,6 +49,22 @@ def jobs(tx: Transaction, name: str, version: str, study: str) -> tuple[Job, ...
     return read_jobs(tx, is_by_model(name, version), in_study)
 
 
+def lock(tx: Transaction, name: str, version: str, study: str) -> None:
+    """Let nobody begin to send a study's results of a model meanwhile."""
+    concerned = (
+        select(workitem.c.workitem_uid)
+        .join_from(workitem, instance)
+        .where(is_by_model(name, version), instance.c.study_instance_uid == study)
+    )
+    statement = (
+        select(delivery.c.delivery_id)
+        .where(delivery.c.workitem_uid.in_(concerned))
+        .order_by(delivery.c.delivery_id)
+        .with_for_update()
+    )
+    tx.execute(statement).all()
+
+
 def may_be_held(one: Delivery) -> bool:
     """Tell whether the destination has the object, or may have it.
 

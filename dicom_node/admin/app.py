@@ -121,6 +121,11 @@ def _add_jobs(app: FastAPI, services: AdminServices) -> None:
         """Repeat a failed analysis, or failed deliveries without inference."""
         return Retried(workitem_uid=services.steps.retry(workitem_uid))
 
+    @app.post("/api/v1/jobs/{workitem_uid}/reprocess", tags=["jobs"])
+    def reprocess_job(workitem_uid: str) -> Retried:
+        """Analyse an image again that has been analysed, with the model of now."""
+        return Retried(workitem_uid=services.steps.reprocess(workitem_uid))
+
     @app.post("/api/v1/jobs/{workitem_uid}/cancel", tags=["jobs"])
     def cancel_job(workitem_uid: str) -> views.Job:
         """Ask for a job to end; what runs ends at its next step."""

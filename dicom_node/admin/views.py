@@ -65,6 +65,16 @@ class Delivery(BaseModel):
     superseded_by: str | None = Field(description="UID of the object sent instead")
 
 
+class Recall(BaseModel):
+    """That results were called back."""
+
+    at: datetime
+    reason: str | None = Field(description="quality or safety")
+    rejection_note_uid: str | None = Field(
+        description="the note to those who had received results"
+    )
+
+
 class Job(BaseModel):
     """A Unified Procedure Step with everything known about it."""
 
@@ -74,7 +84,10 @@ class Job(BaseModel):
     reason: Reason | None
     priority: int
     cancel_requested: bool
-    replaced_by: str | None = Field(description="the Workitem of a retry")
+    replaced_by: str | None = Field(
+        description="the Workitem of a retry or of reprocessing"
+    )
+    recalled: Recall | None = Field(description="whether its results were called back")
     patient_id: str
     accession_number: str
     study_instance_uid: str
@@ -91,6 +104,11 @@ class Job(BaseModel):
     opacity_score: float | None
     remarks: list[str]
     model: dict[str, Any] | None
+    prior: dict[str, Any] | None = Field(
+        description="the patient's film before: acquired_at, image, report, model,"
+        " severity, and change in percentage points (null after another model)"
+    )
+    predecessor: str | None = Field(description="UID of the report that is replaced")
     evidence: list[Evidence]
     deliveries: list[Delivery]
 
@@ -133,6 +151,7 @@ def job(value: records.Job) -> Job:
         priority=workitem.priority,
         cancel_requested=workitem.cancel_requested,
         replaced_by=workitem.replaced_by,
+        recalled=_recall(workitem),
         patient_id=instance.patient_id,
         accession_number=instance.accession_number,
         study_instance_uid=instance.study_instance_uid,
@@ -147,6 +166,8 @@ def job(value: records.Job) -> Job:
         opacity_score=result.get("opacity_score"),
         remarks=result.get("remarks", []),
         model=result.get("model"),
+        prior=result.get("prior"),
+        predecessor=result.get("predecessor"),
         evidence=[_copy(Evidence, item) for item in value.evidence],
         deliveries=[_copy(Delivery, item) for item in value.deliveries],
     )
@@ -166,6 +187,16 @@ def instance(value: records.InstanceStatus) -> Instance:
         state=state,
         reason=_reason(reason),
         workitem_uid=workitem.workitem_uid if workitem else None,
+    )
+
+
+def _recall(workitem: records.Workitem) -> Recall | None:
+    if workitem.recalled_at is None:
+        return None
+    return Recall(
+        at=workitem.recalled_at,
+        reason=workitem.recall_reason,
+        rejection_note_uid=workitem.rejection_note_uid,
     )
 
 

@@ -20,6 +20,8 @@ from storage.records import ProcedureStepState, Stage
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, as the HTTP interface does."
 )
+BEHIND = -1
+"""Priority of what is reprocessed in bulk: new films go first."""
 
 
 class Instant(click.ParamType[datetime]):
@@ -38,9 +40,24 @@ class Instant(click.ParamType[datetime]):
         return at.astimezone(UTC)
 
 
+class ModelName(click.ParamType[tuple[str, str]]):
+    """A model's name and version."""
+
+    name = "name@version"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Read it."""
+        name, _, version = str(value).partition("@")
+        if not name or not version:
+            self.fail(f"{value!r} is not NAME@VERSION", param, ctx)
+        return name, version
+
+
 @click.group()
 def jobs() -> None:
-    """List, show, retry and cancel jobs."""
+    """List, show, retry, reprocess and cancel jobs."""
 
 
 @jobs.command("list")
@@ -63,9 +80,9 @@ def list_jobs(config: Path | None, *, as_json: bool, **wanted: Any) -> None:
     shown = [views.job(item) for item in page.items]
     if as_json:
         items = [item.model_dump(mode="json") for item in shown]
-        _print_json({"items": items, "next": page.next_cursor})
+        print_json({"items": items, "next": page.next_cursor})
         return
-    _print_table(
+    print_table(
         ("JOB", "STATE", "STAGE", "SCHEDULED", "SEVERITY", "REASON"),
         [_row(item) for item in shown],
     )
@@ -83,7 +100,7 @@ def show(config: Path | None, uid: str, *, as_json: bool) -> None:
         shown = views.job(_steps(database).job(_workitem(database, uid)))
     values = shown.model_dump(mode="json")
     if as_json:
-        _print_json(values)
+        print_json(values)
         return
     for name, value in values.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -102,6 +119,42 @@ def retry(config: Path | None, uid: str) -> None:
     with opened_database(config) as database:
         again = _steps(database).retry(_workitem(database, uid))
     click.echo(again)
+
+
+@jobs.command()
+@click.argument("uids", metavar="[UID]...", nargs=-1)
+@config_option
+@click.option("--since", type=Instant(), help="Images received then or later.")
+@click.option("--model", type=ModelName(), help="Images analysed by this model.")
+@click.option("--dry-run", is_flag=True, help="Only list the jobs.")
+def reprocess(
+    config: Path | None,
+    uids: tuple[str, ...],
+    since: datetime | None,
+    model: tuple[str, str] | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Analyse images again that have been analysed, with the model of now.
+
+    The same model and settings send the stored results again; another model makes a
+    new set that names the one before. Many images, chosen by --since or --model, wait
+    behind new ones.
+    """
+    chosen = since is not None or model is not None
+    if bool(uids) == chosen:
+        raise click.UsageError("give UIDs, or --since, --model or both")
+    with opened_database(config) as database:
+        steps = _steps(database)
+        found = [_workitem(database, uid) for uid in uids]
+        if chosen:
+            with database.transaction(read_only=True) as tx:
+                found = workitems.reprocessable(tx, since=since, model=model)
+        for uid in found:
+            if dry_run:
+                click.echo(uid)
+            else:
+                click.echo(steps.reprocess(uid, BEHIND if chosen else None))
 
 
 @jobs.command()
@@ -150,7 +203,8 @@ def _row(item: views.Job) -> tuple[str, ...]:
     )
 
 
-def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under a head, in columns."""
     table = [head, *rows]
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
     for row in table:
@@ -158,7 +212,8 @@ def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 

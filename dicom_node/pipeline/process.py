@@ -19,12 +19,15 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
 from dicom_node import frames
-from dicom_node.eligibility import EligibilityRules, check
-from dicom_node.encoding.evidence import EncodedEvidence, encode_all
+from dicom_node.eligibility import EligibilityRules, check, is_awaited
+from dicom_node.encoding import codes, measurement_report
+from dicom_node.encoding.check import check as check_evidence
+from dicom_node.encoding.evidence import EncodedEvidence, encode_all, part_10
 from dicom_node.encoding.identity import EvidenceContext
 from dicom_node.errors import DatasetInvalid
 from dicom_node.header import read_header, skip_file_meta
-from dicom_node.quiet import UNREADABLE
+from dicom_node.pipeline.past import Past
+from dicom_node.quiet import UNREADABLE, quiet
 from inference.errors import ModelFailed, OutOfMemory
 from inference.findings import Analysis
 from inference.frame import Frame
@@ -51,11 +54,14 @@ class Source:
         Digest of the file's bytes; results are named after it.
     created_at
         The moment that stands in the results: a repeated run writes the same bytes.
+    past
+        What was said before.
     """
 
     path: Path
     sha256: str
     created_at: datetime
+    past: Past = Past()  # noqa: RUF009  a frozen value
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,35 @@ class Analyzer:
         self._kinds = tuple(kinds)
         self._largest_batch: int | None = None
 
+    @property
+    def context(self) -> EvidenceContext:
+        """Who makes the results, but for image and moment."""
+        return self._context
+
+    def explain(self, source: Source, code: str, text: str) -> EncodedEvidence | None:
+        """Write a report that says why an awaited result does not come.
+
+        Returns
+        -------
+        EncodedEvidence or None
+            None when nobody waits for a result of such an image.
+
+        Raises
+        ------
+        EvidenceInvalid
+            The image cannot be referred to.
+        """
+        header = _header(source.path)
+        if not is_awaited(header, self._rules):
+            return None
+        reason = codes.not_analysed(code, text)
+        with quiet():
+            report = measurement_report.encode_not_analysable(
+                header, reason, text, self._context_of(source)
+            )
+            check_evidence(report, header)
+            return EncodedEvidence(measurement_report.KIND, report, part_10(report))
+
     def analyze(self, sources: Sequence[Source]) -> Iterator[Outcome]:
         """Analyse a batch; one outcome for each source, in order, as it is ready."""
         prepared = [_guarded(self._prepare, source) for source in sources]
@@ -167,13 +202,16 @@ class Analyzer:
         manifest = self._runner.manifest
         segmentation = segment(prediction, item.letterbox, item.frame, manifest)
         analysis = quantify(segmentation, item.frame, manifest)
-        context = replace(
-            self._context,
-            created_at=item.source.created_at,
-            source_sha256=item.source.sha256,
-        )
+        context = self._context_of(item.source)
         evidence = encode_all(self._kinds, item.dataset, item.frame, analysis, context)
         return Analyzed(item.dataset, item.frame, analysis, tuple(evidence), context)
+
+    def _context_of(self, source: Source) -> EvidenceContext:
+        return replace(
+            source.past.into(self._context),
+            created_at=source.created_at,
+            source_sha256=source.sha256,
+        )
 
 
 def _header(path: Path) -> Dataset:

@@ -21,12 +21,15 @@ class Route:
         For a kind whose SOP class it does not accept: what else to try, in order.
     required
         Whether a job is done only when this receiver has its results.
+    not_analysable_report
+        Whether it is told why an awaited result does not come.
     """
 
     destination: str
     evidence: tuple[str, ...]
     fallback: Mapping[str, tuple[str, ...]]
     required: bool = True
+    not_analysable_report: bool = False
 
     def deliveries(self, evidence: Sequence[Evidence]) -> list[NewDelivery]:
         """Pick what goes out at once; stand-ins wait until they are needed."""

@@ -9,13 +9,12 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from time import monotonic
 
-from dicom_node.encoding.evidence import EncodedEvidence
+from dicom_node.errors import DatasetInvalid, EvidenceInvalid
 from dicom_node.pipeline.leases import Leases
-from dicom_node.pipeline.process import Analyzed, Analyzer, Failed, Outcome, Source
-from dicom_node.pipeline.result import result
+from dicom_node.pipeline.past import look_back
+from dicom_node.pipeline.process import Analyzer, Failed, Outcome, Source
 from dicom_node.pipeline.retry import (
     Cancel,
     Decision,
@@ -26,7 +25,7 @@ from dicom_node.pipeline.retry import (
     is_unforeseen,
 )
 from dicom_node.pipeline.route import Route
-from dicom_node.procedure_step import Outcome as Settlement
+from dicom_node.pipeline.settlement import Settlements
 from dicom_node.procedure_step import ProcedureSteps
 from storage.errors import StorageError
 from storage.objects import ObjectStore
@@ -95,7 +94,7 @@ class Worker:
         self._steps = steps
         self._store = store
         self._analyzer = analyzer
-        self._routes = tuple(routes)
+        self._settlements = Settlements(store, routes)
         self._options = options
 
     def run(self, stop: threading.Event, watch: Watch) -> None:
@@ -183,16 +182,16 @@ class Worker:
         started = monotonic()
         ready = []
         for step in claimed:
-            found = self._source(step)
-            if found is None:
+            task = self._task(step)
+            if task is None:
                 leases.release(step)
             else:
-                ready.append((step, found))
-        outcomes = self._analyzer.analyze([source for _, (_, source) in ready])
-        for (step, (instance, _)), outcome in zip(ready, outcomes, strict=True):
+                ready.append(task)
+        outcomes = self._analyzer.analyze([task.source for task in ready])
+        for task, outcome in zip(ready, outcomes, strict=True):
             # Its end is written within moments; a heartbeat must not cross it.
-            leases.release(step)
-            self._settle(step, instance, outcome)
+            leases.release(task.step)
+            self._settle(task, outcome)
         logger.debug(
             "Worked on %d images in %.3f s.",
             len(claimed),
@@ -200,23 +199,31 @@ class Worker:
             extra={"action": "work"},
         )
 
-    def _source(self, step: Workitem) -> tuple[Instance, Source] | None:
-        """Find the image; without it the step is concluded here."""
+    def _task(self, step: Workitem) -> "_Task | None":
+        """Find the image and its past; without it the step is concluded here."""
         try:
             instance = self._steps.instance(step)
             path = self._store.path(instance.object_key)
+            earlier, priors = self._steps.past(step, instance)
         except StorageError as error:
             self._fail(step, error)
             return None
-        created_at = step.started_at or step.scheduled_at
-        return instance, Source(path, instance.sha256, created_at)
+        past = look_back(earlier, priors, self._analyzer.context)
+        first = past.repeated.workitem if past.repeated else step
+        created_at = first.started_at or first.scheduled_at
+        source = Source(path, instance.sha256, created_at, past)
+        return _Task(step, instance, source)
 
-    def _settle(self, step: Workitem, instance: Instance, outcome: Outcome) -> None:
+    def _settle(self, task: "_Task", outcome: Outcome) -> None:
+        step, instance = task.step, task.instance
         if isinstance(outcome, Failed):
-            self._fail(step, outcome.error)
+            self._fail(step, outcome.error, task)
             return
         try:
-            self._steps.settle(step, self._settlement(step, instance, outcome))
+            settlement = self._settlements.of_analysis(
+                step, instance, outcome, task.source.past
+            )
+            self._steps.settle(step, settlement)
         except StorageError as error:
             self._fail(step, error)
             return
@@ -228,38 +235,9 @@ class Worker:
             extra=_extra("analyzed", step),
         )
 
-    def _settlement(
-        self, step: Workitem, instance: Instance, analyzed: Analyzed
-    ) -> Settlement:
-        """Store the result objects, durably, and say who gets which."""
-        evidence = [
-            self._stored(step, instance, encoded) for encoded in analyzed.evidence
-        ]
-        deliveries: list[NewDelivery] = []
-        for route in self._routes:
-            deliveries += route.deliveries(evidence)
-        numbers = result(analyzed.analysis, analyzed.context.manifest)
-        return Settlement(evidence, deliveries, numbers)
-
-    def _stored(
-        self, step: Workitem, instance: Instance, encoded: EncodedEvidence
-    ) -> Evidence:
-        stored = self._store.put(BytesIO(encoded.content))
-        dataset = encoded.dataset
-        return Evidence(
-            sop_instance_uid=str(dataset.SOPInstanceUID),
-            sop_class_uid=str(dataset.SOPClassUID),
-            series_instance_uid=str(dataset.SeriesInstanceUID),
-            study_instance_uid=instance.study_instance_uid,
-            workitem_uid=step.workitem_uid,
-            kind=encoded.kind,
-            object_key=stored.key,
-            size_bytes=stored.size_bytes,
-            sha256=stored.sha256,
-            created_at=step.started_at or step.scheduled_at,
-        )
-
-    def _fail(self, step: Workitem, error: Exception) -> None:
+    def _fail(
+        self, step: Workitem, error: Exception, task: "_Task | None" = None
+    ) -> None:
         decision = decide(error, step.attempts)
         alarming = not (
             isinstance(decision, Cancel) and decision.reason.cause is Cause.IMAGE
@@ -271,16 +249,23 @@ class Worker:
             exc_info=error if is_unforeseen(error) else None,
             extra=_extra("no-result", step),
         )
-        self._conclude(step, decision, describe(error))
+        self._conclude(step, decision, describe(error), task)
 
-    def _conclude(self, step: Workitem, decision: Decision, error: str) -> None:
+    def _conclude(
+        self,
+        step: Workitem,
+        decision: Decision,
+        error: str,
+        task: "_Task | None" = None,
+    ) -> None:
         """Write a decision down; if that fails too, the lease will run out."""
         try:
             match decision:
                 case Retry(after_s):
                     self._steps.retry_later(step, after_s, error)
                 case Cancel(reason):
-                    self._steps.cancel(step, reason)
+                    explanation = self._explanation(task, reason)
+                    self._steps.cancel(step, reason, *explanation)
                 case StepBack():
                     pass
         except StorageError as failure:
@@ -289,6 +274,35 @@ class Worker:
                 failure,
                 extra=_extra("conclude", step),
             )
+
+    def _explanation(
+        self, task: "_Task | None", reason: Reason
+    ) -> tuple[Sequence[Evidence], Sequence[NewDelivery]]:
+        """Say to those who want to know why an awaited result does not come."""
+        wanted = self._settlements.explains and reason.cause is Cause.IMAGE
+        if task is None or not wanted:
+            return (), ()
+        try:
+            report = self._analyzer.explain(task.source, reason.code, reason.text)
+        except (DatasetInvalid, EvidenceInvalid) as error:
+            logger.warning(
+                "No report can say why an image is not analysed: %s.",
+                error,
+                extra=_extra("explain", task.step),
+            )
+            return (), ()
+        if report is None:
+            return (), ()
+        return self._settlements.of_explanation(task.step, task.instance, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A claimed step, its image, and where that lies."""
+
+    step: Workitem
+    instance: Instance
+    source: Source
 
 
 def _extra(action: str, step: Workitem) -> dict[str, str]:
