@@ -30,6 +30,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "train": ("training", "Train a model by recipe."),
     "evaluate": ("training", "Measure a model on annotated films."),
     "export": ("training", "Turn a checkpoint into a model folder."),
+    "tune": ("training", "Fix a model's thresholds on validation films."),
+    "card": ("training", "Write a model's card from what was measured."),
     "conformance": ("conformance", "Print the DICOM Conformance Statement."),
     "demo": ("demonstration", "Send a radiograph through a node of its own."),
 }

@@ -1,17 +1,19 @@
-"""``train``, ``evaluate`` and ``export``: they need the ``training`` extra.
+"""``train``, ``evaluate``, ``tune``, ``export`` and ``card``: the ``training`` extra.
 
 The training package is imported only when one of them runs, and is handed the
 node's own reader, so that a DICOM file is read alike in training and in serving.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from dicom_node import frames
-from dicom_node.cli.options import FilePath, FolderPath, keep_libraries_quiet
+from dicom_node.cli.options import AnyPath, FilePath, FolderPath, keep_libraries_quiet
 from dicom_node.errors import NodeError
 from inference.errors import TrainingError
 from inference.frame import Frame
@@ -25,9 +27,56 @@ class ExtraMissing(NodeError):
     """The packages for model building are not installed."""
 
 
+class _Folds(click.ParamType[tuple[int, ...]]):
+    """Fold numbers, separated by commas."""
+
+    name = "N[,N…]"
+
+    def convert(
+        self,
+        value: str | tuple[int, ...],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, ...]:
+        """Turn "0,2" into (0, 2)."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            folds = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of fold numbers", param, ctx)
+        if min(folds) < 0:
+            self.fail(f"{value!r}: folds count from 0", param, ctx)
+        return folds
+
+
+class _HeldOut(click.ParamType[int | Literal["none"]]):
+    """The fold that is not learned from, or none."""
+
+    name = "N|none"
+
+    def convert(
+        self,
+        value: str | int,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int | Literal["none"]:
+        """Turn "0" into 0 and leave "none"."""
+        if value == "none":
+            return "none"
+        try:
+            fold = int(value)
+        except ValueError:
+            fold = -1
+        if fold < 0:
+            self.fail(f"{value!r} is neither a fold number nor none", param, ctx)
+        return fold
+
+
 @contextmanager
 def _extra() -> Iterator[None]:
     keep_libraries_quiet()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         yield
     except ModuleNotFoundError as error:
@@ -50,63 +99,221 @@ def read_frame(path: Path) -> Frame:
 
 
 @click.command()
-@click.option("--recipe", type=FilePath, required=True, help="conf/training.toml")
-@click.option("--variant", help="One of the recipe's variants.")
+@click.option(
+    "--recipe",
+    type=FilePath,
+    required=True,
+    help="What to learn from and how; conf/training.toml explains the keys.",
+)
+@click.option("--variant", help="Lay the recipe's [variant.NAME] over the rest of it.")
+@click.option(
+    "--fold",
+    type=_HeldOut(),
+    help="Fold to hold out for validation, or none to learn from every film;"
+    " default: the recipe's data.validation_fold.",
+)
 @click.option("--output", type=FolderPath, required=True, help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-def train(recipe: Path, variant: str | None, output: Path, *, resume: bool) -> None:
-    """Train a model by recipe."""
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the run's last checkpoint, as if it had never stopped.",
+)
+def train(
+    recipe: Path,
+    variant: str | None,
+    fold: int | Literal["none"] | None,
+    output: Path,
+    *,
+    resume: bool,
+) -> None:
+    """Train a model by recipe, and print the path of the best checkpoint."""
     with _extra():
         from inference.training.engine import train as run  # noqa: PLC0415
         from inference.training.recipe import read_recipe  # noqa: PLC0415
 
-        best = run(
-            read_recipe(recipe, variant),
-            read_frame=read_frame,
-            output=output,
-            resume=resume,
-        )
+        wanted = read_recipe(recipe, variant)
+        if fold is not None:
+            wanted = wanted.holding_out(None if fold == "none" else fold)
+        best = run(wanted, read_frame=read_frame, output=output, resume=resume)
     click.echo(best)
 
 
 @click.command()
 @click.option(
     "--model",
-    type=click.Path(path_type=Path, exists=True),
-    required=True,
-    help="Model folder or checkpoint.",
+    "models",
+    type=AnyPath,
+    multiple=True,
+    help="Model folder or checkpoint (.pt); given several times: their ensemble.",
 )
-@click.option("--data", type=FolderPath, required=True, help="Annotated films.")
-@click.option("--fold", "folds", type=int, multiple=True, help="Default: all folds.")
+@click.option("--data", type=FolderPath, help="Annotated films, COCO or RSNA layout.")
+@click.option(
+    "--folds",
+    "--fold",
+    type=_Folds(),
+    default=(),
+    help="Folds to measure on, such as 0 or 0,1; default: all of them.",
+)
 @click.option("--output", type=FolderPath, required=True, help="Folder of the report.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
-def evaluate(
-    model: Path, data: Path, folds: tuple[int, ...], output: Path, device: Device
+@click.option("--flip", is_flag=True, help="Ask about every film's mirror image too.")
+@click.option(
+    "--remember",
+    type=FolderPath,
+    help="Folder that keeps the network's answers for the next time.",
+)
+@click.option(
+    "--pool",
+    is_flag=True,
+    help="Summarise the CASES (cases.json of other evaluations) instead.",
+)
+@click.option(
+    "--replicates",
+    type=click.IntRange(min=10),
+    default=1000,
+    show_default=True,
+    help="Of the bootstrap that gives the intervals.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the network runs.",
+)
+@click.argument("cases", nargs=-1, type=FilePath, metavar="[CASES…]")
+def evaluate(  # noqa: PLR0913  the command's options, one for one
+    *,
+    models: tuple[Path, ...],
+    data: Path | None,
+    folds: tuple[int, ...],
+    output: Path,
+    flip: bool,
+    remember: Path | None,
+    pool: bool,
+    replicates: int,
+    device: Device,
+    cases: tuple[Path, ...],
 ) -> None:
-    """Measure a model on annotated films."""
-    with _extra():
-        from inference.training.evaluate import evaluate as run  # noqa: PLC0415
+    """Measure a model on annotated films, and print the report.
 
-        run(
-            model,
-            data,
-            output,
-            folds=folds,
-            read_frame=read_frame,
-            device=device,
-        )
+    With --pool: put the folds of a cross-validation together.
+    """
+    if pool != bool(cases) or (pool and (models or data or flip)):
+        raise click.UsageError("--pool takes CASES, and neither model nor data")
+    with _extra():
+        from inference.training import evaluate as measuring  # noqa: PLC0415
+
+        if pool:
+            measuring.pool(cases, output, replicates)
+        elif models and data:
+            measuring.evaluate(
+                measuring.open_models(models, device, remember, flip=flip),
+                data,
+                output,
+                folds=folds,
+                read_frame=read_frame,
+                replicates=replicates,
+            )
+        else:
+            raise click.UsageError("either --model and --data, or --pool CASES…")
     click.echo((output / "report.md").read_text(encoding="utf-8"))
 
 
 @click.command()
-@click.option("--checkpoint", type=FilePath, required=True)
-@click.option("--output", type=FolderPath, required=True, help="The model folder.")
-@click.option("--films", type=FolderPath, required=True, help="Real radiographs.")
-@click.option("--count", default=64, show_default=True, help="How many of them.")
-@click.option("--name", help="Default: the folder's name.")
-@click.option("--model-version", default="1", show_default=True)
 @click.option(
-    "--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32"
+    "--model",
+    type=AnyPath,
+    required=True,
+    help="Model folder, whose manifest is written; or a checkpoint, for a look.",
+)
+@click.option(
+    "--data",
+    type=FolderPath,
+    required=True,
+    help="Annotated films, COCO or RSNA layout.",
+)
+@click.option(
+    "--folds",
+    "--fold",
+    type=_Folds(),
+    required=True,
+    help="Validation folds: films the model did not learn from.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="At most so many films of each kind and source; 0 takes all.",
+)
+@click.option(
+    "--keep-outlines",
+    is_flag=True,
+    help="Fix calibration and film thresholds only, no outline's threshold.",
+)
+@click.option(
+    "--cross-fit",
+    type=FolderPath,
+    help="Folder for a report: half the patients, judged by the other half.",
+)
+@click.option(
+    "--remember",
+    type=FolderPath,
+    help="Folder that keeps the network's answers for the next time.",
+)
+def tune(  # noqa: PLR0913  the command's options, one for one
+    *,
+    model: Path,
+    data: Path,
+    folds: tuple[int, ...],
+    limit: int,
+    keep_outlines: bool,
+    cross_fit: Path | None,
+    remember: Path | None,
+) -> None:
+    """Fix a model's thresholds and calibration on validation films."""
+    with _extra():
+        from inference.training import tune as tuning  # noqa: PLC0415
+
+        tuned = tuning.tune_model(
+            model,
+            data,
+            folds=folds,
+            limit=limit,
+            outlines=not keep_outlines,
+            cross_fit=cross_fit,
+            remember=remember,
+            read_frame=read_frame,
+        )
+        click.echo(tuning.told(tuned), nl=False)
+
+
+@click.command()
+@click.option(
+    "--checkpoint", type=FilePath, required=True, help="best.pt of a training run."
+)
+@click.option("--output", type=FolderPath, required=True, help="The model folder.")
+@click.option(
+    "--films",
+    type=FolderPath,
+    required=True,
+    help="Real radiographs to compare answers on, and to calibrate int8 on.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="How many of them.",
+)
+@click.option("--name", help="Of the model; default: the folder's name.")
+@click.option("--model-version", default="1", show_default=True, help="Of the model.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="fp16 halves the file; int8 makes the trunk 8-bit, for speed on a CPU.",
 )
 def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
     checkpoint: Path,
@@ -117,7 +324,10 @@ def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
     model_version: str,
     precision: Precision,
 ) -> None:
-    """Turn a checkpoint into a model folder, and check it on real films."""
+    """Turn a checkpoint into a model folder, and check it on real films.
+
+    The graph must answer as torchvision does before it is let out.
+    """
     with _extra():
         from inference.training.export import Order, find_films  # noqa: PLC0415
         from inference.training.export import export as run  # noqa: PLC0415
@@ -130,3 +340,20 @@ def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
         found = find_films(films, count)
         manifest = run(checkpoint, output, order, found, read_frame)
     click.echo(f"{output / manifest.file} {manifest.sha256}")
+
+
+@click.command()
+@click.option("--model", type=FolderPath, required=True, help="The model folder.")
+@click.option(
+    "--metrics", type=FilePath, required=True, help="metrics.json of its evaluation."
+)
+@click.option(
+    "--recipe", type=FilePath, required=True, help="recipe.json of its training run."
+)
+@click.option("--remarks", type=FilePath, help="Markdown to add at the end.")
+def card(model: Path, metrics: Path, recipe: Path, remarks: Path | None) -> None:
+    """Write MODEL_CARD.md, and the metrics into the manifest."""
+    with _extra():
+        from inference.training.card import write_card  # noqa: PLC0415
+
+        click.echo(write_card(model, metrics, recipe, remarks))

@@ -103,6 +103,23 @@ def load(path: Path, *, ema: bool = True) -> tuple[CxrNet, Recipe]:
     return net.to(memory_format=torch.channels_last).eval(), kept.recipe
 
 
+def load_to_serve(path: Path) -> tuple[CxrNet, Recipe]:
+    """Rebuild a trained network whose films serving prepares as training did.
+
+    Raises
+    ------
+    TrainingError
+        As for ``load``, or the films were equalised in training.
+    """
+    net, recipe = load(path)
+    if recipe.data.normalisation != "none":
+        raise TrainingError(
+            f"{path}: trained with normalisation"
+            f" {recipe.data.normalisation!r}, which serving does not do"
+        )
+    return net, recipe
+
+
 def git_sha() -> str:
     """Name the commit of this code, or say "unknown"."""
     command = ["git", "rev-parse", "HEAD"]

@@ -129,12 +129,16 @@ def split(
     Raises
     ------
     TrainingError
-        Nothing is left to learn from.
+        Nothing is left to learn from, or nothing is in the fold to look at.
     """
     learned = [sample for sample in samples if sample.fold != validation_fold]
     held_out = [sample for sample in samples if sample.fold == validation_fold]
     if not learned:
         raise TrainingError("recipe: data.validation_fold: no image is in another")
+    if validation_fold is not None and not held_out:
+        raise TrainingError(
+            f"recipe: data.validation_fold: no image is in fold {validation_fold}"
+        )
     return learned, held_out
 
 

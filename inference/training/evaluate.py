@@ -153,6 +153,29 @@ def open_runner(
     return runner if remember is None else RememberingRunner(runner, remember)
 
 
+def open_models(
+    models: Sequence[Path],
+    device: Device = "auto",
+    remember: Path | None = None,
+    *,
+    flip: bool = False,
+) -> ModelRunner:
+    """Load one model, or several and their mirror images as one.
+
+    Parameters
+    ----------
+    models
+        Model folders or checkpoints.
+    device, remember
+        As for ``open_runner``.
+    flip
+        Whether each is asked about the mirror image of every film too.
+    """
+    runners = [open_runner(one, device, remember) for one in models]
+    several = flip or len(runners) > 1
+    return Ensemble(runners, flip=flip) if several else runners[0]
+
+
 def measure(
     runner: ModelRunner,
     films: Sequence[Sample],
@@ -213,13 +236,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.pool:
             pool(options.pool, options.output, options.replicates)
         else:
-            runners = [
-                open_runner(one, options.device, options.remember)
-                for one in options.model
-            ]
-            several = options.flip or len(runners) > 1
             evaluate(
-                Ensemble(runners, flip=options.flip) if several else runners[0],
+                open_models(
+                    options.model, options.device, options.remember, flip=options.flip
+                ),
                 options.data,
                 options.output,
                 folds=options.folds,

@@ -30,7 +30,7 @@ from inference.manifest import (
 )
 from inference.onnx_runner import OnnxModelRunner
 from inference.preprocess import preprocess
-from inference.training.checkpoint import load, read_checkpoint
+from inference.training.checkpoint import load_to_serve, read_checkpoint
 from inference.training.dataset import ReadFrame, read_picture
 from inference.training.graph import OPSET, BatchedNet, write_graph
 from inference.training.network import CxrNet
@@ -102,12 +102,7 @@ def export(
     """
     if not films:
         raise TrainingError("export wants real films to check the graph on")
-    net, recipe = load(checkpoint)
-    if recipe.data.normalisation != "none":
-        raise TrainingError(
-            f"{checkpoint}: trained with normalisation"
-            f" {recipe.data.normalisation!r}, which serving does not do"
-        )
+    net, recipe = load_to_serve(checkpoint)
     inputs = read_inputs(films, recipe.network.input_px, read_frame)
     output.mkdir(parents=True, exist_ok=True)
     manifest, _ = build_folder(

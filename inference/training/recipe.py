@@ -355,6 +355,11 @@ class Recipe(_Table):
     schedule: ScheduleRecipe = ScheduleRecipe()
     losses: LossWeights = LossWeights()
 
+    def holding_out(self, fold: int | None) -> Self:
+        """Give the same recipe with another validation fold."""
+        data = self.data.model_copy(update={"validation_fold": fold})
+        return self.model_copy(update={"data": data})
+
 
 def read_recipe(path: Path, variant: str | None = None) -> Recipe:
     """Read a TOML recipe, with one of its variants laid over it.

@@ -72,7 +72,7 @@ def tune_model(  # noqa: PLR0913 - the command's options, one for one
     TrainingError
         The data are wrong or too few.
     """
-    films, others = read_data(data, folds)
+    films, others = read_data(data, folds, dicom=read_frame is not read_picture)
     with closing(open_runner(model, remember=remember)) as runner:
         studies, strangers = see(runner, _some(films, limit), others, read_frame)
         tuned = tune(studies, strangers, runner.manifest, outlines=outlines)
@@ -90,6 +90,19 @@ def tune_model(  # noqa: PLR0913 - the command's options, one for one
     if model.is_dir():
         write_manifest(model, tuned)
     return tuned
+
+
+def told(manifest: ModelManifest) -> str:
+    """Write thresholds and calibration as the manifest's tables."""
+    tables = (
+        ("thresholds", asdict(manifest.thresholds)),
+        ("calibration", asdict(manifest.calibration)),
+    )
+    return "".join(
+        f"[{name}]\n"
+        + "".join(f"{key} = {value:.4f}\n" for key, value in table.items())
+        for name, table in tables
+    )
 
 
 def _some(films: Sequence[Sample], limit: int) -> list[Sample]:
@@ -146,7 +159,7 @@ def judge_crosswise(
         rest = [one for one in studies if half_of[one.group] != half]
         others = strangers[1 - half :: HALVES]
         tuned = tune(rest, others, manifest, outlines=outlines)
-        cases += [judge(_sharp(one.seen, read_frame), tuned) for one in mine]
+        cases += [judge(sharp(one.seen, read_frame), tuned) for one in mine]
         met += [meet(one, tuned) for one in strangers[half::HALVES]]
     return cases, met
 
@@ -156,7 +169,7 @@ def _halves(groups: set[str]) -> Mapping[str, int]:
     return {group: place % HALVES for place, group in enumerate(ordered)}
 
 
-def _sharp(seen: Look, read_frame: ReadFrame) -> Look:
+def sharp(seen: Look, read_frame: ReadFrame) -> Look:
     """Bring back the film's own resolution."""
     frame = read_frame(seen.sample.path)
     box = Letterbox(frame.rows, frame.columns, seen.letterbox.size_px)
@@ -191,12 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InferenceError as error:
         sys.stderr.write(f"tune: {error}\n")
         return 1
-    for name, table in (
-        ("thresholds", asdict(tuned.thresholds)),
-        ("calibration", asdict(tuned.calibration)),
-    ):
-        sys.stdout.write(f"[{name}]\n")
-        sys.stdout.writelines(f"{key} = {value:.4f}\n" for key, value in table.items())
+    sys.stdout.write(told(tuned))
     return 0
 
 

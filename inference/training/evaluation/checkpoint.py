@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inference.manifest import ModelManifest, sha256_of
 from inference.runner import MASK_SIZE_PX, Prediction
-from inference.training.checkpoint import load
+from inference.training.checkpoint import load_to_serve
 
 
 class CheckpointRunner:
@@ -22,11 +22,11 @@ class CheckpointRunner:
     Raises
     ------
     TrainingError
-        The checkpoint is missing or corrupt.
+        The checkpoint is missing or corrupt, or was trained on equalised films.
     """
 
     def __init__(self, checkpoint: Path) -> None:
-        net, recipe = load(checkpoint)
+        net, recipe = load_to_serve(checkpoint)
         self._net = net.eval()
         self._manifest = ModelManifest(
             name=checkpoint.stem,

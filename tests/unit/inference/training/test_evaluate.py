@@ -1,13 +1,14 @@
 """The command: from a model and a folder of films to a report, or one clear line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from inference.errors import TrainingError
-from inference.training.checkpoint import Checkpoint
+from inference.training.checkpoint import Checkpoint, read_checkpoint
 from inference.training.dataset import read_picture
 from inference.training.evaluate import evaluate, main
 from inference.training.evaluation.films import read_data
@@ -89,6 +90,19 @@ def test_a_bad_checkpoint_gets_one_line(data, tmp_path, capsys):
     told = ["--model", path, "--data", data, "--output", tmp_path / "out"]
     assert main([str(word) for word in told]) == 1
     assert "broken.pt: corrupt checkpoint" in capsys.readouterr().err
+
+
+def test_a_network_that_learned_on_equalised_films_is_not_measured_on_others(
+    checkpoint, tiny, data, tmp_path, capsys
+):
+    clahe = tiny.data.model_copy(update={"normalisation": "clahe"})
+    kept = read_checkpoint(checkpoint)
+    replace(kept, recipe=tiny.model_copy(update={"data": clahe})).write(checkpoint)
+    told = ["--model", checkpoint, "--data", data, "--output", tmp_path / "out"]
+    assert main([str(word) for word in told]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1
+    assert "normalisation 'clahe', which serving does not do" in error[0]
 
 
 def test_a_fold_without_films_is_an_error(data):
