@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# where Debian keeps Orthanc, and not everybody looks
+export PATH := $(PATH):/usr/sbin:/sbin
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -4,14 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import ports
 
-# The same examples in every run that decides something; new ones while developing.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# However long an example takes: that tells of the machine. The same examples in every
+# run that decides something; new ones while developing.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("steady")
 
 ROOT = Path(__file__).resolve().parent.parent
 

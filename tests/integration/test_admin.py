@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import subprocess
 import urllib.request
 
 import pytest
@@ -18,6 +17,7 @@ from dicom_node.procedure_step import ProcedureSteps
 from dicom_node.roles import Role
 from storage.database import Database
 from storage.records import DeliveryState, ProcedureStepState
+from tests.certificates import self_signed
 from tests.nodes import (
     ScriptedNode,
     destination,
@@ -203,16 +203,7 @@ def test_the_right_key_opens(locked):
 
 
 def test_http_speaks_tls_with_the_certificate_it_is_given(tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(tmp_path)
     tls = {"certificate": str(certificate), "key": str(key)}
     conf = settings(tmp_path, http={"port": 0, "tls": tls})
     context = ssl.create_default_context(cafile=str(certificate))

@@ -1,6 +1,4 @@
-import shutil
 import ssl
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,26 +8,14 @@ from dicom_node.dimse.scu.association import Timeouts
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
 from dicom_node.errors import PeerUnreachable
+from tests.certificates import self_signed
 from tests.receiving import MODALITY, PATIENT, encoded, radiograph, written
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("openssl") is None, reason="openssl is not installed"
-)
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """A self-signed certificate of 127.0.0.1 and its key."""
-    file, key = tmp_path / "node.pem", tmp_path / "node.key"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    algorithm = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    files = ["-keyout", str(key), "-out", str(file), "-days", "2"]
-    subprocess.run(
-        ["openssl", "req", "-x509", *algorithm, *files, *subject],
-        check=True,
-        capture_output=True,
-    )
-    return file, key
+    return self_signed(tmp_path)
 
 
 @pytest.fixture

@@ -1,24 +1,16 @@
 import ssl
-import subprocess
 
 import pytest
 
 from dicom_node.errors import SettingsInvalid
 from dicom_node.tls import Certificates, client_context, server_context
+from tests.certificates import self_signed
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=node", "-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(folder)
     return Certificates(certificate, key, certificate)
 
 
