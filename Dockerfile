@@ -13,6 +13,8 @@ RUN /opt/cxr-node/bin/pip install --no-cache-dir --disable-pip-version-check \
     --constraint constraints.txt ".[${RUNTIME},postgres]"
 
 FROM python:${PYTHON}-slim
+# letters for the names of patients on the report page
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-droid-fallback fonts-nanum && rm -rf /var/lib/apt/lists/*
 # 10001: a fixed number, so that a volume's owner can be set from outside
 RUN groupadd --gid 10001 cxr && useradd --uid 10001 --gid cxr --no-create-home --home-dir /var/lib/cxr-node cxr \
     && install -d -o cxr -g cxr -m 0750 /var/lib/cxr-node

@@ -4,8 +4,6 @@ A4, dark on white, type embedded; the same sentences as the measurement report.
 """
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from io import BytesIO
 
 from pydicom.dataset import Dataset
@@ -14,8 +12,6 @@ from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase.pdfmetrics import getFont, registerFont
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import (
     Flowable,
     HRFlowable,
@@ -26,6 +22,7 @@ from reportlab.platypus import (
     Table,
 )
 
+from dicom_node.encoding import letters
 from dicom_node.encoding.identity import DISCLAIMER, EvidenceContext
 from dicom_node.encoding.overlay import draw_film
 from dicom_node.encoding.wording import comments, findings, percent
@@ -48,7 +45,7 @@ def page(
     clean: Dataset, frame: Frame, analysis: Analysis, context: EvidenceContext
 ) -> bytes:
     """Lay out the report as PDF; the same input gives the same bytes."""
-    _register_type()
+    letters.register()
     stream = BytesIO()
     document = SimpleDocTemplate(
         stream,
@@ -74,13 +71,6 @@ def page(
     return stream.getvalue()
 
 
-@cache
-def _register_type() -> None:
-    for weight in ("Light", "Regular", "Medium"):
-        path = files("dicom_node").joinpath("fonts", f"Roboto-{weight}.ttf")
-        registerFont(TTFont(f"Roboto-{weight}", BytesIO(path.read_bytes())))
-
-
 def _style(
     size: float, color: Color = _INK, weight: str = "Regular", *, right: bool = False
 ) -> ParagraphStyle:
@@ -99,12 +89,6 @@ def _text(text: str, style: ParagraphStyle) -> Paragraph:
     return Paragraph(safe, style)
 
 
-def _printable(text: str) -> str:
-    """Leave out what the embedded type has no glyph for."""
-    glyphs = getFont("Roboto-Regular").face.charToGlyph
-    return "".join(letter for letter in text if ord(letter) in glyphs).strip()
-
-
 def _head(clean: Dataset) -> list[Flowable]:
     title = Table(
         [
@@ -116,15 +100,13 @@ def _head(clean: Dataset) -> list[Flowable]:
         colWidths=[90 * mm, 84 * mm],
         style=[_FLUSH, ("VALIGN", (0, 0), (-1, -1), "BOTTOM")],
     )
-    name = clean.PatientName
-    person = _printable(str(name).split("=")[0].replace("^", " ")) if name else ""
     cells = (
-        ("Patient", person),
-        ("Patient ID", str(clean.PatientID or "")),
-        ("Birth date", _day(clean.PatientBirthDate)),
-        ("Sex", str(clean.PatientSex or "")),
-        ("Study date", _day(clean.StudyDate)),
-        ("Accession number", str(clean.AccessionNumber or "")),
+        ("Patient", letters.person(clean.PatientName)),
+        ("Patient ID", letters.shown(str(clean.PatientID or ""))),
+        ("Birth date", letters.shown(_day(clean.PatientBirthDate))),
+        ("Sex", letters.shown(str(clean.PatientSex or ""))),
+        ("Study date", letters.shown(_day(clean.StudyDate))),
+        ("Accession number", letters.shown(str(clean.AccessionNumber or ""))),
     )
     rows = [[_pair(*cell) for cell in cells[start : start + 3]] for start in (0, 3)]
     patient = Table(
@@ -136,9 +118,10 @@ def _head(clean: Dataset) -> list[Flowable]:
     return [title, rule, patient, rule]
 
 
-def _pair(name: str, value: str) -> list[Flowable]:
-    shown = _printable(value) or "-"
-    return [_text(name, _style(7.5, _QUIET)), _text(shown, _style(10))]
+def _pair(name: str, value: tuple[str, str]) -> list[Flowable]:
+    text, type_ = value
+    style = ParagraphStyle(type_, parent=_style(10), fontName=type_)
+    return [_text(name, _style(7.5, _QUIET)), _text(text, style)]
 
 
 def _day(value: object) -> str:

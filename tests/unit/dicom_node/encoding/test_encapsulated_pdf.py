@@ -1,5 +1,6 @@
 import pytest
 
+from dicom_node.encoding import letters
 from dicom_node.encoding.encapsulated_pdf import encode
 from tests.analyses import a_context, a_frame, an_analysis
 from tests.radiographs import synthetic_dataset
@@ -44,6 +45,14 @@ def test_any_name_can_be_laid_out(name):
     source = a_source(SpecificCharacterSet="ISO_IR 192")
     source.PatientName = name
     assert pdf_of(source).startswith(b"%PDF-")
+
+
+def test_a_name_of_east_asian_letters_is_set_with_a_type_that_is_embedded():
+    if letters.type_for("山田太郎") is None:
+        pytest.skip("no type for East Asian letters is installed")
+    source = a_source(SpecificCharacterSet="ISO_IR 192")
+    source.PatientName = "山田^太郎"
+    assert pdf_of(source).count(b"/FontFile2") > pdf_of(a_source()).count(b"/FontFile2")
 
 
 def test_many_findings_flow_onto_more_pages():
