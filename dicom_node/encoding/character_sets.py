@@ -37,7 +37,8 @@ def character_set(source: Dataset) -> list[str]:
     if isinstance(value, bytes):
         value = value.decode("ascii", errors="replace")
     terms = value.split("\\") if isinstance(value, str) else list(value)
-    return [str(term).strip(" \0") for term in terms] if any(terms) else []
+    stripped = [str(term).strip(" \0") for term in terms]
+    return stripped if any(stripped) else []
 
 
 def decode(value: bytes, encodings: Sequence[str]) -> str:
@@ -58,19 +59,27 @@ def decode(value: bytes, encodings: Sequence[str]) -> str:
 def restore_character_set(result: Dataset, source: Dataset) -> None:
     """Go back to the source's character set where it can hold every text."""
     terms, codecs = character_set(source), python_codecs(source)
-    # Code extensions start anew in every component (PS3.5 6.1.2.5.3).
-    texts = [
-        part
-        for text in _all_texts(result)
-        if not text.isascii()
-        for part in re.split(r"[\\^=]", text)
-    ]
-    if texts and not all(_encodable(text, codecs) for text in texts):
+    if not _holds(result, codecs):
         result.SpecificCharacterSet = UNICODE
     elif codecs:
         result.SpecificCharacterSet = terms[0] if len(terms) == 1 else terms
     else:
         result.pop("SpecificCharacterSet", None)
+
+
+def holds_every_text(dataset: Dataset) -> bool:
+    """Tell whether a data set's own character set can write all of its texts."""
+    return _holds(dataset, python_codecs(dataset))
+
+
+def _holds(dataset: Dataset, codecs: Sequence[str]) -> bool:
+    # Code extensions start anew in every component (PS3.5 6.1.2.5.3).
+    return all(
+        _encodable(part, codecs)
+        for text in _all_texts(dataset)
+        if not text.isascii()
+        for part in re.split(r"[\\^=]", text)
+    )
 
 
 def _all_texts(dataset: Dataset) -> Iterator[str]:

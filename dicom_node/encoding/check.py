@@ -5,14 +5,8 @@ leave the house: absent required attributes, invalid UIDs, wrong sizes, outlines
 film, references that do not lead to the source, a report that does not read back.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from highdicom._standard_utils import (
-    get_iod_module_map,
-    get_module_attribute_map,
-    get_sop_class_iod_map,
-)
 from highdicom.sr import MeasurementReport
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -24,18 +18,21 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
     SegmentationStorage,
 )
-from pydicom.valuerep import VR
 
+from dicom_node.encoding.attribute_check import Defects, attribute_defects, places
 from dicom_node.encoding.header import cleaned
 from dicom_node.errors import EvidenceInvalid
 
-# Their attribute tables list alternatives of one choice as if all were required.
-_CHOICES = {"segmentation-multi-frame-functional-groups", "sr-document-content"}
 _SHARED = ("StudyInstanceUID", "PatientID")
-Defects = Iterator[str]
+# These lead to what came before this image's results, or to what was ordered.
+_LEAD_OUT = {
+    "PredecessorDocumentsSequence",
+    "ReferencedPerformedProcedureStepSequence",
+    "ReferencedRequestSequence",
+}
 
 
-def check(dataset: Dataset, source: Dataset) -> None:
+def check(dataset: Dataset, source: Dataset, known: Collection[str] = ()) -> None:
     """Refuse an object that is not fit to send.
 
     Parameters
@@ -44,6 +41,8 @@ def check(dataset: Dataset, source: Dataset) -> None:
         The object, as it will be written.
     source
         Header of the image that it speaks of.
+    known
+        SOP Instance UIDs of other objects that it may refer to.
 
     Raises
     ------
@@ -51,10 +50,26 @@ def check(dataset: Dataset, source: Dataset) -> None:
         With every defect found; no patient attribute.
     """
     clean = cleaned(source)
-    defects = [*_attributes(dataset), *_uids(dataset), *_belongs(dataset, clean)]
+    defects = [*attribute_defects(dataset), *_file_meta(dataset)]
+    defects += _belongs(dataset, clean, known)
     own = _OWN_CHECKS.get(dataset.get("SOPClassUID", ""))
     if own is not None and not defects:
         defects += own(dataset, clean)
+    _refuse(dataset, defects)
+
+
+def check_attributes(dataset: Dataset) -> None:
+    """Refuse an object that is not valid by itself, whatever it speaks of.
+
+    Raises
+    ------
+    EvidenceInvalid
+        With every defect found; no patient attribute.
+    """
+    _refuse(dataset, [*attribute_defects(dataset), *_file_meta(dataset)])
+
+
+def _refuse(dataset: Dataset, defects: Sequence[str]) -> None:
     if defects:
         raise EvidenceInvalid(
             f"{dataset.get('Modality', 'object')} is not fit to send: "
@@ -62,77 +77,73 @@ def check(dataset: Dataset, source: Dataset) -> None:
         )
 
 
-@cache
-def _required(sop_class_uid: str) -> tuple[tuple[str, bool, tuple[str, ...]], ...]:
-    """(keyword, needs a value, path) of an IOD's mandatory modules (PS3.3 Annex A)."""
-    iod = get_sop_class_iod_map().get(sop_class_uid, "")
-    modules = [
-        module["key"]
-        for module in get_iod_module_map().get(iod, [])
-        if module["usage"] == "M" and module["key"] not in _CHOICES
-    ]
-    return tuple(
-        (row["keyword"], row["type"] == "1", tuple(row["path"]))
-        for module in modules
-        for row in get_module_attribute_map()[module]
-        if row["type"] in {"1", "2"}
-    )
+def check_set(datasets: Sequence[Dataset], source: Dataset) -> None:
+    """Refuse results of one image that are not one set.
+
+    Raises
+    ------
+    EvidenceInvalid
+        Two objects have one UID, or objects stand in one series that must not:
+        beside the source, beside another modality's, or two SEGs (viewers show one).
+    """
+    series: dict[str, str] = {str(source.SeriesInstanceUID): "source"}
+    instances = {str(source.SOPInstanceUID)}
+    for dataset in datasets:
+        modality, uid = str(dataset.Modality), str(dataset.SOPInstanceUID)
+        beside = series.setdefault(str(dataset.SeriesInstanceUID), modality)
+        if uid in instances:
+            raise EvidenceInvalid("two objects have the same SOPInstanceUID")
+        if beside != modality:
+            raise EvidenceInvalid("objects of two kinds stand in one series")
+        instances.add(uid)
+    alone = [each.SeriesInstanceUID for each in datasets if each.Modality == "SEG"]
+    if len(set(alone)) < len(alone):
+        raise EvidenceInvalid("two segmentations stand in one series")
 
 
-def _attributes(dataset: Dataset) -> Defects:
-    required = _required(dataset.get("SOPClassUID", ""))
-    if not required:
-        yield "the SOP class is not one this node makes"
-    for keyword, needs_value, path in required:
-        for place in _places(dataset, path):
-            if keyword not in place:
-                yield f"{'.'.join([*path, keyword])} is absent"
-            elif needs_value and place[keyword].is_empty:
-                yield f"{'.'.join([*path, keyword])} is empty"
-
-
-def _places(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Dataset]:
-    """Every data set that stands at a path of nested sequences."""
-    if not path:
-        yield dataset
-        return
-    for item in dataset.get(path[0]) or ():
-        yield from _places(item, path[1:])
-
-
-def _uids(dataset: Dataset) -> Defects:
-    for place in _nested(dataset):
-        for element in place:
-            if element.VR == VR.UI and not element.is_empty:
-                values = element.value if element.VM > 1 else [element.value]
-                if not all(value.is_valid for value in values):
-                    yield f"{element.keyword} is not a valid UID"
-    if dataset.file_meta.MediaStorageSOPInstanceUID != dataset.get("SOPInstanceUID"):
+def _file_meta(dataset: Dataset) -> Defects:
+    meta = dataset.file_meta
+    if meta.get("MediaStorageSOPInstanceUID") != dataset.get("SOPInstanceUID"):
         yield "file meta information names another instance"
+    if meta.get("MediaStorageSOPClassUID") != dataset.get("SOPClassUID"):
+        yield "file meta information names another SOP class"
 
 
-def _nested(dataset: Dataset) -> Iterator[Dataset]:
-    yield dataset
-    for element in dataset:
-        if element.VR == VR.SQ:
-            for item in element.value:
-                yield from _nested(item)
-
-
-def _belongs(dataset: Dataset, source: Dataset) -> Defects:
+def _belongs(dataset: Dataset, source: Dataset, known: Collection[str]) -> Defects:
     for keyword in _SHARED:
         ours, theirs = (str(each.get(keyword) or "") for each in (dataset, source))
-        # An identifier too long for its VR is kept whole, its cleaned form is not.
-        if not ours.startswith(theirs) or (ours and not theirs):
+        if ours != theirs:
             yield f"{keyword} is not the source's"
-    if not any(
-        place.get("ReferencedSOPInstanceUID") == source.SOPInstanceUID
-        for place in _nested(dataset)
-    ):
+    references = _references(dataset)
+    if source.SOPInstanceUID not in references:
         yield "nothing refers to the source image"
+    for uid, sop_class in references.items():
+        if uid == source.SOPInstanceUID and sop_class != source.SOPClassUID:
+            yield "a reference gives the source image another SOP class"
+        if uid not in {source.SOPInstanceUID, *known}:
+            yield "a reference leads to an unknown object"
+
+
+def _references(dataset: Dataset) -> dict[str, str]:
+    """SOP Instance UID -> SOP Class UID of everything that an object points to."""
+    inner = Dataset()
+    for element in dataset:
+        if element.keyword not in _LEAD_OUT:
+            inner.add(element)
+    return {
+        str(place.ReferencedSOPInstanceUID): str(place.get("ReferencedSOPClassUID"))
+        for _, place in places(inner)
+        if "ReferencedSOPInstanceUID" in place
+    }
 
 
 def _segmentation(dataset: Dataset, source: Dataset) -> Defects:
+    numbers = [int(item.SegmentNumber) for item in dataset.SegmentSequence]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield "the segments are not numbered from one"
+    uids = {str(item.TrackingUID) for item in dataset.SegmentSequence}
+    if len(uids) < len(numbers):
+        yield "two segments have the same TrackingUID"
     if (dataset.Rows, dataset.Columns) != (source.Rows, source.Columns):
         yield "the masks are not of the source's size"
     frames = int(dataset.NumberOfFrames)
@@ -152,7 +163,7 @@ def _secondary_capture(dataset: Dataset, _source: Dataset) -> Defects:
 
 
 def _report(dataset: Dataset, source: Dataset) -> Defects:
-    for place in _nested(dataset):
+    for _, place in places(dataset):
         if place.get("ValueType") == "SCOORD":
             yield from _polyline(list(place.GraphicData), source)
     root = Dataset()

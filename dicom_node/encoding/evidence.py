@@ -17,7 +17,7 @@ from dicom_node.encoding import (
     secondary_capture,
     segmentation,
 )
-from dicom_node.encoding.check import check
+from dicom_node.encoding.check import check, check_set
 from dicom_node.encoding.header import normalise
 from dicom_node.encoding.identity import EvidenceContext
 from dicom_node.encoding.report_class import CLASSES, turn_into
@@ -138,13 +138,22 @@ def encode_all(
     if (clean.Rows, clean.Columns) != (analysis.rows, analysis.columns):
         raise EvidenceInvalid("the analysis is not on the source's pixel grid")
     encoded = []
+    known = _earlier(context)
     with quiet():  # the libraries' remarks on a header quote the patient
         for kind in kinds:
             dataset = KINDS[kind](source, frame, analysis, context)
             if dataset is not None:
-                check(dataset, source)
+                check(dataset, source, known)
                 encoded.append(EncodedEvidence(kind, dataset, part_10(dataset)))
+        check_set([item.dataset for item in encoded], source)
     return encoded
+
+
+def _earlier(context: EvidenceContext) -> set[str]:
+    """SOP Instance UIDs of the results before these that a report may name."""
+    prior = context.prior or context.uncompared
+    references = [*(prior.references if prior else ()), context.predecessor]
+    return {each.sop_instance_uid for each in references if each is not None}
 
 
 def part_10(dataset: Dataset) -> bytes:

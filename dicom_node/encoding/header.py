@@ -5,33 +5,32 @@ multi-valued character sets. ``normalise`` builds a small new data set from the 
 attributes alone, in Unicode, so that no result can inherit a defect (PS3.5 section 6).
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from pydicom.config import IGNORE
 from pydicom.datadict import (
     dictionary_VM,
     dictionary_VR,
-    keyword_for_tag,
-    tag_for_keyword,
 )
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.valuerep import VR
 
 from dicom_node.encoding.character_sets import UNICODE, python_codecs
-from dicom_node.encoding.values import as_list, clean_value, texts
+from dicom_node.encoding.repair import ITEMS, lookup_tables, repair, whole
+from dicom_node.encoding.values import Element, clean_value, identifier, texts
 from dicom_node.errors import EvidenceInvalid
+from dicom_node.quiet import MALFORMED
 
-_PAIR = 2
-# PS3.3 C.11.2.1.3.
-_VOI_LUT_FUNCTIONS = {"LINEAR", "LINEAR_EXACT", "SIGMOID"}
-_IDENTIFIERS = ("PatientID", "AccessionNumber")
-UTC_OFFSET = r"[+-](0\d|1[0-4])[0-5]\d"
-_UNREADABLE = (AttributeError, EOFError, OSError, ValueError, NotImplementedError)
+# What archives look things up by: whole or not at all.
+_IDENTIFIERS = {
+    "PatientID",
+    "AccessionNumber",
+    "RequestedProcedureID",
+    "ScheduledProcedureStepID",
+    "PlacerOrderNumberImagingServiceRequest",
+    "FillerOrderNumberImagingServiceRequest",
+}
 
 PATIENT_AND_STUDY = (
     "PatientName",
@@ -43,6 +42,7 @@ PATIENT_AND_STUDY = (
     "OtherPatientIDsSequence",
     "PatientIdentityRemoved",
     "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
     "PatientAge",
     "PatientSize",
     "PatientWeight",
@@ -106,14 +106,9 @@ _SERIES_AND_IMAGE = (
     "HighBit",
     "PixelRepresentation",
 )
-_LOOKUP_TABLES = ("ModalityLUTSequence", "VOILUTSequence")
-_TABLE_NEEDS = {"LUTDescriptor", "LUTData"}
-_ONE_VALUE = {
-    keyword
-    for keyword in (*PATIENT_AND_STUDY, *EQUIPMENT, *_SERIES_AND_IMAGE)
-    if dictionary_VM(keyword) == "1" and dictionary_VR(keyword) != VR.SQ
-}.difference(_IDENTIFIERS)
-_KEPT = PATIENT_AND_STUDY + EQUIPMENT + _SERIES_AND_IMAGE
+_GREY = {"MONOCHROME1", "MONOCHROME2"}
+LOOKUP_TABLES = ("ModalityLUTSequence", "VOILUTSequence")
+COPIED = PATIENT_AND_STUDY + EQUIPMENT + _SERIES_AND_IMAGE
 _TYPE_2 = (
     "PatientName",
     "PatientID",
@@ -129,15 +124,6 @@ _TYPE_2 = (
     "Manufacturer",
 )
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-_ITEM_NEEDS: Mapping[str, tuple[str, ...]] = {
-    "OtherPatientIDsSequence": ("PatientID", "TypeOfPatientID"),
-    "ReferencedPerformedProcedureStepSequence": (
-        "ReferencedSOPClassUID",
-        "ReferencedSOPInstanceUID",
-    ),
-    "ReferencedStudySequence": ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"),
-}
-_CODE_NEEDS = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 
 
 def normalise(source: Dataset) -> Dataset:
@@ -155,13 +141,18 @@ def normalise(source: Dataset) -> Dataset:
     Raises
     ------
     EvidenceInvalid
-        Nothing could refer to this image: a UID is missing or invalid, the pixel
-        grid has no size, or two identifiers stand in one place.
+        Nothing could refer to this image: a UID is missing or invalid, the Patient ID
+        is not one, or the pixels have no size or are not grey.
     """
     clean = cleaned(source)
     for keyword in ("Rows", "Columns"):
         if not clean.get(keyword):
             raise EvidenceInvalid(f"the source has no {keyword}")
+    if (
+        clean.SamplesPerPixel != 1
+        or clean.get("PhotometricInterpretation") not in _GREY
+    ):
+        raise EvidenceInvalid("the source has no grey pixels")
     return clean
 
 
@@ -171,116 +162,71 @@ def cleaned(source: Dataset) -> Dataset:
     Raises
     ------
     EvidenceInvalid
-        A UID is missing or invalid, or two identifiers stand in one place.
+        A UID is missing or invalid, or the Patient ID is not one.
     """
-    clean = _clean(source, _KEPT, python_codecs(source))
-    for keyword in _LOOKUP_TABLES:
-        tables = _sequence(source, keyword)
-        if tables and all(set(table.dir()) >= _TABLE_NEEDS for table in tables):
-            setattr(clean, keyword, deepcopy(list(tables)))
+    clean = _clean(source, COPIED, python_codecs(source))
+    for keyword in LOOKUP_TABLES:
+        if tables := lookup_tables(_sequence(source, keyword)):
+            setattr(clean, keyword, tables)
     for keyword in _TYPE_2:
         if keyword not in clean:
             setattr(clean, keyword, "" if keyword != "SeriesNumber" else None)
-    _repair(clean)
-    _refuse(clean)
+    repair(clean)
+    _refuse(clean, source)
     clean.SpecificCharacterSet = UNICODE
     return clean
 
 
-def keep_identifiers(result: Dataset, source: Dataset) -> None:
-    """Copy identifiers longer than their VR allows as they stand.
-
-    Sites do write 20 characters into an Accession Number; a shortened one would point
-    to another examination, so the result carries what the archive already holds.
-    """
-    for keyword in _IDENTIFIERS:
-        if keyword not in source:
-            continue
-        values = texts(source.get_item(keyword), python_codecs(source), separate=True)
-        text = values[0].strip(" \0") if values else ""
-        tag = tag_for_keyword(keyword)
-        if tag and text.isprintable() and len(text) > len(str(result.get(keyword))):
-            result.add(
-                DataElement(tag, dictionary_VR(tag), text, validation_mode=IGNORE)
-            )
-
-
-def _repair(clean: Dataset) -> None:
-    if clean.PatientSex not in {"M", "F", "O"}:
-        clean.PatientSex = ""
-    if clean.get("VOILUTFunction") not in _VOI_LUT_FUNCTIONS:
-        clean.pop("VOILUTFunction", None)
-    if not re.fullmatch(UTC_OFFSET, clean.get("TimezoneOffsetFromUTC") or "+0000"):
-        del clean.TimezoneOffsetFromUTC
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        values = as_list(clean.get(keyword))
-        if len(values) != _PAIR or not all(value > 0 for value in values):
-            clean.pop(keyword, None)
-    if len(as_list(clean.get("PatientOrientation"))) != _PAIR:
-        clean.pop("PatientOrientation", None)
-    _repair_window(clean)
-
-
-def _repair_window(clean: Dataset) -> None:
-    """Drop what viewers cannot apply: half a window, or one without a width."""
-    centres, widths = (
-        as_list(clean.get(keyword)) for keyword in ("WindowCenter", "WindowWidth")
-    )
-    if len(centres) != len(widths) or not all(width >= 1 for width in widths):
-        centres = []
-    if not centres:
-        for keyword in ("WindowCenter", "WindowWidth", "VOILUTFunction"):
-            clean.pop(keyword, None)
-    if len(as_list(clean.get("WindowCenterWidthExplanation"))) != len(centres):
-        clean.pop("WindowCenterWidthExplanation", None)
-    whole = "RescaleSlope" in clean and "RescaleIntercept" in clean
-    if not whole or "ModalityLUTSequence" in clean:
-        for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
-            clean.pop(keyword, None)
-
-
-def _refuse(clean: Dataset) -> None:
+def _refuse(clean: Dataset, source: Dataset) -> None:
     for keyword in _UIDS:
         if not clean.get(keyword):
             raise EvidenceInvalid(f"the source has no valid {keyword}")
-    for keyword in _IDENTIFIERS:
-        if isinstance(clean.get(keyword), MultiValue):
-            raise EvidenceInvalid(f"the source has more than one value of {keyword}")
+    # Shortened or left out, it would be another patient's or nobody's.
+    if not clean.PatientID and _says(source, "PatientID"):
+        raise EvidenceInvalid(
+            "the source has no valid PatientID: one value of at most 64 characters"
+        )
+
+
+def _says(source: Dataset, keyword: str) -> bool:
+    if keyword not in source:
+        return False
+    values = texts(source.get_item(keyword), python_codecs(source), separate=True)
+    return any(value.strip(" \0") for value in values)
 
 
 def _clean(
-    source: Dataset, keywords: Iterable[str] | None, encodings: Sequence[str]
+    source: Dataset, keywords: Iterable[str], encodings: Sequence[str]
 ) -> Dataset:
-    """Copy the named attributes (all public ones when ``None``), each one cleaned."""
-    tags = (
-        [element.tag for element in source.values() if not element.tag.is_private]
-        if keywords is None
-        else [tag_for_keyword(keyword) for keyword in keywords]
-    )
+    """Copy the named attributes, each one cleaned."""
     clean = Dataset()
-    for tag in tags:
-        if tag is None or tag not in source:
-            continue
-        keyword = keyword_for_tag(tag)
-        if not keyword:
+    for keyword in keywords:
+        if keyword not in source:
             continue
         value = (
             _items(source, keyword, encodings)
-            if dictionary_VR(tag) == VR.SQ
-            else clean_value(source.get_item(tag), str(dictionary_VR(tag)), encodings)
+            if dictionary_VR(keyword) == VR.SQ
+            else _value(source.get_item(keyword), keyword, encodings)
         )
-        if keyword in _ONE_VALUE and isinstance(value, list):
-            value = value[0]
         if value is not None:
             setattr(clean, keyword, value)
     return clean
+
+
+def _value(element: Element, keyword: str, encodings: Sequence[str]) -> Any:
+    vr = str(dictionary_VR(keyword))
+    if keyword in _IDENTIFIERS:
+        return identifier(element, vr, encodings)
+    value = clean_value(element, vr, encodings)
+    several = isinstance(value, list) and dictionary_VM(keyword) == "1"
+    return value[0] if several else value
 
 
 def _sequence(source: Dataset, keyword: str) -> Sequence[Dataset]:
     """Items of a sequence; none where its bytes cannot be read as one."""
     try:
         items = source.get(keyword)
-    except _UNREADABLE:
+    except MALFORMED:
         return ()
     return items if isinstance(items, DicomSequence) else ()
 
@@ -289,9 +235,7 @@ def _items(
     source: Dataset, keyword: str, encodings: Sequence[str]
 ) -> list[Dataset] | None:
     """Items of a sequence that still hold what an item of it must hold."""
-    needs = _ITEM_NEEDS.get(
-        keyword, _CODE_NEEDS if keyword.endswith("CodeSequence") else ()
-    )
-    items = [_clean(item, None, encodings) for item in _sequence(source, keyword)]
-    good = [item for item in items if len(item) and all(item.get(n) for n in needs)]
-    return good or None
+    items = [
+        _clean(item, ITEMS[keyword], encodings) for item in _sequence(source, keyword)
+    ]
+    return whole(items, keyword) or None

@@ -21,6 +21,7 @@ from dicom_node.dimse.presentation import (
 )
 from dicom_node.encoding import codes, header
 from dicom_node.encoding.character_sets import restore_character_set
+from dicom_node.encoding.repair import UTC_OFFSET
 from inference.manifest import ModelManifest
 
 _NAMESPACE = UUID("6f1c9f0e-3f57-5c0b-9a53-1f1b7f0c2d11")
@@ -239,7 +240,7 @@ def algorithm(context: EvidenceContext) -> AlgorithmIdentificationSequence:
 def local_time(source: Dataset, context: EvidenceContext) -> datetime:
     """Tell the moment of creation by the source's clock, else by this machine's."""
     offset = str(source.get("TimezoneOffsetFromUTC", ""))
-    if re.fullmatch(header.UTC_OFFSET, offset) is None:
+    if re.fullmatch(UTC_OFFSET, offset) is None:
         return context.created_at.astimezone()
     minutes = int(offset[1:3]) * 60 + int(offset[3:])
     delta = timedelta(minutes=-minutes if offset[0] == "-" else minutes)
@@ -263,7 +264,6 @@ def finish(
     for keyword in header.PATIENT_AND_STUDY + header.EQUIPMENT:
         if keyword in clean:
             setattr(result, keyword, clean[keyword].value)
-    header.keep_identifiers(result, source)
     _timestamps(result, local_time(clean, context))
     result.StationName = context.ae_title
     result.Manufacturer = context.manufacturer

@@ -19,6 +19,7 @@ from dicom_node.encoding.character_sets import decode
 Element = DataElement | RawDataElement
 _MAXIMUM_US = 0xFFFF
 # Greatest lengths (PS3.5 table 6.2-1).
+_LENGTHS: Mapping[str, int] = {VR.LO: 64, VR.SH: 16}
 _MAXIMUM_DS = 16
 _MAXIMUM_UI = 64
 
@@ -35,6 +36,13 @@ def clean_value(element: Element, vr: str, encodings: Sequence[str]) -> Any:
     if not cleaned or any(value is None for value in cleaned):
         return None
     return cleaned[0] if len(cleaned) == 1 else cleaned
+
+
+def identifier(element: Element, vr: str, encodings: Sequence[str]) -> str | None:
+    """Give an identifier as it stands: one that is cut would name something else."""
+    values = texts(element, encodings, separate=True)
+    text = _text(len(values[0]))(values[0]) if len(values) == 1 else None
+    return text if text and len(text) <= _LENGTHS[vr] else None
 
 
 def _unsigned(element: Element) -> int | None:
@@ -149,10 +157,10 @@ _RULES: Mapping[str, Callable[[str], str | None]] = {
     VR.DS: _decimal,
     VR.DT: _date_time,
     VR.IS: _integer,
-    VR.LO: _text(64),
+    VR.LO: _text(_LENGTHS[VR.LO]),
     VR.LT: _text(10240, lines=True),
     VR.PN: _person_name,
-    VR.SH: _text(16),
+    VR.SH: _text(_LENGTHS[VR.SH]),
     VR.ST: _text(1024, lines=True),
     VR.TM: _time,
     VR.UC: _text(1024),

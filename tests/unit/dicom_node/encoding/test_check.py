@@ -6,7 +6,7 @@ from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 
 from dicom_node.encoding import evidence
-from dicom_node.encoding.check import check
+from dicom_node.encoding.check import check, check_set
 from dicom_node.errors import EvidenceInvalid
 from tests.analyses import a_context, a_frame, an_analysis
 from tests.radiographs import synthetic_dataset
@@ -40,6 +40,11 @@ def item(made, request):
 every_kind = pytest.mark.parametrize("item", KINDS, indirect=True)
 
 
+def put(item, keyword, vr, value):
+    """Put a value as a faulty encoder would, unchecked."""
+    item.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
+
+
 def only(kind):
     return pytest.mark.parametrize("item", [kind], indirect=True)
 
@@ -68,8 +73,7 @@ def test_an_empty_required_value_is_found(item, source):
 
 @every_kind
 def test_an_invalid_uid_is_found(item, source):
-    tag = Tag("SeriesInstanceUID")
-    item.add(DataElement(tag, "UI", "1.02.3", validation_mode=IGNORE))
+    put(item, "SeriesInstanceUID", "UI", "1.02.3")
     with pytest.raises(EvidenceInvalid, match="SeriesInstanceUID is not a valid UID"):
         check(item, source)
 
@@ -122,10 +126,122 @@ def test_an_outline_off_the_film_is_found(item, source):
 
 @only("measurement-report")
 def test_a_tree_that_does_not_read_back_is_found(item, source):
-    group = item.ContentSequence[-2].ContentSequence[0]
-    del group.ContentSequence[0].ConceptNameCodeSequence
+    item.ValueType = "TEXT"
     with pytest.raises(EvidenceInvalid, match="does not read back"):
         check(item, source)
+
+
+@only("measurement-report")
+@pytest.mark.parametrize(
+    "keyword", ["ConceptNameCodeSequence", "RelationshipType", "ValueType"]
+)
+def test_half_a_content_item_is_found(item, source, keyword):
+    group = item.ContentSequence[-2].ContentSequence[0]
+    delattr(group.ContentSequence[0], keyword)
+    with pytest.raises(EvidenceInvalid, match=keyword):
+        check(item, source)
+
+
+@every_kind
+def test_a_value_too_long_for_its_vr_is_found_and_not_told(item, source):
+    put(item, "StationName", "SH", "S" * 17)
+    with pytest.raises(EvidenceInvalid, match="StationName is not a valid") as error:
+        check(item, source)
+    assert "SSS" not in str(error.value)
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("keyword", "vr", "value", "defect"),
+    [
+        ("StudyDate", "DA", "20269999", "StudyDate is not a valid value"),
+        ("PatientSex", "CS", "m", "PatientSex is not a valid value"),
+        ("SeriesNumber", "IS", "7.5", "SeriesNumber is not a valid value"),
+        ("StudyID", "SH", ["1", "2"], "StudyID has a wrong number of values"),
+        ("StudyDescription", "ST", "Chest", "StudyDescription has another VR"),
+        ("StudyInstanceUID", "UI", "1.2." + "3" * 70, "not a valid UID"),
+        (0x00990010, "LO", "VENDOR", "is not in the dictionary"),
+    ],
+)
+def test_a_value_that_is_not_what_its_attribute_holds_is_found(
+    item, source, keyword, vr, value, defect
+):
+    put(item, keyword, vr, value)
+    with pytest.raises(EvidenceInvalid, match=defect):
+        check(item, source)
+
+
+@every_kind
+def test_a_text_outside_the_character_set_is_found(item, source):
+    item.SpecificCharacterSet = "ISO_IR 100"
+    item.PatientName = "山田^太郎"
+    with pytest.raises(EvidenceInvalid, match="not of the Specific Character Set"):
+        check(item, source)
+
+
+@every_kind
+def test_file_meta_information_of_another_object_is_found(item, source):
+    item.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    item.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    with pytest.raises(EvidenceInvalid, match="another instance") as error:
+        check(item, source)
+    assert "names another SOP class" in str(error.value)
+
+
+@only("presentation-state")
+def test_a_reference_to_an_object_outside_the_set_is_found(item, source):
+    extra = deepcopy(item.ReferencedSeriesSequence[0])
+    extra.ReferencedImageSequence[0].ReferencedSOPInstanceUID = "1.2.3.4"
+    item.ReferencedSeriesSequence.append(extra)
+    with pytest.raises(EvidenceInvalid, match="leads to an unknown object"):
+        check(item, source)
+    check(item, source, {"1.2.3.4"})
+
+
+@every_kind
+def test_a_reference_of_another_class_than_the_source_is_found(item, source):
+    other = deepcopy(source)
+    other.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    with pytest.raises(EvidenceInvalid, match="gives the source image another SOP"):
+        check(item, other)
+
+
+@only("segmentation")
+def test_segments_that_are_not_told_apart_are_found(item, source):
+    first, second = item.SegmentSequence[:2]
+    second.TrackingUID = first.TrackingUID
+    second.SegmentNumber = 7
+    with pytest.raises(EvidenceInvalid, match="not numbered from one") as error:
+        check(item, source)
+    assert "the same TrackingUID" in str(error.value)
+
+
+def test_a_set_of_one_image_stands_together(made, source):
+    check_set(list(made.values()), source)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "defect"),
+    [
+        ("SOPInstanceUID", "the same SOPInstanceUID"),
+        ("SeriesInstanceUID", "two kinds stand in one series"),
+    ],
+)
+@pytest.mark.parametrize("whose", ["source", "another result"])
+def test_a_set_that_shares_a_uid_is_found(made, source, keyword, defect, whose):
+    items = deepcopy(list(made.values()))
+    other = source if whose == "source" else items[1]
+    setattr(items[0], keyword, other[keyword].value)
+    with pytest.raises(EvidenceInvalid, match=defect):
+        check_set(items, source)
+
+
+def test_two_segmentations_in_one_series_are_found(made, source):
+    first = made["segmentation"]
+    second = deepcopy(first)
+    second.SOPInstanceUID = "1.2.3"
+    with pytest.raises(EvidenceInvalid, match="two segmentations stand in one"):
+        check_set([first, second], source)
 
 
 @only("presentation-state")

@@ -81,6 +81,16 @@ def test_the_source_is_left_as_it_is():
         ("PixelSpacing", "DS", "0.143", None),
         ("PatientOrientation", "CS", ["L"], None),
         ("PatientOrientation", "CS", "LF", None),
+        ("PatientOrientation", "CS", ["L", "L"], None),
+        ("PatientOrientation", "CS", ["B", "C"], None),
+        ("PatientOrientation", "CS", ["LR", "F"], None),
+        ("PatientOrientation", "CS", ["PR", "F"], ["PR", "F"]),
+        ("PixelSpacing", "DS", ["-0.1", "-0.1"], None),
+        ("PixelSpacing", "DS", ["0,143", "0,143"], None),
+        ("PixelSpacing", "DS", b"", None),
+        ("PatientIdentityRemoved", "CS", "PERHAPS", None),
+        ("LossyImageCompression", "CS", "1", None),
+        ("SamplesPerPixel", "US", b"", 1),
         ("VOILUTFunction", "CS", "CUBIC", None),
         ("RescaleSlope", "DS", "1e999", None),
         ("WindowCenter", "DS", ["100", "200"], None),
@@ -130,10 +140,48 @@ def test_a_source_that_nothing_can_refer_to_is_refused(keyword, value):
         results(source)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("PhotometricInterpretation", "RGB"), ("PhotometricInterpretation", None)],
+)
+def test_a_source_that_is_not_grey_is_refused(keyword, value):
+    with pytest.raises(EvidenceInvalid, match="no grey pixels"):
+        normalise(a_source(**{keyword: value}))
+
+
+def test_an_identity_that_was_removed_somehow_says_so():
+    clean = normalise(a_source(PatientIdentityRemoved="YES"))
+    assert clean.DeidentificationMethod == "not stated"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"LUTDescriptor": [4, 0, 12]},
+        {"LUTDescriptor": [4, 0, 12], "LUTData": [0, 1]},
+        {"LUTDescriptor": [4, 0, 99], "LUTData": [0, 1, 2, 3]},
+        {"LUTDescriptor": [4, 0], "LUTData": [0, 1, 2, 3]},
+    ],
+)
+def test_a_lookup_table_that_is_none_is_left_out(table):
+    source, item = a_source(), Dataset()
+    for keyword, value in table.items():
+        item.add_new(keyword, "US", value)
+    source.VOILUTSequence = [item]
+    assert "VOILUTSequence" not in normalise(source)
+
+
 def test_two_patient_ids_in_one_place_are_refused():
     source = put(a_source(), "PatientID", "LO", ["A1", "A2"])
-    with pytest.raises(EvidenceInvalid, match="more than one value of PatientID"):
+    with pytest.raises(EvidenceInvalid, match="no valid PatientID: one value"):
         results(source)
+
+
+def test_a_patient_id_longer_than_allowed_is_refused_and_not_told():
+    source = put(a_source(), "PatientID", "LO", "P" * 200)
+    with pytest.raises(EvidenceInvalid, match="at most 64 characters") as error:
+        results(source)
+    assert "PPP" not in str(error.value)
 
 
 def test_type_2_attributes_are_present_and_empty_when_the_source_has_none():
@@ -158,17 +206,28 @@ def test_type_2_attributes_are_present_and_empty_when_the_source_has_none():
         assert not dataset["Manufacturer"].is_empty
 
 
-def test_an_accession_number_longer_than_allowed_is_not_cut():
-    long = "ACC-2026-000123456789"
-    source = put(a_source(), "AccessionNumber", "SH", long)
+@pytest.mark.parametrize("number", ["ACC-2026-000123456789", ["A1", "A2"], b"\0"])
+def test_an_accession_number_that_is_none_is_left_out_and_not_cut(number):
+    source = put(a_source(), "AccessionNumber", "SH", number)
     for item in results(source):
-        # Read as bytes: its length is what pydicom would warn of.
-        raw = read_back(item).get_item("AccessionNumber").value
-        assert raw.decode().strip() == long
+        assert read_back(item).AccessionNumber == ""
+
+
+def test_a_request_keeps_no_identifier_that_is_cut():
+    source, request = a_source(), Dataset()
+    put(request, "RequestedProcedureID", "SH", "R" * 17)
+    put(request, "AccessionNumber", "SH", ["A1", "A2"])
+    put(request, "PlacerOrderNumberImagingServiceRequest", "LO", "PLACER")
+    source.RequestAttributesSequence = [request]
+    (report,) = results(source, ["measurement-report"])
+    (said,) = read_back(report).ReferencedRequestSequence
+    assert said.RequestedProcedureID == ""
+    assert said.AccessionNumber == source.AccessionNumber
+    assert said.PlacerOrderNumberImagingServiceRequest == "PLACER"
 
 
 def test_a_patient_id_of_odd_characters_still_gives_results():
-    for identifier in ("P\x071 ", "  ", "P" * 80):
+    for identifier in ("P\x071 ", "  "):
         source = put(a_source(), "PatientID", "LO", identifier)
         assert len(results(source)) == len(KINDS)
 
