@@ -1,6 +1,7 @@
 """The whole node on loopback: C-STORE in, results at a PACS, everything real but the
 network's answers."""
 
+import socket
 from contextlib import ExitStack, closing
 
 import pytest
@@ -223,6 +224,25 @@ def test_a_destination_that_is_down_does_not_block_another(tmp_path, pacs, free_
         assert pacs.wait_for(len(EVIDENCE))
         job = one_job(node, dataset.SOPInstanceUID)
         assert (job["state"], job["stage"]) == ("IN PROGRESS", "delivering")
+
+
+def test_a_destination_that_says_nothing_does_not_block_another(tmp_path, pacs):
+    """It lets callers in and never answers; patience with it has no end here."""
+    dataset, path = film(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        places = [
+            destination("silent", silent.getsockname()[1]),
+            destination("up", pacs.port),
+        ]
+        endless = {"association_timeout_s": 3600.0, "network_timeout_s": 3600.0}
+        conf = settings(tmp_path, places, dimse=endless)
+        with ScriptedNode(conf) as node:
+            send(node, path)
+            assert pacs.wait_for(len(EVIDENCE))
+            job = one_job(node, dataset.SOPInstanceUID)
+            silent.close()
+    waiting = {row["state"] for row in job["deliveries"] if row["destination"] != "up"}
+    assert (job["state"], waiting) == ("IN PROGRESS", {"PENDING"})
 
 
 def test_an_optional_destination_is_not_waited_for(tmp_path, pacs, free_port):
