@@ -14,6 +14,7 @@ from pydicom.uid import (
     EncapsulatedPDFStorage,
     EnhancedSRStorage,
     GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
 )
@@ -43,6 +44,12 @@ EVIDENCE_CLASSES: Mapping[str, UID] = {
     "pdf": EncapsulatedPDFStorage,
 }
 """Kind of result -> its SOP class."""
+
+SENT_CLASSES = (
+    *dict.fromkeys(EVIDENCE_CLASSES.values()),
+    KeyObjectSelectionDocumentStorage,
+)
+"""Results, and the note that calls results back."""
 
 REFUSALS = (
     storage.StoreFull,
@@ -85,7 +92,7 @@ def _overview() -> str:
         *((_name(uid), uid, "no", "yes") for uid in STORAGE_CLASSES),
         *(
             (_name(uid), uid, "yes", "yes" if uid in STORAGE_CLASSES else "no")
-            for uid in dict.fromkeys(EVIDENCE_CLASSES.values())
+            for uid in SENT_CLASSES
             if uid not in STORAGE_CLASSES
         ),
         (_name(VERIFICATION_CLASS), VERIFICATION_CLASS, "yes", "yes"),
@@ -137,7 +144,7 @@ def _acceptor() -> str:
 
 
 def _requestor() -> str:
-    classes = [*dict.fromkeys(EVIDENCE_CLASSES.values()), VERIFICATION_CLASS]
+    classes = [*SENT_CLASSES, VERIFICATION_CLASS]
     syntaxes = ", ".join(_name(uid) for uid in UNCOMPRESSED)
     rows = [(_name(uid), uid, syntaxes) for uid in classes]
     return (
@@ -166,7 +173,8 @@ def _statuses() -> str:
 
 
 def _objects() -> str:
-    rows = [(kind, _name(uid), uid) for kind, uid in EVIDENCE_CLASSES.items()]
+    kinds = {**EVIDENCE_CLASSES, "rejection-note": KeyObjectSelectionDocumentStorage}
+    rows = [(kind, _name(uid), uid) for kind, uid in kinds.items()]
     return (
         "## Objects created\n\n" + _table(("Kind", "SOP class", "UID"), rows) + "\n\n"
         "* Same Study Instance UID as the image; a new series for each kind and image;"
@@ -175,12 +183,25 @@ def _objects() -> str:
         " digest, the software version and the settings: the same input gives the same"
         " object. Root 2.25, or the site's own.\n"
         "* Segmentation: BINARY, Rows and Columns of the image, no Frame of Reference."
-        ' With `evidence.viewer_geometry = "compat"` Plane Position, Plane'
+        ' With `seg.viewer_geometry = "compat"` Plane Position, Plane'
         " Orientation and Pixel Measures are present without a Frame of Reference"
         " (Standard Extended), because viewers need them; `strict` omits them.\n"
         "* Structured reports: TID 1500, Completion Flag COMPLETE, Verification Flag"
         " UNVERIFIED, Preliminary Flag PRELIMINARY. The share of lung area covered by"
-        " opacity uses the private coding scheme 99CXRNODE, declared in the object.\n"
+        " opacity uses the private coding scheme 99CXRNODE, declared in the object."
+        " Regions are closed polylines, or segments of this image's segmentations"
+        ' (`sr.regions = "segmentation"`); the numbers of the whole film stand in a'
+        " region around both lungs (TID 1410), or without one (TID 1501, `sr."
+        'image_level = "tid1501"`).\n'
+        "* A report of a follow-up film holds the change in percentage points and"
+        " names the earlier film and its report (Pertinent Other Evidence, or Current"
+        " Requested Procedure Evidence within one study). The report of another model"
+        " or other settings names the one that it replaces (Predecessor Documents).\n"
+        "* Where a destination asks for it, a chest film that cannot be analysed"
+        " yields a report with the coded reason in place of measurements.\n"
+        "* Rejection notes are Key Object Selections, one per study, titled (113001,"
+        ' DCM, "Rejected for Quality Reasons") or (113037, DCM, "Rejected for Patient'
+        " Safety Reasons\"), sent when an administrator recalls a model's results.\n"
         "* Character set: as the image where the result can be encoded in it, else"
         " ISO_IR 192."
     )

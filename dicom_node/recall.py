@@ -130,7 +130,7 @@ class Recall:
                 context,
                 TITLES[cause],
             )
-            check(dataset, example)
+            check(dataset, example, {one.sop_instance_uid for one in held})
         stored = self._store.put(BytesIO(part_10(dataset)))
         return Evidence(
             sop_instance_uid=str(dataset.SOPInstanceUID),

@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 
-from dicom_node.conformance import EVIDENCE_CLASSES
+from dicom_node.conformance import SENT_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
 
@@ -30,7 +30,7 @@ class PACS:
 
     def __init__(
         self,
-        classes: Sequence[str] = tuple(dict.fromkeys(EVIDENCE_CLASSES.values())),
+        classes: Sequence[str] = SENT_CLASSES,
         status: Callable[[str], int] = lambda _: 0x0000,
     ) -> None:
         self._classes = classes

@@ -149,7 +149,8 @@ class Analyzer:
             report = measurement_report.encode_not_analysable(
                 header, reason, text, self._context_of(source)
             )
-            check_evidence(report, header)
+            before = source.past.predecessor
+            check_evidence(report, header, {before.sop_instance_uid} if before else ())
             return EncodedEvidence(measurement_report.KIND, report, part_10(report))
 
     def analyze(self, sources: Sequence[Source]) -> Iterator[Outcome]:

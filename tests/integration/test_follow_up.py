@@ -19,7 +19,6 @@ from dicom_node.pipeline.worker import Worker, WorkerOptions
 from dicom_node.procedure_step import ProcedureSteps
 from dicom_node.recall import Recall
 from dicom_node.reception import Reception, part10_header
-from inference.errors import UnsuitableImage
 from storage import catalog, workitems
 from storage.database import Database
 from storage.objects import FileObjectStore
@@ -52,13 +51,15 @@ class Clinic:
         """Let another version of the model run from now on."""
         self.manifest = scripted_manifest(version=version)
         self.opacity = SMALL
-        self.error = None
+        self.frontal = 0.99
         self.runner = ScriptedRunner(self._answer, self.manifest)
         self.runner.load()
 
     def _answer(self, image):
         del image
-        return self.error or chest_prediction(self.manifest, [(self.opacity, 0.9)])
+        return chest_prediction(
+            self.manifest, [(self.opacity, 0.9)], frontal=self.frontal
+        )
 
     def take(self, seed, day, **attributes):
         """Take a film of the one patient on a day of March, and send it here."""
@@ -381,18 +382,19 @@ def test_what_was_recalled_is_no_prior_any_more(clinic):
     assert clinic.see(2, day=2).workitem.result["prior"] is None
 
 
-def test_a_film_without_lungs_gets_a_report_that_says_so(explaining):
-    explaining.error = UnsuitableImage("NO_LUNGS", "No pair of lungs was found.")
+def test_a_film_that_is_not_analysed_gets_a_report_that_says_so(explaining):
+    explaining.frontal = 0.01
     job = explaining.see(1, day=1)
     report = explaining.report(job)
-    assert "Image not analysed: No pair of lungs was found." in texts(report)
-    assert job.workitem.reason.code == "NO_LUNGS"
+    reason = job.workitem.reason
+    assert reason.code == "NOT_FRONTAL"
+    assert f"Image not analysed: {reason.text}" in texts(report)
     assert [row.state for row in job.deliveries] == [DeliveryState.SENT]
     with explaining.database.transaction(read_only=True) as tx:
         status = catalog.get_status(tx, job.instance.sop_instance_uid)
     assert status.state is InstanceState.NOT_ELIGIBLE
     # Once it can be analysed, its report is another object that replaces this one.
-    explaining.error = None
+    explaining.frontal = 0.99
     again = explaining.report(explaining.again(job))
     assert again.SOPInstanceUID != report.SOPInstanceUID
     named = referenced(again.PredecessorDocumentsSequence)
@@ -418,6 +420,6 @@ def test_nobody_is_told_about_what_nobody_waits_for(explaining, attributes):
 
 
 def test_without_the_option_nothing_is_sent(clinic):
-    clinic.error = UnsuitableImage("NO_LUNGS", "No pair of lungs was found.")
+    clinic.frontal = 0.01
     job = clinic.see(1, day=1)
     assert (clinic.pacs.received, job.evidence) == ([], ())

@@ -17,13 +17,14 @@ from storage.database import Database
 from tests.fakes_inference import scripted_manifest
 from tests.nodes import save
 from tests.radiographs import synthetic_dataset
-from tests.rows import claim, receive
+from tests.rows import after, claim, receive, settle
 
 PUBLISHED = (
     "serve",
     "doctor",
     "analyze",
     "jobs",
+    "recall",
     "send",
     "echo",
     "migrate",
@@ -83,6 +84,12 @@ def test_every_command_explains_itself(name):
         ("jobs", "nonsense"),
         ("jobs", "list", "--state", "LOST"),
         ("jobs", "list", "--since", "yesterday"),
+        ("jobs", "reprocess"),
+        ("jobs", "reprocess", "1.2.3", "--model", "default@1"),
+        ("jobs", "reprocess", "--model", "default"),
+        ("recall",),
+        ("recall", "--model", "@1"),
+        ("recall", "--model", "default@1", "--reason", "mood"),
         ("serve", "--role", "nothing"),
         ("send",),
         ("echo", "not-a-target"),
@@ -143,7 +150,64 @@ def test_a_job_is_canceled_and_retried(config):
     assert json.loads(shown.stdout)["state"] == "SCHEDULED"
 
 
-@pytest.mark.parametrize("verb", ["show", "retry", "cancel"])
+def analysed(tmp_path):
+    """Two analysed films, one by each version of a model; nobody got anything."""
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'node.db'}")
+    receive(database, 3, 4)
+    for version in ("1", "2"):
+        (step,) = claim(database, now=after(2000))
+        model = {"name": "m", "version": version, "sha256": "0" * 64}
+        settle(database, step, result={"model": model})
+    database.close()
+
+
+def test_a_job_is_reprocessed(config, tmp_path):
+    assert run("jobs", "reprocess", "1.9.2", "--config", config).exit_code == 1
+    analysed(tmp_path)
+    done = run("jobs", "list", "--state", "COMPLETED", "--json", "--config", config)
+    (first, second) = sorted(
+        item["workitem_uid"] for item in json.loads(done.stdout)["items"]
+    )
+    again = run("jobs", "reprocess", first, second, "--config", config)
+    new = again.stdout.split()
+    shown = run("jobs", "show", new[0], "--json", "--config", config)
+    assert json.loads(shown.stdout)["state"] == "SCHEDULED"
+    shown = run("jobs", "show", first, "--json", "--config", config)
+    assert json.loads(shown.stdout)["replaced_by"] == new[0]
+
+
+def test_the_jobs_of_a_model_are_reprocessed_behind_new_ones(config, tmp_path):
+    analysed(tmp_path)
+    bulk = ("jobs", "reprocess", "--model", "m@2", "--config", config)
+    (listed,) = run(*bulk, "--dry-run").stdout.split()
+    (again,) = run(*bulk).stdout.split()
+    shown = json.loads(run("jobs", "show", again, "--json", "--config", config).stdout)
+    assert (shown["state"], shown["priority"]) == ("SCHEDULED", -1)
+    shown = json.loads(run("jobs", "show", listed, "--json", "--config", config).stdout)
+    assert shown["replaced_by"] == again
+    assert run(*bulk).stdout == ""
+
+
+def test_the_results_of_a_model_are_called_back(config, tmp_path):
+    analysed(tmp_path)
+    command = ("recall", "--model", "m@1", "--reason", "safety", "--config", config)
+    assert "would be recalled" in run(*command, "--dry-run").stdout
+    result = run(*command, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (study,) = json.loads(result.stdout)["items"]
+    (uid,) = study["workitem_uids"]
+    shown = json.loads(run("jobs", "show", uid, "--json", "--config", config).stdout)
+    assert shown["recalled"]["reason"] == "safety"
+    assert "nobody had received anything" in run(*command).stdout
+
+
+def test_a_model_without_results_cannot_be_called_back(config):
+    result = run("recall", "--model", "m@7", "--config", config)
+    assert result.exit_code == 1
+    assert result.stderr == "cxr-node: there are no results of model m@7\n"
+
+
+@pytest.mark.parametrize("verb", ["show", "retry", "reprocess", "cancel"])
 def test_an_unknown_job_is_one_line_and_exit_1(config, verb):
     result = run("jobs", verb, "1.2.3.4.5", "--config", config)
     assert result.exit_code == 1
@@ -201,6 +265,15 @@ def test_models_are_listed_and_the_one_in_use_is_starred(models):
     starred = [line.split()[1] for line in listed if line.startswith("*")]
     assert starred == ["bad"]
     assert any(line.split()[0] == "good" for line in listed)
+
+
+def test_a_broken_manifest_hides_no_other_model(models, tmp_path):
+    (tmp_path / "models" / "bad" / "manifest.toml").write_text("name = 1")
+    result = run("model", "list", "--config", str(models))
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("! bad  cannot be used: ") for line in lines)
+    assert any(line.split()[0] == "good" for line in lines)
 
 
 def test_a_model_that_is_not_what_its_manifest_says_fails_the_check(models):

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from dicom_node.eligibility import EligibilityRules, check
+from dicom_node.eligibility import EligibilityRules, check, is_awaited
 from dicom_node.errors import NotEligible
 from tests.radiographs import synthetic_dataset
 
@@ -256,6 +256,36 @@ def test_a_refusal_is_one_printable_line():
     assert str(error.value).isascii()
 
 
+@pytest.mark.parametrize(
+    ("kind", "attributes", "awaited"),
+    [
+        ("CR", {}, True),
+        ("DX", {"PatientAge": "004Y"}, True),
+        ("CR", {"Rows": 100}, True),
+        ("CR", {"ViewPosition": None}, True),
+        ("CR", {"ViewPosition": "LL"}, False),
+        ("CR", {"ViewPosition": "LAO"}, False),
+        ("CR", {"BodyPartExamined": "HAND"}, False),
+        ("DX", {"PresentationIntentType": "FOR PROCESSING"}, False),
+        ("CR", {"ImageType": ["DERIVED", "PRIMARY", "BONE_SUPPRESSED"]}, False),
+        ("CR", {"Manufacturer": "CXR Node"}, False),
+        ("SC", {}, True),
+        ("SC", {"PhotometricInterpretation": "RGB"}, False),
+    ],
+)
+def test_a_result_is_awaited_of_a_frontal_film_that_calls_itself_a_chest(
+    kind, attributes, awaited
+):
+    dataset = film(kind, **({"BodyPartExamined": "CHEST"} | attributes))
+    assert is_awaited(dataset, RULES) is awaited
+
+
+def test_of_a_film_that_does_not_say_what_it_shows_nobody_awaits_a_result():
+    names = ("BodyPartExamined", "AnatomicRegionSequence", "StudyDescription")
+    silent = dict.fromkeys((*names, "SeriesDescription", "ProtocolName"))
+    assert not is_awaited(film("CR", **silent), RULES)
+
+
 ATTRIBUTES = sorted(
     Tag(keyword)
     for keyword in (
@@ -286,3 +316,4 @@ def test_no_header_however_broken_raises_anything_else(kind, damage):
             tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True
         )
     refusal(dataset)
+    assert is_awaited(dataset, RULES) in {True, False}
