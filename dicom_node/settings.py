@@ -33,6 +33,8 @@ from dicom_node.sections import (
     ModelSection,
     NodeSection,
     RetentionSection,
+    SegSection,
+    SrSection,
     WorkerSection,
 )
 
@@ -61,6 +63,8 @@ class Settings(BaseSettings):
     delivery: DeliverySection = DeliverySection()
     destinations: tuple[DestinationSection, ...] = ()
     evidence: EvidenceSection = EvidenceSection()
+    seg: SegSection = SegSection()
+    sr: SrSection = SrSection()
     eligibility: EligibilitySection = EligibilitySection()
     retention: RetentionSection = RetentionSection()
 

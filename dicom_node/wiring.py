@@ -66,7 +66,9 @@ def rules(settings: Settings) -> EligibilityRules:
 def context(settings: Settings, manifest: ModelManifest) -> EvidenceContext:
     """Say who makes the results; each image and moment is filled in later."""
     section = settings.evidence
-    choices = section.model_dump_json().encode()
+    choices = "".join(
+        table.model_dump_json() for table in (section, settings.seg, settings.sr)
+    ).encode()
     return EvidenceContext(
         manifest=manifest,
         ae_title=settings.node.ae_title,
@@ -77,7 +79,9 @@ def context(settings: Settings, manifest: ModelManifest) -> EvidenceContext:
         device_serial_number=section.device_serial_number,
         uid_root=section.uid_root or None,
         series_number_base=section.series_number_base,
-        viewer_geometry=section.viewer_geometry,
+        viewer_geometry=settings.seg.viewer_geometry,
+        report_regions=settings.sr.regions,
+        image_level=settings.sr.image_level,
     )
 
 

@@ -138,7 +138,10 @@ def encode_all(
     if (clean.Rows, clean.Columns) != (analysis.rows, analysis.columns):
         raise EvidenceInvalid("the analysis is not on the source's pixel grid")
     encoded = []
-    known = _earlier(context)
+    known = _earlier(context) | {
+        each.sop_instance_uid
+        for each in measurement_report.segmentations(clean, analysis, context)
+    }
     with quiet():  # the libraries' remarks on a header quote the patient
         for kind in kinds:
             dataset = KINDS[kind](source, frame, analysis, context)

@@ -37,6 +37,8 @@ SERIES_ORDER = (
 )
 
 ViewerGeometry = Literal["compat", "strict"]
+ReportRegions = Literal["outline", "segmentation"]
+ImageLevel = Literal["roi", "tid1501"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ class EvidenceContext:
         Series Number of the first kind of result; the others follow.
     viewer_geometry
         ``compat`` adds the planar geometry that viewers need to the SEG.
+    report_regions
+        Whether the report's groups hold their outlines or point to the SEGs' frames.
+    image_level
+        Whether the numbers of the whole film stand in a region of their own.
     prior
         The same patient's result before this one, for comparison.
     uncompared
@@ -126,6 +132,8 @@ class EvidenceContext:
     uid_root: str | None = None
     series_number_base: int = 9101
     viewer_geometry: ViewerGeometry = "compat"
+    report_regions: ReportRegions = "outline"
+    image_level: ImageLevel = "roi"
     prior: Prior | None = None
     uncompared: Prior | None = None
     predecessor: ObjectReference | None = None
@@ -264,6 +272,10 @@ def finish(
     for keyword in header.PATIENT_AND_STUDY + header.EQUIPMENT:
         if keyword in clean:
             setattr(result, keyword, clean[keyword].value)
+    # A document names its request in a sequence of its own (PS3.3 C.17.2).
+    requests = clean.get("RequestAttributesSequence")
+    if requests and result.Modality not in {"SR", "KO"}:
+        result.RequestAttributesSequence = requests
     _timestamps(result, local_time(clean, context))
     result.StationName = context.ae_title
     result.Manufacturer = context.manufacturer

@@ -1,5 +1,6 @@
-"""Measurement groups of the report: one outline with its numbers each (TID 1410).
+"""Measurement groups of the report: one region with its numbers each (TID 1410).
 
+A region is an outline, or a segment of this image's SEGs for readers that want that.
 The text that viewers put beside an outline is the measurement's meaning, value and
 unit; the algorithm is named on each measurement (TID 4019).
 """
@@ -12,19 +13,25 @@ from highdicom.sr import (
     GraphicTypeValues,
     ImageRegion,
     Measurement,
+    ReferencedSegmentationFrame,
+    SourceImageForMeasurementGroup,
     SourceImageForRegion,
+    SourceImageForSegmentation,
     TrackingIdentifier,
 )
+from highdicom.sr import MeasurementsAndQualitativeEvaluations as ImageGroup
 from highdicom.sr import PlanarROIMeasurementsAndQualitativeEvaluations as Group
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
+from pydicom.uid import SegmentationStorage
 
 from dicom_node.encoding import codes
-from dicom_node.encoding.identity import EvidenceContext, tracking
+from dicom_node.encoding.identity import EvidenceContext, instance_uid, tracking
 from dicom_node.encoding.outline import Points, simplified
+from dicom_node.encoding.segmentation import LUNGS, OPACITIES
 from inference.findings import Analysis, Finding, Lung, Side, Zone
 
-__all__ = ["Group", "Groups"]
+__all__ = ["Group", "Groups", "ImageGroup"]
 
 
 class Groups:
@@ -48,7 +55,7 @@ class Groups:
             family=codes.ARTIFICIAL_INTELLIGENCE,
         )
 
-    def total(self, analysis: Analysis, outline: Points) -> Group:
+    def total(self, analysis: Analysis, outline: Points) -> Group | ImageGroup:
         """Both lungs together: severity, extent score, probability, change, zones.
 
         Viewers print the first five numbers beside the outline; so the zones are last.
@@ -65,13 +72,18 @@ class Groups:
         numbers = [
             *first,
             self._number(codes.OPACITY_PROBABILITY, 100 * analysis.opacity_score),
-            *zeros,
             self._number(codes.EXTENT_SCORE, severity.extent_score, unit=codes.SCORE),
+            *zeros,
             *(self._zone(zone, value) for zone, value in severity.zones.items()),
         ]
-        return self._group("both lungs", outline, numbers, [FindingSite(codes.LUNG)])
+        sites = [FindingSite(codes.LUNG)]
+        if self._context.image_level == "tid1501":
+            return self._image_group("both lungs", numbers, sites)
+        return self._group("both lungs", self._outline(outline), numbers, sites)
 
-    def lung(self, analysis: Analysis, lung: Lung, outline: Points) -> Group:
+    def lung(
+        self, number: int, lung: Lung, outline: Points, analysis: Analysis
+    ) -> Group:
         """One lung: its severity, its change."""
         severity, side = analysis.severity, lung.side
         value = severity.right if side is Side.RIGHT else severity.left
@@ -83,7 +95,8 @@ class Groups:
                 self._number(codes.CHANGE_SIDE, value - before, codes.POINTS)
             )
         site = FindingSite(codes.SIDES[side])
-        return self._group(f"{side.value} lung", outline, numbers, [site])
+        region = self._region(LUNGS, number, outline)
+        return self._group(f"{side.value} lung", region, numbers, [site])
 
     def _severities(
         self, *wanted: tuple[Code, Code, float]
@@ -121,30 +134,79 @@ class Groups:
             FindingSite(codes.SIDES[finding.side]),
             FindingSite(codes.ZONES[finding.zone], codes.LATERALITY[finding.side]),
         ]
-        outline = simplified(finding.region)
-        return self._group(f"opacity {number}", outline, numbers, sites)
+        region = self._region(OPACITIES, number, simplified(finding.region))
+        return self._group(f"opacity {number}", region, numbers, sites)
 
     def _group(
         self,
         what: str,
-        outline: Points,
+        region: ImageRegion | ReferencedSegmentationFrame,
         numbers: list[Measurement],
         sites: list[FindingSite],
     ) -> Group:
+        return Group(
+            tracking_identifier=self._tracking(what),
+            referenced_region=region if isinstance(region, ImageRegion) else None,
+            referenced_segment=None if isinstance(region, ImageRegion) else region,
+            finding_type=codes.OPACITY,
+            finding_sites=sites,
+            measurements=numbers,
+        )
+
+    def _image_group(
+        self, what: str, numbers: list[Measurement], sites: list[FindingSite]
+    ) -> ImageGroup:
+        """Numbers of the whole film, without a region (TID 1501)."""
+        image = SourceImageForMeasurementGroup(
+            self._clean.SOPClassUID, self._clean.SOPInstanceUID
+        )
+        return ImageGroup(
+            tracking_identifier=self._tracking(what),
+            finding_type=codes.OPACITY,
+            finding_sites=sites,
+            measurements=numbers,
+            source_images=[image],
+        )
+
+    def _tracking(self, what: str) -> TrackingIdentifier:
         identifier, uid = tracking(self._context, self._clean, what)
-        region = ImageRegion(
+        return TrackingIdentifier(uid=uid, identifier=identifier)
+
+    def _region(
+        self, kind: str, number: int, outline: Points
+    ) -> ImageRegion | ReferencedSegmentationFrame:
+        if self._context.report_regions == "outline":
+            return self._outline(outline)
+        return self._segment(kind, number)
+
+    def _segment(self, kind: str, number: int) -> ReferencedSegmentationFrame:
+        """Point to a segment of this image's SEG of a kind.
+
+        Neither item may name a frame: the SEG's is given by its segment, the image has
+        but one (PS3.3 C.18.4, 10.3).
+        """
+        image = SourceImageForSegmentation(
+            self._clean.SOPClassUID, self._clean.SOPInstanceUID
+        )
+        segment = ReferencedSegmentationFrame(
+            SegmentationStorage,
+            instance_uid(self._context, self._clean, kind),
+            frame_number=number,
+            segment_number=number,
+            source_image=image,
+        )
+        del segment[0].ReferencedSOPSequence[0].ReferencedFrameNumber
+        (name,) = segment[1].ConceptNameCodeSequence
+        name.CodeMeaning = "Source image for segmentation"
+        return segment
+
+    def _outline(self, outline: Points) -> ImageRegion:
+        return ImageRegion(
             graphic_type=GraphicTypeValues.POLYLINE,
             graphic_data=outline,
             source_image=SourceImageForRegion(
                 self._clean.SOPClassUID, self._clean.SOPInstanceUID
             ),
-        )
-        return Group(
-            tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier),
-            referenced_region=region,
-            finding_type=codes.OPACITY,
-            finding_sites=sites,
-            measurements=numbers,
         )
 
     def _number(

@@ -24,6 +24,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
 from pydicom.sr.coding import Code
+from pydicom.uid import SegmentationStorage
 
 from dicom_node.encoding import codes
 from dicom_node.encoding.header import normalise
@@ -35,9 +36,10 @@ from dicom_node.encoding.identity import (
     series_number,
     series_uid,
 )
-from dicom_node.encoding.measurement_groups import Group, Groups
+from dicom_node.encoding.measurement_groups import Group, Groups, ImageGroup
 from dicom_node.encoding.outline import around, simplified
 from dicom_node.encoding.references import hierarchical, request_references
+from dicom_node.encoding.segmentation import LUNGS, OPACITIES
 from dicom_node.encoding.wording import comments, findings
 from inference.findings import Analysis
 
@@ -62,8 +64,10 @@ def encode(source: Dataset, analysis: Analysis, context: EvidenceContext) -> Dat
     groups = [
         writer.total(analysis, around(lungs, clean.Rows)),
         *(
-            writer.lung(analysis, lung, outline)
-            for lung, outline in zip(analysis.lungs, lungs, strict=True)
+            writer.lung(number, lung, outline, analysis)
+            for number, (lung, outline) in enumerate(
+                zip(analysis.lungs, lungs, strict=True), start=1
+            )
         ),
         *(
             writer.finding(number, finding)
@@ -72,7 +76,26 @@ def encode(source: Dataset, analysis: Analysis, context: EvidenceContext) -> Dat
     ]
     root = _root(clean, context, groups)
     _say(root, findings(analysis, context), comments(analysis.remarks, context))
-    return _document(source, clean, root, context)
+    pointed_to = segmentations(clean, analysis, context)
+    if context.report_regions == "outline":
+        pointed_to = []
+    return _document(source, clean, root, context, evidence=pointed_to)
+
+
+def segmentations(
+    clean: Dataset, analysis: Analysis, context: EvidenceContext
+) -> list[ObjectReference]:
+    """Name the SEGs of this image, whether or not they are among what is encoded."""
+    kinds = (OPACITIES, LUNGS) if analysis.findings else (LUNGS,)
+    return [
+        ObjectReference(
+            SegmentationStorage,
+            instance_uid(context, clean, kind),
+            series_uid(context, clean, kind),
+            clean.StudyInstanceUID,
+        )
+        for kind in kinds
+    ]
 
 
 def encode_not_analysable(
@@ -133,9 +156,11 @@ def _document(
     root: Dataset,
     context: EvidenceContext,
     name: str = KIND,
+    evidence: Sequence[ObjectReference] = (),
 ) -> Dataset:
+    _separate(root)
     report = Comprehensive3DSR(
-        evidence=[clean],
+        evidence=[clean, *(_header_of(each) for each in evidence)],
         content=root,
         series_instance_uid=series_uid(context, clean, name),
         series_number=series_number(context, KIND),
@@ -157,7 +182,19 @@ def _document(
     return finish(report, source, clean, context)
 
 
-def _root(clean: Dataset, context: EvidenceContext, groups: Sequence[Group]) -> Dataset:
+def _header_of(reference: ObjectReference) -> Dataset:
+    """As much of an object's header as evidence is listed by."""
+    header = Dataset()
+    header.SOPClassUID = reference.sop_class_uid
+    header.SOPInstanceUID = reference.sop_instance_uid
+    header.SeriesInstanceUID = reference.series_instance_uid
+    header.StudyInstanceUID = reference.study_instance_uid
+    return header
+
+
+def _root(
+    clean: Dataset, context: EvidenceContext, groups: Sequence[Group | ImageGroup]
+) -> Dataset:
     """Container (126000, DCM, "Imaging Measurement Report") with its context."""
     root = ContainerContentItem(
         name=dicom_codes.DCM.ImagingMeasurementReport, template_id="1500"
@@ -185,6 +222,17 @@ def _root(clean: Dataset, context: EvidenceContext, groups: Sequence[Group]) -> 
             container.ContentSequence.extend(group)
         parts.append(container)
     return root
+
+
+def _separate(item: Dataset) -> None:
+    """Make every container a list of items, not one running text (PS3.3 C.17.3.2.2).
+
+    Readers that print running text leave out what its numbers are called.
+    """
+    if item.ValueType == "CONTAINER":
+        item.ContinuityOfContent = "SEPARATE"
+    for child in item.get("ContentSequence") or ():
+        _separate(child)
 
 
 def _container(name: Code) -> ContainerContentItem:

@@ -20,6 +20,7 @@ from tests.analyses import a_context, a_frame, an_analysis, ellipse
 from tests.interop.validators import (
     dsr2html,
     dsrdump,
+    measurements_read_by_dcmqi,
     rendered_with,
     segments_read_by_dcmqi,
 )
@@ -87,6 +88,26 @@ def test_under_the_presentation_state_the_film_looks_as_without(
     without = rendered_with(None, image, tmp_path / "without.pgm")
     assert np.ptp(without) > 100
     assert np.array_equal(with_state, without)
+
+
+@pytest.mark.parametrize("regions", ["outline", "segmentation"])
+def test_dcmqi_reads_the_numbers(regions, tmp_path):
+    frame = a_frame(211, 173)
+    analysis = an_analysis(frame)
+    source = synthetic_dataset("CR", rows=211, columns=173)
+    context = a_context(report_regions=regions)
+    (item,) = evidence.encode_all(
+        ["measurement-report"], source, frame, analysis, context
+    )
+    path = tmp_path / "report.dcm"
+    path.write_bytes(item.content)
+    read = measurements_read_by_dcmqi(path, tmp_path / "read.json")
+    assert read["AI both lungs"]["Total opacity"] == pytest.approx(
+        analysis.severity.total, abs=0.005
+    )
+    for number, finding in enumerate(analysis.findings, start=1):
+        share = read[f"AI opacity {number}"]["Share of lung"]
+        assert share == pytest.approx(finding.percent_of_lung, abs=0.005)
 
 
 def outlines(state: pydicom.Dataset, layer: str) -> dict[str, NDArray[np.float64]]:
@@ -165,6 +186,16 @@ def test_the_caption_of_the_presentation_state_lies_on_the_display(tmp_path):
     assert 0 <= top < bottom <= 1
 
 
+def complaints_of_dcmtk(said):
+    """Errors and warnings, but that it cannot check UTF-8 for valid characters."""
+    assert said.rstrip().endswith("exit status 0")
+    return [
+        line
+        for line in said.splitlines()
+        if re.match("[WEF]: ", line) and "VR checker does not support" not in line
+    ]
+
+
 REPORTS = ["measurement-report", *CLASSES]
 
 
@@ -189,7 +220,7 @@ def test_dcmtk_shows_the_report_as_a_page(kind, tmp_path):
 
     page, said = dsr2html(path, tmp_path / "report.html")
 
-    assert said.split() == ["exit", "status", "0"]
+    assert complaints_of_dcmtk(said) == []
     words = html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page)))
     severity = analysis.severity
     wanted = {
@@ -215,6 +246,4 @@ def test_dcmtk_reads_the_tree_without_a_complaint(kind, tmp_path):
     source = synthetic_dataset("DX", rows=300, columns=261)
     frame = a_frame(300, 261)
     path = report_as(kind, tmp_path, source, frame, an_analysis(frame))
-    said = dsrdump(path)
-    assert not re.search(r"^[WEF]: ", said, re.MULTILINE)
-    assert said.rstrip().endswith("exit status 0")
+    assert complaints_of_dcmtk(dsrdump(path)) == []

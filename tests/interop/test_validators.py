@@ -125,6 +125,22 @@ def test_the_template_validator_finds_nothing_in_the_report(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "choices", [{"report_regions": "segmentation"}, {"image_level": "tid1501"}]
+)
+def test_validators_find_nothing_in_the_other_forms_of_a_report(
+    choices, frame, tmp_path
+):
+    source = synthetic_dataset("DX", rows=ROWS, columns=COLUMNS)
+    items = evidence.encode_all(
+        ["measurement-report"], source, frame, an_analysis(frame), a_context(**choices)
+    )
+    (path,) = write(tmp_path, items).values()
+    assert dciodvfy(path) == []
+    assert dicom_sr_validator(path) == []
+
+
+@pytest.mark.slow
 def test_validators_find_nothing_in_a_report_of_no_analysis(tmp_path):
     source = synthetic_dataset("CR", rows=ROWS, columns=COLUMNS)
     report = measurement_report.encode_not_analysable(

@@ -5,6 +5,7 @@ Java's XPath limits make it do just that; so its limits are lifted and its closi
 are looked for.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -83,7 +84,7 @@ def dsrdump(path: Path) -> str:
 
 def dsr2html(path: Path, out: Path) -> tuple[str, str]:
     """The report as DCMTK's page, and what it said while it made it."""
-    said = _run("dsr2html", "+U8", "+Sr", path, out)
+    said = _run("dsr2html", "+U8", path, out)
     return out.read_text(encoding="utf-8"), said
 
 
@@ -95,6 +96,20 @@ def rendered_with(state: Path | None, image: Path, out: Path) -> NDArray[np.uint
         said = _run("dcmp2pgm", "-p", state, image, out)
     assert "exit status 0" in said, said
     return np.asarray(Image.open(out))
+
+
+def measurements_read_by_dcmqi(path: Path, out: Path) -> dict[str, dict[str, float]]:
+    """Numbers of each group as dcmqi, the reader in 3D Slicer, understands them."""
+    program = Path(sys.executable).with_name("tid1500reader")
+    said = _run(program, "--inputDICOM", path, "--outputMetadata", out)
+    assert "exit status 0" in said, said
+    return {
+        group["TrackingIdentifier"]: {
+            item["quantity"]["CodeMeaning"]: float(item["value"])
+            for item in group["measurementItems"]
+        }
+        for group in json.loads(out.read_text())["Measurements"]
+    }
 
 
 def segments_read_by_dcmqi(path: Path, folder: Path) -> list[NDArray[np.bool_]]:

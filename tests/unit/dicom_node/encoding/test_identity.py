@@ -1,8 +1,10 @@
 import dataclasses
 from io import BytesIO
 
+import highdicom as hd
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_node.encoding import evidence
@@ -98,6 +100,59 @@ def test_every_object_names_node_model_and_digest(made):
         assert context.manifest.version in own.ContributionDescription
         assert context.manifest.sha256 in own.ContributionDescription
         assert "not for primary diagnosis" in own.ContributionDescription
+
+
+def test_every_object_names_the_request_that_the_film_was_made_for():
+    request = Dataset()
+    request.AccessionNumber, request.RequestedProcedureID = "A77", "RP1"
+    source = synthetic_dataset(
+        "CR", rows=96, columns=81, RequestAttributesSequence=[request]
+    )
+    frame = a_frame(96, 81)
+    items = evidence.encode_all(KINDS, source, frame, an_analysis(frame), a_context())
+    assert len(items) == len(KINDS)
+    for item in items:
+        place = "ReferencedRequestSequence"
+        if item.dataset.Modality != "SR":
+            place = "RequestAttributesSequence"
+        (named,) = item.dataset[place].value
+        assert named.AccessionNumber == "A77", item.kind
+        assert named.RequestedProcedureID == "RP1", item.kind
+
+
+def test_segments_and_measurements_name_their_algorithm(made):
+    manifest = a_context().manifest
+    for kind in ("segmentation", "lung-segmentation"):
+        for segment in made[kind].SegmentSequence:
+            (named,) = segment.SegmentationAlgorithmIdentificationSequence
+            assert named.AlgorithmName == manifest.name
+            assert named.AlgorithmVersion == manifest.version
+            assert manifest.sha256 in named.AlgorithmParameters
+    report = hd.sr.Comprehensive3DSR.from_dataset(made["measurement-report"])
+    groups = report.content.get_planar_roi_measurement_groups()
+    measurements = [each for group in groups for each in group.get_measurements()]
+    assert len(measurements) > len(groups)
+    for measurement in measurements:
+        said = {
+            item.ConceptNameCodeSequence[0].CodeMeaning: item.get("TextValue")
+            for item in measurement[0].ContentSequence
+        }
+        assert said["Algorithm Name"] == manifest.name
+        assert said["Algorithm Version"] == manifest.version
+        assert manifest.sha256 in said["Algorithm Parameters"]
+
+
+def test_the_report_is_observed_by_the_node(made):
+    context = a_context()
+    said = {
+        item.ConceptNameCodeSequence[0].CodeMeaning: item.get("TextValue")
+        or item.get("UID")
+        for item in made["measurement-report"].ContentSequence
+        if item.RelationshipType == "HAS OBS CONTEXT"
+    }
+    assert said["Device Observer UID"] == context.device_uid
+    assert said["Device Observer Name"] == context.ae_title
+    assert context.software_version in said["Device Observer Model Name"]
 
 
 def test_the_acquiring_device_contributes_too(made):

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.encoding import codes
 from dicom_node.encoding.check import check
+from dicom_node.encoding.evidence import encode_all
 from dicom_node.encoding.identity import ObjectReference, Prior
 from dicom_node.encoding.measurement_report import encode, encode_not_analysable
 from dicom_node.encoding.outline import simplified
@@ -279,3 +280,61 @@ def test_no_sentence_names_a_diagnosis():
     )
     for diagnosis in ("pneumonia", "consolidation", "infiltrate", "edema", "covid"):
         assert diagnosis not in words.lower()
+
+
+def test_regions_may_be_segments_of_the_images_own_segs():
+    context = a_context(report_regions="segmentation")
+    source, analysis = a_source(), an_analysis(a_frame())
+    (opacities, lungs, report) = (
+        item.dataset
+        for item in encode_all(
+            ["segmentation", "lung-segmentation", "measurement-report"],
+            source,
+            a_frame(),
+            analysis,
+            context,
+        )
+    )
+    groups = groups_of(report)
+    wanted = {"AI right lung": (lungs, 1), "AI left lung": (lungs, 2)}
+    for number in range(1, len(analysis.findings) + 1):
+        wanted[f"AI opacity {number}"] = (opacities, number)
+    for name, (seg, number) in wanted.items():
+        segment = groups[name].referenced_segmentation_frame
+        assert segment.referenced_sop_instance_uid == seg.SOPInstanceUID
+        assert segment[0].referenced_segment_numbers == [number]
+        described = seg.SegmentSequence[number - 1]
+        assert described.TrackingUID == groups[name].tracking_uid
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    listed = {
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for item in study.ReferencedSeriesSequence
+    }
+    assert listed == {
+        source.SOPInstanceUID,
+        opacities.SOPInstanceUID,
+        lungs.SOPInstanceUID,
+    }
+
+
+def test_the_numbers_of_the_whole_film_may_stand_without_a_region():
+    analysis = an_analysis(a_frame())
+    usual = encode(a_source(), analysis, a_context())
+    dataset = encode(a_source(), analysis, a_context(image_level="tid1501"))
+    read = Comprehensive3DSR.from_dataset(dataset)
+    (group,) = read.content.get_image_measurement_groups()
+    assert group.tracking_identifier == "AI both lungs"
+    assert numbers_of(group) == numbers_of(groups_of(usual)["AI both lungs"])
+    assert set(groups_of(dataset)) == set(groups_of(usual)) - {"AI both lungs"}
+
+
+def test_every_container_is_a_list_of_named_items():
+    dataset = encode(a_source(), an_analysis(a_frame()), a_context())
+
+    def continuity(item):
+        if item.ValueType == "CONTAINER":
+            yield item.ContinuityOfContent
+        for child in item.get("ContentSequence", ()):
+            yield from continuity(child)
+
+    assert set(continuity(dataset)) == {"SEPARATE"}
