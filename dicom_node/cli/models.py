@@ -31,7 +31,11 @@ def list_models(config: Path | None) -> None:
     """List the models at hand; the one in use is starred."""
     settings = Settings.load(config)
     for folder in model_folders(wiring.model_roots(settings)):
-        manifest = read_manifest(folder)
+        try:
+            manifest = read_manifest(folder)
+        except InferenceError as error:
+            click.echo(f"! {folder.name}  cannot be used: {error}")
+            continue
         star = "*" if folder.name == settings.model.name else " "
         click.echo(
             f"{star} {folder.name}  {manifest.name} {manifest.version}"

@@ -313,7 +313,7 @@ def tune(  # noqa: PLR0913  the command's options, one for one
     type=click.Choice(["fp32", "fp16", "int8"]),
     default="fp32",
     show_default=True,
-    help="fp16 halves the file; int8 makes the trunk 8-bit, for speed on a CPU.",
+    help="fp16 halves the file; int8 makes the inner layers 8-bit, for speed on a CPU.",
 )
 def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
     checkpoint: Path,

@@ -82,8 +82,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise TrainingError(f"{path}: corrupt checkpoint") from error
     if not isinstance(table, dict) or not table.keys() >= _KEYS:
         raise TrainingError(f"{path}: not a checkpoint of this program")
-    table["recipe"] = recipe_of(json.loads(table["recipe"]), f"{path}: recipe")
-    return Checkpoint(**table)
+    try:
+        table["recipe"] = recipe_of(json.loads(table["recipe"]), f"{path}: recipe")
+        return Checkpoint(**table)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"{path}: not a checkpoint of this program") from error
 
 
 def load(path: Path, *, ema: bool = True) -> tuple[CxrNet, Recipe]:

@@ -5,6 +5,7 @@ alone, so a resumed run goes on exactly as if it had never stopped.
 """
 
 import copy
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -85,8 +86,9 @@ def train(
     read_frame
         Reads one picture.
     output
-        Folder of the run: ``recipe.json``, ``losses.csv``, ``validation.csv``,
-        ``last.pt``, ``best.pt``, ``curves.png``, ``overlays.png``.
+        Folder of the run: ``recipe.json``, ``run.json`` (commit and data digest),
+        ``losses.csv``, ``validation.csv``, ``last.pt``, ``best.pt``, ``curves.png``,
+        ``overlays.png``.
     resume
         Go on from ``output/last.pt``.
     progress
@@ -116,6 +118,13 @@ def train(
         _go_on(run)
     stored = recipe.model_dump_json(indent=2) + "\n"
     (output / "recipe.json").write_text(stored, encoding="utf-8")
+    about = {
+        "git_sha": git_sha(),
+        "data_digest": run.data_digest,
+        "films_learned": len(learned),
+        "films_held_out": len(held_out),
+    }
+    (output / "run.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
     last = steps if stop_after is None else min(steps, stop_after)
     _loop(run, Batches(learned, recipe, cache), held_out, cache, (last, progress))
     return output / "best.pt"

@@ -17,8 +17,10 @@ def read_rsna(source: RsnaSource, folds: int) -> list[Sample]:
     boxes: dict[str, list[Opacity]] = {}
     for line, row in _rows(source.labels, ("patientId", "Target")):
         found = boxes.setdefault(row["patientId"], [])
+        where = f"{source.labels}: line {line}"
+        if row["Target"] not in {"0", "1"}:
+            raise TrainingError(f"{where}: Target {row['Target']!r} is not 0 or 1")
         if row["Target"] == "1":
-            where = f"{source.labels}: line {line}"
             found.append(Opacity(_rsna_box(row, where), None))
     classes = {
         row["patientId"]: row["class"]
@@ -55,14 +57,16 @@ def _rows(place: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]
             return [(reader.line_num, dict(row)) for row in reader]
     except OSError as error:
         raise TrainingError(f"{place}: no such file") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{place}: not a CSV file: {error}") from error
 
 
 def _rsna_box(row: Mapping[str, str], where: str) -> tuple[float, float, float, float]:
     try:
         box = tuple(float(row[name]) for name in ("x", "y", "width", "height"))
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{where}: no box for Target 1") from error
     x, y, width, height = box
-    if x < 0 or y < 0 or width <= 0 or height <= 0:
+    if not (x >= 0 and y >= 0 and width > 0 and height > 0):
         raise TrainingError(f"{where}: box {list(box)} is not inside the image")
     return (x, y, width, height)

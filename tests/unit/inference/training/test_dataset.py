@@ -337,6 +337,30 @@ def test_the_challenge_layout_is_read_with_its_boxes(tmp_path: Path) -> None:
     assert done.masks == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("a,20.0,30.0,24.0,40.0,1", "a,20.0,30.0,nan,40.0,1", "line 2: box"),
+        ("a,20.0,30.0,24.0,40.0,1", "a,20.0,30.0,wide,40.0,1", "line 2: no box"),
+        ("b,,,,,0", "b,,,,,2", "line 4: Target '2' is not 0 or 1"),
+        ("b,,,,,0", "b", "line 4: Target None is not 0 or 1"),
+        ("c,,,,,0", "c,,,,,0\nd,,,,,0", "no class for patientId d"),
+        ("Target", "target", "no column 'Target'"),
+        ("patientId,x", "\xff,x", "not a CSV file"),
+    ],
+)
+def test_a_wrong_row_of_the_challenge_is_named_by_its_line(
+    tmp_path: Path, old: str, new: str, line: str
+) -> None:
+    source = write_rsna(tmp_path)
+    text = source.labels.read_text(encoding="utf-8")
+    assert old in text
+    source.labels.write_text(text.replace(old, new, 1), encoding="latin-1")
+    with pytest.raises(TrainingError, match=line) as caught:
+        read_rsna(source, folds=5)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_broken_challenge_folder_gets_one_line(tmp_path: Path) -> None:
     source = write_rsna(tmp_path)
     text = source.labels.read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """A run is repeatable, resumable and leaves behind what it should."""
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from inference.errors import TrainingError
 from inference.frame import Frame
 from inference.training.__main__ import main
-from inference.training.checkpoint import load, read_checkpoint
+from inference.training.checkpoint import Checkpoint, load, read_checkpoint
 from inference.training.dataset import read_picture, read_samples
 from inference.training.engine import split, train
 from inference.training.recipe import Recipe, recipe_of
@@ -44,6 +45,7 @@ def test_a_run_leaves_everything_it_promises(tiny: Recipe, tmp_path: Path) -> No
         "best.pt",
         "last.pt",
         "recipe.json",
+        "run.json",
         "validation.csv",
         "curves.png",
         "overlays.png",
@@ -55,6 +57,10 @@ def test_a_run_leaves_everything_it_promises(tiny: Recipe, tmp_path: Path) -> No
     assert kept.recipe == tiny
     assert len(kept.data_digest) == 64
     assert len(kept.git_sha) in {40, len("unknown")}
+    about = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
+    assert about["data_digest"] == kept.data_digest
+    assert about["git_sha"] == kept.git_sha
+    assert (about["films_learned"], about["films_held_out"]) == (5, 1)
     assert not math.isnan(kept.scores["right_lung_dice"])
 
 
@@ -126,20 +132,35 @@ def test_resuming_on_changed_data_is_refused(
         run(tiny, tmp_path / "run", resume=True)
 
 
+def fields(kept: Checkpoint) -> dict[str, object]:
+    """A checkpoint as it lies in its file."""
+    table = {name: getattr(kept, name) for name in Checkpoint.__slots__}
+    return table | {"recipe": kept.recipe.model_dump_json()}
+
+
 def test_a_corrupt_or_foreign_checkpoint_gets_one_line(
     tiny: Recipe, tmp_path: Path
 ) -> None:
     run(tiny, tmp_path / "run", stop_after=1)
     last = tmp_path / "run" / "last.pt"
+    last.with_name("whole.pt").write_bytes(last.read_bytes())
     last.write_bytes(last.read_bytes()[:-5000])
     with pytest.raises(TrainingError, match=r"last\.pt: corrupt checkpoint"):
         run(tiny, tmp_path / "run", resume=True)
     last.write_text("not a checkpoint", encoding="utf-8")
     with pytest.raises(TrainingError, match=r"last\.pt: corrupt checkpoint"):
         load(last)
-    torch.save({"weights": 1}, last)
-    with pytest.raises(TrainingError, match="not a checkpoint of this program"):
-        load(last)
+    kept = read_checkpoint(tmp_path / "run" / "whole.pt")
+    foreign = [
+        {"weights": 1},
+        fields(kept) | {"surplus": 1},
+        fields(kept) | {"recipe": "{"},
+        fields(kept) | {"recipe": 3},
+    ]
+    for table in foreign:
+        torch.save(table, last)
+        with pytest.raises(TrainingError, match="not a checkpoint of this program"):
+            load(last)
     last.unlink()
     with pytest.raises(TrainingError, match=r"last\.pt: no such checkpoint"):
         run(tiny, tmp_path / "run", resume=True)
@@ -185,6 +206,11 @@ def test_a_run_on_bfloat16_is_finite(tiny: Recipe, tmp_path: Path) -> None:
     run(changed(tiny, "schedule", amp=True, steps=2), tmp_path / "run")
     values = weights(tmp_path / "run" / "last.pt").values()
     assert all(bool(torch.isfinite(value).all()) for value in values)
+
+
+def test_a_fold_that_no_image_is_in_is_refused(tiny: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no image is in fold 7"):
+        run(tiny.holding_out(7), tmp_path / "run")
 
 
 def test_everything_held_out_leaves_nothing_to_learn_from(made: Path) -> None:
