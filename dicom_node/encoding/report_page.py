@@ -98,7 +98,11 @@ def _head(clean: Dataset) -> list[Flowable]:
             ]
         ],
         colWidths=[90 * mm, 84 * mm],
-        style=[_FLUSH, ("VALIGN", (0, 0), (-1, -1), "BOTTOM")],
+        style=[
+            _FLUSH,
+            ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+            ("VALIGN", (0, 0), (-1, -1), "BOTTOM"),
+        ],
     )
     cells = (
         ("Patient", letters.person(clean.PatientName)),
