@@ -28,7 +28,10 @@ from inference.manifest import INPUTS
 # Below this the cast costs more than the bytes.
 _LEAST_VALUES = 1024
 _EIGHT_BIT = ("Conv", "Gemm")
-# The first layer sees 16-bit films, the last ones answer: 8 bits would show there.
+# The first layers see 16-bit films, the last ones answer: 8 bits would show there.
+# Leaving the first block out costs a few percent of the time and takes a quarter off
+# the mean error of the dense map.
+_FIRST_BLOCK = "/backbone/layer1/layer1.0/"
 _EXACT = (
     "/backbone/conv1/Conv",
     "/dense_head/logits/Conv",
@@ -114,7 +117,9 @@ def quantise(path: Path, films: Sequence[NDArray[np.float32]]) -> None:
     keep = [
         node.name
         for node in graph.node
-        if node.name.endswith(_EXACT) or node.op_type not in _EIGHT_BIT
+        if node.op_type not in _EIGHT_BIT
+        or node.name.endswith(_EXACT)
+        or node.name.startswith(_FIRST_BLOCK)
     ]
     level = logging.getLogger().level
     with TemporaryDirectory() as folder:
