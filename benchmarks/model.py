@@ -41,6 +41,9 @@ Batch = NDArray[np.float32]
 Run = Callable[[Batch], object]
 
 BATCHES = (1, 8)
+# ONNX Runtime's idle threads spin for some 20 ms after a run, torch's for a few: they
+# would take a core from whichever comes next.
+SETTLE_S = 0.1
 TORCHVISION_LIMITS = {
     "proposals_before_nms": 1000,
     "proposals": 1000,
@@ -171,6 +174,7 @@ def measure(
     for number, (way, size) in enumerate(tqdm(turns, desc="model", unit="turn")):
         start = number // len(ways)
         batch = np.stack([films[(start + i) % len(films)] for i in range(size)])
+        time.sleep(SETTLE_S)
         begun = time.perf_counter()
         ways[way](batch)
         spent = time.perf_counter() - begun
