@@ -14,7 +14,7 @@ from dicom_node.injected import clock, new_uid
 from dicom_node.procedure_step import ProcedureSteps
 from storage import workitems
 from storage.database import Database
-from storage.errors import UnknownRecord
+from storage.errors import ObjectMissing, TransitionRefused, UnknownRecord
 from storage.records import ProcedureStepState, Stage
 
 json_option = click.option(
@@ -150,11 +150,17 @@ def reprocess(
         if chosen:
             with database.transaction(read_only=True) as tx:
                 found = workitems.reprocessable(tx, since=since, model=model)
+        priority = BEHIND if chosen else None
+        refused = 0
         for uid in found:
-            if dry_run:
-                click.echo(uid)
-            else:
-                click.echo(steps.reprocess(uid, BEHIND if chosen else None))
+            try:
+                click.echo(uid if dry_run else steps.reprocess(uid, priority))
+            except (TransitionRefused, ObjectMissing) as error:
+                # One that changed meanwhile must not keep the others from it.
+                refused += 1
+                click.echo(f"cxr-node: {error}", err=True)
+    if refused:
+        raise SystemExit(1)
 
 
 @jobs.command()

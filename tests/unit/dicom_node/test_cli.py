@@ -174,6 +174,9 @@ def test_a_job_is_reprocessed(config, tmp_path):
     assert json.loads(shown.stdout)["state"] == "SCHEDULED"
     shown = run("jobs", "show", first, "--json", "--config", config)
     assert json.loads(shown.stdout)["replaced_by"] == new[0]
+    refused = run("jobs", "reprocess", first, new[1], "--config", config)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert [line[:9] for line in refused.stderr.splitlines()] == ["cxr-node:"] * 2
 
 
 def test_the_jobs_of_a_model_are_reprocessed_behind_new_ones(config, tmp_path):
