@@ -62,7 +62,7 @@ def around(outlines: Sequence[Points], rows: int) -> Points:
     """
     points = np.concatenate(list(outlines))
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-    bottom = min(float(rows), bottom + _ROOM_BELOW * rows)
+    bottom = min(float(rows), bottom + round(_ROOM_BELOW * rows))
     return np.array(
         [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
     )
