@@ -202,7 +202,7 @@ def _wait(sop_instance_uid: str, port: int) -> dict[str, Any]:
 
 
 def _get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  loopback
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310
         found: dict[str, Any] = json.load(answer)
     return found
 

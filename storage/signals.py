@@ -178,9 +178,9 @@ class Follower:
             connection.close()
 
     def _is_ready(self) -> None:
-        if self._ready.is_set():
-            # Something may have been announced while the connection was lost.
-            self._board.post(Topic)
+        # Something may have been announced while there was no connection; who starts
+        # to watch later takes no notice of this.
+        self._board.post(Topic)
         self._ready.set()
 
 

@@ -14,6 +14,7 @@ from pydicom.uid import (
 )
 
 from dicom_node.errors import PeerUnreachable
+from dicom_node.pipeline import delivery, worker
 from dicom_node.roles import Role
 from storage.database import Database
 from tests.fakes_inference import ScriptedRunner, chest_prediction, scripted_manifest
@@ -33,15 +34,21 @@ from tests.pacs import PACS
 from tests.postgres import new_database
 from tests.radiographs import synthetic_dataset
 
-NO_POLL = {"worker": {"poll_s": 24 * 3600.0}}
-"""Nothing is found by looking now and then: work starts on its announcement alone."""
-
 
 @pytest.fixture
 def pacs():
     pacs = PACS()
     with pacs.listening():
         yield pacs
+
+
+@pytest.fixture
+def no_poll(monkeypatch):
+    """Nothing is found by looking now and then: work starts on its news alone."""
+    tomorrow_s = 24 * 3600.0
+    for module in (worker, delivery):
+        monkeypatch.setattr(module, "IDLE_S", tomorrow_s)
+    return {"worker": {"poll_s": tomorrow_s}}
 
 
 def film(tmp_path, seed=0, **overrides):
@@ -90,26 +97,28 @@ def test_a_job_tells_everything_by_its_published_names(tmp_path, pacs):
     assert len(finding["box"]) == 4
     (attempt,) = job["attempts"]
     assert (attempt["number"], attempt["outcome"]) == (1, "settled")
-    for delivery in job["deliveries"]:
-        assert delivery["destination"] == "pacs"
-        assert delivery["state"] == "SENT"
-        assert (delivery["last_error"], delivery["last_status"]) == (None, 0)
+    for row in job["deliveries"]:
+        assert row["destination"] == "pacs"
+        assert row["state"] == "SENT"
+        assert (row["last_error"], row["last_status"]) == (None, 0)
     assert job["model"] == {"name": "scripted", "version": "1", "sha256": "0" * 64}
 
 
-def test_a_new_image_starts_on_its_arrival_and_not_at_the_next_poll(tmp_path, pacs):
+def test_a_new_image_starts_on_its_arrival_and_not_at_the_next_poll(
+    tmp_path, pacs, no_poll
+):
     films = [film(tmp_path, seed) for seed in range(3)]
     with ScriptedNode(
-        settings(tmp_path, [destination("pacs", pacs.port)], **NO_POLL)
+        settings(tmp_path, [destination("pacs", pacs.port)], **no_poll)
     ) as node:
         for dataset, path in films:
             send(node, path)
             wait_for_state(node, dataset.SOPInstanceUID, "delivered")
 
 
-def test_a_worker_in_another_process_needs_no_poll_either(tmp_path, pacs):
+def test_a_worker_in_another_process_needs_no_poll_either(tmp_path, pacs, no_poll):
     """Each node has a database of its own on the same file, as processes have."""
-    conf = settings(tmp_path, [destination("pacs", pacs.port)], **NO_POLL)
+    conf = settings(tmp_path, [destination("pacs", pacs.port)], **no_poll)
     with (
         ScriptedNode(conf, Role.RECEIVE) as receiver,
         ScriptedNode(conf, Role.WEB) as web,
@@ -122,7 +131,7 @@ def test_a_worker_in_another_process_needs_no_poll_either(tmp_path, pacs):
 
 
 @pytest.mark.parametrize("role", [Role.ALL, None])
-def test_the_node_works_on_postgresql(tmp_path, pacs, postgres_url, role):
+def test_the_node_works_on_postgresql(tmp_path, pacs, no_poll, postgres_url, role):
     """In one process, and with each part in a process of its own."""
     dataset, path = film(tmp_path)
     with new_database(postgres_url, f"flow_{role}") as url:
@@ -132,7 +141,7 @@ def test_the_node_works_on_postgresql(tmp_path, pacs, postgres_url, role):
             tmp_path,
             [destination("pacs", pacs.port)],
             database={"url": url},
-            **NO_POLL,
+            **no_poll,
         )
         with ExitStack() as stack:
             roles = [role] if role else [Role.RECEIVE, Role.WORK, Role.WEB]

@@ -67,7 +67,7 @@ def test_a_count_is_news_only_when_it_has_grown():
 def test_a_follower_that_was_cut_off_connects_again_and_assumes_news():
     board = Board()
     wires: list[Wire] = []
-    connected_again = threading.Event()
+    cut, connected_again = threading.Event(), threading.Event()
 
     def connect() -> Wire:
         wires.append(Wire())
@@ -77,13 +77,16 @@ def test_a_follower_that_was_cut_off_connects_again_and_assumes_news():
         del board
         ready()
         if connection is wires[0]:
+            assert cut.wait(60)
             raise ConnectionError
         connected_again.set()
         stop.wait()
 
     follower = Follower(board, connect, listen, lost=(OSError,), reconnect_s=0.01)
-    watch = Watch(board, ALL)
     follower.start()
+    watch = Watch(board, ALL)
+    assert not watch.wait(0)
+    cut.set()
     assert watch.wait(60)
     assert connected_again.wait(60)
     follower.stop()
