@@ -70,7 +70,7 @@ def send(
     settings = Settings.load(config)
     remote = remote_of(settings, target)
     files: list[storage.Outgoing] = []
-    refused = 0
+    stored = refused = 0
     for path in dicom_files(paths):
         try:
             files.append(storage.Outgoing.read(path))
@@ -86,10 +86,12 @@ def send(
     # No bar where nobody looks.
     progress = tqdm(results, total=len(files), unit="object", disable=None)
     for file, result in zip(files, progress, strict=False):
-        if result.error is not None:
+        if result.error is None:
+            stored += 1
+        else:
             refused += 1
             progress.write(f"{file.path}: {result.error}")
-    click.echo(f"{len(files) - refused} stored, {refused} not.")
+    click.echo(f"{stored} stored, {refused} not.")
     if refused:
         raise SystemExit(1)
 
