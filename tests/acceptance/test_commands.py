@@ -79,6 +79,14 @@ def test_the_demonstration_shows_numbers_and_a_picture(demonstrated):
         assert min(picture.size) > 500
 
 
+def test_the_demonstration_takes_a_users_own_film(tmp_path):
+    dataset, path = film(tmp_path, seed=3)
+    result = run("demo", "--image", path, "--output", "out", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = re.search(r"SEG=(\S+) SR=\S+ severity_total", result.stdout)
+    assert dcmread(tmp_path / found[1]).PatientID == dataset.PatientID
+
+
 def test_the_demonstration_tells_why_a_users_film_is_unsuitable(tmp_path):
     _, path = film(tmp_path, ViewPosition="LL")
     result = run("demo", "--image", path, cwd=tmp_path)
