@@ -4,7 +4,7 @@ What an object's modules require (PS3.3 Annex A), what every code, reference and
 item must hold wherever it stands, and what PS3.5 section 6.2 says of each value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from highdicom._standard_utils import (
@@ -17,7 +17,15 @@ from pydicom.datadict import dictionary_VM, dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 from pydicom.valuerep import VR, validate_value
 
 from dicom_node.encoding.character_sets import holds_every_text
@@ -28,33 +36,92 @@ Defects = Iterator[str]
 _CHOICES = {"segmentation-multi-frame-functional-groups", "sr-document-content"}
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 _REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
-# What stands in one item of these sequences (PS3.3 C.7.6.16, C.8.20, C.10.5, C.18).
-_ITEMS: Mapping[str, tuple[str, ...]] = {
-    "FrameContentSequence": ("DimensionIndexValues",),
-    "DerivationImageSequence": ("DerivationCodeSequence", "SourceImageSequence"),
-    "SourceImageSequence": _REFERENCE,
-    "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
-    "PlanePositionSequence": ("ImagePositionPatient",),
-    "PlaneOrientationSequence": ("ImageOrientationPatient",),
-    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
-    "SegmentSequence": ("SegmentAlgorithmName", "TrackingID", "TrackingUID"),
-    "MeasuredValueSequence": ("NumericValue", "MeasurementUnitsCodeSequence"),
-    "ReferencedSOPSequence": _REFERENCE,
-    "GraphicObjectSequence": ("GraphicAnnotationUnits", "GraphicData", "GraphicType"),
-    "TextObjectSequence": ("UnformattedTextValue",),
-    "ContributingEquipmentSequence": ("Manufacturer", "PurposeOfReferenceCodeSequence"),
-    "AlgorithmFamilyCodeSequence": _CODE,
-}
-_AT_TOP: Mapping[str, tuple[str, ...]] = {
+_ROOT = (
+    "ConceptNameCodeSequence",
+    "ContentSequence",
+    "ContentTemplateSequence",
+    "ContinuityOfContent",
+    "ValueType",
+)
+# What stands in one item of these sequences (PS3.3 C.7.6.16, C.8.20, C.10.5, C.18);
+# of the object itself under its SOP class.
+_NEEDS: Mapping[str, tuple[str, ...]] = {
     SegmentationStorage: (
-        "SharedFunctionalGroupsSequence",
-        "PerFrameFunctionalGroupsSequence",
-        "NumberOfFrames",
-        "InstanceNumber",
         "ContentDate",
         "ContentTime",
+        "DimensionIndexSequence",
+        "InstanceNumber",
+        "NumberOfFrames",
+        "PerFrameFunctionalGroupsSequence",
+        "PixelData",
+        "ReferencedSeriesSequence",
+        "SharedFunctionalGroupsSequence",
+    ),
+    SecondaryCaptureImageStorage: ("PixelData", "PlanarConfiguration"),
+    **dict.fromkeys(
+        (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage),
+        (*_ROOT, "CurrentRequestedProcedureEvidenceSequence"),
+    ),
+    KeyObjectSelectionDocumentStorage: _ROOT,
+    "AnatomicRegionSequence": _CODE,
+    "ContentTemplateSequence": ("MappingResource", "TemplateIdentifier"),
+    "ContributingEquipmentSequence": ("Manufacturer", "PurposeOfReferenceCodeSequence"),
+    "DerivationImageSequence": ("DerivationCodeSequence", "SourceImageSequence"),
+    "DerivationImageSequence.SourceImageSequence": ("PurposeOfReferenceCodeSequence",),
+    "DimensionIndexSequence": ("FunctionalGroupPointer",),
+    "FrameContentSequence": ("DimensionIndexValues",),
+    "GraphicAnnotationSequence": ("GraphicLayer",),
+    "GraphicLayerSequence": ("GraphicLayer", "GraphicLayerOrder"),
+    "GraphicObjectSequence": (
+        "GraphicAnnotationUnits",
+        "GraphicData",
+        "GraphicDimensions",
+        "GraphicType",
+        "NumberOfGraphicPoints",
+    ),
+    "MeasuredValueSequence": ("NumericValue", "MeasurementUnitsCodeSequence"),
+    "PerFrameFunctionalGroupsSequence": ("FrameContentSequence",),
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "ReferencedSOPSequence": _REFERENCE,
+    "ReferencedSeriesSequence": ("SeriesInstanceUID",),
+    "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
+    "SegmentSequence": ("SegmentAlgorithmName", "TrackingID", "TrackingUID"),
+    "SourceImageSequence": _REFERENCE,
+    "TextObjectSequence": ("UnformattedTextValue",),
+}
+# At least one of each choice.
+_UNPAIRED = ("BodyPartExamined", "Laterality")
+_ONE_OF: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    GrayscaleSoftcopyPresentationStateStorage: (
+        ("PresentationLUTShape", "PresentationLUTSequence"),
+        _UNPAIRED,
+    ),
+    SecondaryCaptureImageStorage: (_UNPAIRED,),
+    "DisplayedAreaSelectionSequence": (
+        ("PresentationPixelAspectRatio", "PresentationPixelSpacing"),
+    ),
+    "ReferencedSeriesSequence": (
+        (
+            "ReferencedInstanceSequence",
+            "ReferencedImageSequence",
+            "ReferencedSOPSequence",
+        ),
     ),
 }
+# All or none, wherever they stand.
+_TOGETHER = (
+    {"RescaleIntercept", "RescaleSlope", "RescaleType"},
+    {"TrackingID", "TrackingUID"},
+    {"WindowCenter", "WindowWidth"},
+    {
+        "BoundingBoxAnnotationUnits",
+        "BoundingBoxBottomRightHandCorner",
+        "BoundingBoxTextHorizontalJustification",
+        "BoundingBoxTopLeftHandCorner",
+    },
+)
 # Content items by their value (PS3.3 table C.17-5, C.18).
 _CONTENT: Mapping[str, tuple[str, ...]] = {
     "CODE": ("ConceptNameCodeSequence", "ConceptCodeSequence"),
@@ -71,21 +138,23 @@ _CONTENT: Mapping[str, tuple[str, ...]] = {
 def attribute_defects(dataset: Dataset) -> Defects:
     """Name what is absent, empty or invalid; no value, for it may be a patient's."""
     yield from _required_by_modules(dataset)
-    for keyword, place in places(dataset):
-        yield from _required_by_place(keyword, place)
+    for path, place in places(dataset):
+        yield from _required_by_place(path, place)
         for element in place:
             yield from _value(element)
     if not holds_every_text(dataset):
         yield "a text is not of the Specific Character Set"
 
 
-def places(dataset: Dataset, keyword: str = "") -> Iterator[tuple[str, Dataset]]:
-    """Every data set in a data set, itself too, with its sequence's keyword."""
-    yield keyword, dataset
+def places(
+    dataset: Dataset, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Dataset]]:
+    """Every data set in a data set, itself too, with the sequences that lead there."""
+    yield path, dataset
     for element in dataset:
         if element.VR == VR.SQ:
             for item in element.value:
-                yield from places(item, element.keyword)
+                yield from places(item, (*path, element.keyword))
 
 
 @cache
@@ -117,7 +186,6 @@ def _required_by_modules(dataset: Dataset) -> Defects:
                 yield f"{where} is absent"
             elif needs_value and place[keyword].is_empty:
                 yield f"{where} is empty"
-    yield from _lacks(dataset, _AT_TOP.get(sop_class, ()), "the object")
 
 
 def _at(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Dataset]:
@@ -129,21 +197,33 @@ def _at(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Dataset]:
         yield from _at(item, path[1:])
 
 
-def _required_by_place(keyword: str, item: Dataset) -> Defects:
-    needs: tuple[str, ...] = _ITEMS.get(keyword, ())
+def _required_by_place(path: tuple[str, ...], item: Dataset) -> Defects:
+    keyword = path[-1] if path else str(item.get("SOPClassUID"))
+    where = f"an item of {keyword}" if path else "the object"
+    needs = [*_NEEDS.get(keyword, ()), *_NEEDS.get(".".join(path[-2:]), ())]
     if keyword.endswith("CodeSequence"):
-        needs = (*needs, *_CODE)
+        needs += _CODE
     if any(each in item for each in _REFERENCE):
-        needs = (*needs, *_REFERENCE)
+        needs += _REFERENCE
     if keyword == "ContentSequence":
-        value_type = item.get("ValueType")
-        if value_type not in _CONTENT:
-            yield "a content item has no known ValueType"
-        needs = (*needs, "RelationshipType", *_CONTENT.get(value_type, ()))
-    yield from _lacks(item, needs, f"an item of {keyword}")
+        yield from _required_by_value_type(item, where)
+    for group in _TOGETHER:
+        if not group.isdisjoint(item.dir()):
+            needs += sorted(group)
+    yield from _lacks(item, needs, where)
+    for choice in _ONE_OF.get(keyword, ()):
+        if not any(item.get(each) for each in choice):
+            yield f"{where} has no {' or '.join(choice)}"
 
 
-def _lacks(item: Dataset, needs: tuple[str, ...], where: str) -> Defects:
+def _required_by_value_type(item: Dataset, where: str) -> Defects:
+    value_type = item.get("ValueType")
+    if value_type not in _CONTENT:
+        yield f"{where} has no known ValueType"
+    yield from _lacks(item, ("RelationshipType", *_CONTENT.get(value_type, ())), where)
+
+
+def _lacks(item: Dataset, needs: Iterable[str], where: str) -> Defects:
     for need in dict.fromkeys(needs):
         if need not in item or item[need].is_empty:
             yield f"{where} has no {need}"
@@ -165,7 +245,9 @@ def _value(element: DataElement) -> Defects:
 
 
 def _is_valid(element: DataElement) -> bool:
-    values = element.value if isinstance(element.value, MultiValue) else [element.value]
+    # pydicom reads several numbers as a plain list
+    several = isinstance(element.value, MultiValue | list)
+    values = element.value if several else [element.value]
     numeric = element.VR in {VR.DS, VR.IS}
     try:
         for value in values:

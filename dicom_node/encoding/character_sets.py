@@ -15,6 +15,10 @@ from pydicom.valuerep import VR
 from dicom_node.quiet import quiet
 
 UNICODE = "ISO_IR 192"
+# What may stand alone, and what code extensions may begin with (table C.12-2 to 5).
+_ALONE = r"ISO_IR (1(00|01|09|10|13|26|27|38|44|48|66|92)|13|203)|GB18030|GBK"
+_FIRST = r"|ISO 2022 IR (6|100|101|109|110|13|126|127|138|144|148|166|203)"
+_FURTHER = _FIRST[1:] + r"|ISO 2022 IR (58|87|149|159)"
 _TEXT_VRS = {VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UT}
 # Each of these resets code extensions (PS3.5 6.1.2.5.3).
 _DELIMITERS = set(b"\\^=")
@@ -59,9 +63,9 @@ def decode(value: bytes, encodings: Sequence[str]) -> str:
 def restore_character_set(result: Dataset, source: Dataset) -> None:
     """Go back to the source's character set where it can hold every text."""
     terms, codecs = character_set(source), python_codecs(source)
-    if not _holds(result, codecs):
+    if not _holds(result, codecs if _is_term(terms) else ()):
         result.SpecificCharacterSet = UNICODE
-    elif codecs:
+    elif _is_term(terms):
         result.SpecificCharacterSet = terms[0] if len(terms) == 1 else terms
     else:
         result.pop("SpecificCharacterSet", None)
@@ -69,7 +73,21 @@ def restore_character_set(result: Dataset, source: Dataset) -> None:
 
 def holds_every_text(dataset: Dataset) -> bool:
     """Tell whether a data set's own character set can write all of its texts."""
-    return _holds(dataset, python_codecs(dataset))
+    terms = character_set(dataset)
+    return _holds(dataset, python_codecs(dataset) if _is_term(terms) else ())
+
+
+def _is_term(terms: Sequence[str]) -> bool:
+    """Tell whether terms are ones that DICOM knows, in an order that it allows."""
+    match terms:
+        case []:
+            return False
+        case [term]:
+            return re.fullmatch(f"{_ALONE}|{_FIRST[1:]}", term) is not None
+        case [first, *further]:
+            begins = re.fullmatch(_FIRST, first) is not None
+            return begins and all(re.fullmatch(_FURTHER, term) for term in further)
+    return False
 
 
 def _holds(dataset: Dataset, codecs: Sequence[str]) -> bool:

@@ -154,6 +154,16 @@ def _segmentation(dataset: Dataset, source: Dataset) -> Defects:
     bits = frames * dataset.Rows * dataset.Columns
     if len(dataset.PixelData) != ((bits + 7) // 8 + 1) // 2 * 2:
         yield "the pixel data are not of their stated size"
+    yield from _frames(dataset)
+
+
+def _frames(dataset: Dataset) -> Defects:
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    for keyword in ("DerivationImageSequence", "SegmentIdentificationSequence"):
+        # One for all frames, or one for each (PS3.3 C.7.6.16).
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        if keyword not in shared and not all(keyword in group for group in groups):
+            yield f"a frame has no {keyword}"
 
 
 def _secondary_capture(dataset: Dataset, _source: Dataset) -> Defects:

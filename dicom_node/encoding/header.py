@@ -166,7 +166,7 @@ def cleaned(source: Dataset) -> Dataset:
     """
     clean = _clean(source, COPIED, python_codecs(source))
     for keyword in LOOKUP_TABLES:
-        if tables := lookup_tables(_sequence(source, keyword)):
+        if tables := lookup_tables(_sequence(source, keyword), keyword):
             setattr(clean, keyword, tables)
     for keyword in _TYPE_2:
         if keyword not in clean:

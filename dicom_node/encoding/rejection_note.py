@@ -14,6 +14,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage
 
 from dicom_node.encoding import codes
+from dicom_node.encoding.check import check_attributes
 from dicom_node.encoding.header import cleaned
 from dicom_node.encoding.identity import (
     EvidenceContext,
@@ -52,7 +53,8 @@ def encode(
     Raises
     ------
     EvidenceInvalid
-        Nothing is rejected, or not all of it is of the example's study.
+        Nothing is rejected, not all of it is of the example's study, or the note is
+        not fit to send.
     """
     clean = cleaned(example)
     # The example may be a result, whose maker acquired nothing.
@@ -82,7 +84,9 @@ def encode(
         if item.ValueType in {"IMAGE", "COMPOSITE"}:
             # TID 2010 gives references no purpose.
             item.pop("ConceptNameCodeSequence", None)
-    return finish(note, example, clean, context)
+    finish(note, example, clean, context)
+    check_attributes(note)
+    return note
 
 
 def _stand_in(clean: Dataset, reference: ObjectReference) -> Dataset:

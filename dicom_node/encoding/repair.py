@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 
+import numpy as np
 from pydicom.dataset import Dataset
 
 from dicom_node.encoding.values import as_list
@@ -15,7 +16,7 @@ from dicom_node.quiet import MALFORMED, quiet
 
 UTC_OFFSET = r"[+-](0\d|1[0-4])[0-5]\d"
 _PAIR = 2
-_LEAST_BITS, _MOST_BITS = 8, 16
+_BITS = range(8, 17)
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
 _REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
 _ISSUER = ("LocalNamespaceEntityID", "UniversalEntityID", "UniversalEntityIDType")
@@ -109,30 +110,47 @@ def whole(items: Iterable[Dataset], keyword: str) -> list[Dataset]:
     return kept[:1] if keyword in _ONE_ITEM else kept
 
 
-def lookup_tables(items: Iterable[Dataset]) -> list[Dataset]:
+def lookup_tables(items: Iterable[Dataset], keyword: str) -> list[Dataset]:
     """Copy lookup tables as they stand; none when one of them is not a table."""
+    modality = keyword == "ModalityLUTSequence"
     try:
         with quiet():
-            return [_lookup_table(item) for item in items]
+            tables = [_lookup_table(item) for item in items]
+            if modality:
+                _fit_modality(tables, items)
     except MALFORMED:
         return []
+    return tables
 
 
 def _lookup_table(item: Dataset) -> Dataset:
     table = Dataset()
-    for keyword in ("LUTDescriptor", "LUTData"):
-        table.add(deepcopy(item[keyword]))
-    entries, _first, bits = (int(part) for part in table.LUTDescriptor)
-    entries = entries or 1 << _MOST_BITS
-    packed = isinstance(table.LUTData, bytes)
-    sizes = {2 * entries, entries + entries % 2} if packed else {entries}
-    if len(table.LUTData) not in sizes or not _LEAST_BITS <= bits <= _MOST_BITS:
+    table.add(deepcopy(item["LUTData"]))
+    entries, first, bits = (int(part) for part in item["LUTDescriptor"].value)
+    # Only the first value mapped may have a sign; with one, fewer entries fit.
+    vr, most = ("SS", 1 << 15) if first < 0 else ("US", 1 << 16)
+    table.add_new("LUTDescriptor", vr, [entries % (1 << 16), first, bits])
+    entries = entries or 1 << 16
+    data = table.LUTData
+    if isinstance(data, bytes):
+        packed = bits == _BITS[0] and len(data) == entries + entries % 2
+        data = np.frombuffer(data, "u1" if packed else "<u2")
+        data = data[:entries] if packed else data
+    if len(data) != entries or bits not in _BITS or entries > most:
         raise ValueError("not a lookup table")
-    kind = item.get("ModalityLUTType")
-    if kind is not None:
-        # Unspecified where it is not one of the terms (C.11.1.1.2).
-        table.ModalityLUTType = kind if kind in {"OD", "HU", "US"} else "US"
+    if int(np.max(data)) >= 1 << bits:
+        raise ValueError("the table's values are greater than it says")
     return table
+
+
+def _fit_modality(tables: list[Dataset], items: Iterable[Dataset]) -> None:
+    """Hold a Modality LUT to what is more than a VOI LUT's (C.11.1.1)."""
+    (table,), (item,) = tables, items
+    if table.LUTDescriptor[2] not in {_BITS[0], _BITS[-1]}:
+        raise ValueError("not a modality lookup table")
+    kind = item.get("ModalityLUTType")
+    # Unspecified where it is not one of the terms (C.11.1.1.2).
+    table.ModalityLUTType = kind if kind in {"OD", "HU", "US"} else "US"
 
 
 def _is_whole(item: Dataset, keyword: str) -> bool:

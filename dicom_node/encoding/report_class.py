@@ -14,6 +14,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ComprehensiveSRStorage, EnhancedSRStorage
 
+from dicom_node.encoding.check import check_attributes
 from dicom_node.errors import EvidenceInvalid
 
 CLASSES: Mapping[str, UID] = {
@@ -65,8 +66,14 @@ def under_class(report: BinaryIO, kind: str) -> tuple[str, bytes]:
     Returns
     -------
         SOP Instance UID of the new object, and its Part 10 bytes.
+
+    Raises
+    ------
+    EvidenceInvalid
+        It is not a report, or not fit to send.
     """
     dataset = turn_into(dcmread(report), kind)
+    check_attributes(dataset)
     stream = BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
     return str(dataset.SOPInstanceUID), stream.getvalue()

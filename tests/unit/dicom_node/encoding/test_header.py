@@ -268,6 +268,7 @@ def test_a_half_filled_sequence_item_is_left_out():
         ("ISO_IR 144", "Иванова^Мария"),
         ("GB18030", "Wang^XiaoDong=王^小东"),
         (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        (["ISO 2022 IR 13", "ISO 2022 IR 87"], "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
         (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
         (["ISO 2022 IR 6", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
     ],
@@ -276,8 +277,12 @@ def test_names_keep_their_character_set(terms, name):
     source = a_source(SpecificCharacterSet=terms)
     source.PatientName = name
     source.InstitutionName = "Clinic"
-    for item in results(as_received(source), ["measurement-report", "pdf"]):
+    received = as_received(source)
+    written = received.get_item("PatientName").value.rstrip(b" ")
+    for item in results(received, ALL_KINDS):
         dataset = read_back(item)
+        # The very bytes, and so the very escape sequences.
+        assert dataset.get_item("PatientName").value.rstrip(b" ") == written
         assert str(dataset.PatientName) == name
         given = [terms] if isinstance(terms, str) else terms
         stored = dataset.SpecificCharacterSet

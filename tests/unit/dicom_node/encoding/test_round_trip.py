@@ -153,7 +153,7 @@ def encoded(source, shapes):
 
 
 @settings(
-    max_examples=16,
+    max_examples=12,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
