@@ -144,10 +144,12 @@ def _lookup_table(item: Dataset) -> Dataset:
 
 
 def _fit_modality(tables: list[Dataset], items: Iterable[Dataset]) -> None:
-    """Hold a Modality LUT to what is more than a VOI LUT's (C.11.1.1)."""
+    """Hold a Modality LUT to being one, of a known type (C.11.1.1).
+
+    Its bits stay those that the film says, 8 and 16 or not: with others a viewer
+    would show another picture.
+    """
     (table,), (item,) = tables, items
-    if table.LUTDescriptor[2] not in {_BITS[0], _BITS[-1]}:
-        raise ValueError("not a modality lookup table")
     kind = item.get("ModalityLUTType")
     # Unspecified where it is not one of the terms (C.11.1.1.2).
     table.ModalityLUTType = kind if kind in {"OD", "HU", "US"} else "US"

@@ -26,8 +26,11 @@ from tests.unit.dicom_node.encoding.mutations import (
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore::UserWarning")]
 CR, DX = "RG1_J2KI.dcm", "broken/dx_agfa_nopixeldata.dcm"
 KINDS = ("segmentation", "measurement-report", "presentation-state")
-# The film's own table, repeated as it stands, says 16 bits of 15.
-THE_FILMS_OWN = "Error - LookupTableData bad - Softcopy VOI LUT"
+# The film's own tables, repeated as they stand, say 16 bits of 15, or 12.
+THE_FILMS_OWN = (
+    "Error - LookupTableData bad - Softcopy VOI LUT",
+    "Error - Unrecognized enumerated value <0xc> for value 3 of attribute <LUT Desc",
+)
 ROWS, COLUMNS = 40, 31
 FRAME = a_frame(ROWS, COLUMNS)
 ANALYSIS = an_analysis(FRAME)
