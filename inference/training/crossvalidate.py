@@ -75,9 +75,10 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
     manifests: list[ModelManifest] = []
     for fold, model in models.items():
         films, others = read_data(data, [fold], dicom=read_frame is not read_picture)
-        is_path = isinstance(model, Path)
-        opened = open_runner(model, remember=remember) if is_path else model
-        with closing(opened) as runner:
+        runner = model
+        if isinstance(runner, Path):
+            runner = open_runner(runner, remember=remember)
+        with closing(runner):
             manifests.append(runner.manifest)
             looked[fold] = see(runner, films, others, read_frame)
     start = manifests[0] if fix is None else read_manifest(fix)
