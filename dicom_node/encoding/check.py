@@ -29,6 +29,7 @@ _LEAD_OUT = {
     "PredecessorDocumentsSequence",
     "ReferencedPerformedProcedureStepSequence",
     "ReferencedRequestSequence",
+    "RequestAttributesSequence",
 }
 
 
