@@ -20,7 +20,7 @@ from PIL import Image
 
 JAVA_OPTIONS = (
     "-Djdk.xml.xpathTotalOpLimit=0 -Djdk.xml.xpathExprOpLimit=0 "
-    "-Djdk.xml.xpathExprGrpLimit=0 -Xmx700m"
+    "-Djdk.xml.xpathExprGrpLimit=0 -Xmx2g"
 )
 # Private coding schemes, ours and the site's; and that a source without a patient
 # gives no entry in a DICOMDIR.
