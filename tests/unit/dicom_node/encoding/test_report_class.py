@@ -1,18 +1,29 @@
+from functools import cache
 from io import BytesIO
 
 import pytest
 from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage, EnhancedSRStorage
 
+from dicom_node.encoding import evidence
 from dicom_node.encoding.report_class import CLASSES, under_class
 from dicom_node.errors import EvidenceInvalid
+from tests.analyses import a_context, a_frame, an_analysis
 from tests.radiographs import synthetic_dataset
 
 
+@cache
+def made() -> bytes:
+    frame = a_frame(64, 64)
+    source = synthetic_dataset("CR", rows=64, columns=64)
+    kinds = ["measurement-report"]
+    (item,) = evidence.encode_all(kinds, source, frame, an_analysis(frame), a_context())
+    return item.content
+
+
 def report(uid="2.25.1234", **changes):
-    dataset = synthetic_dataset("CR", rows=64, columns=64)
-    dataset.Modality, dataset.SOPInstanceUID = "SR", uid
-    dataset.file_meta.MediaStorageSOPInstanceUID = uid
+    dataset = dcmread(BytesIO(made()))
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
     for name, value in changes.items():
         setattr(dataset, name, value)
     stream = BytesIO()
