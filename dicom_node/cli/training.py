@@ -74,7 +74,8 @@ class _HeldOut(click.ParamType[int | Literal["none"]]):
 
 
 @contextmanager
-def _extra() -> Iterator[None]:
+def extra() -> Iterator[None]:
+    """Say in one line that the ``training`` extra is missing."""
     keep_libraries_quiet()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -127,7 +128,7 @@ def train(
     resume: bool,
 ) -> None:
     """Train a model by recipe, and print the path of the best checkpoint."""
-    with _extra():
+    with extra():
         from inference.training.engine import train as run  # noqa: PLC0415
         from inference.training.recipe import read_recipe  # noqa: PLC0415
 
@@ -200,7 +201,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     """
     if pool != bool(cases) or (pool and (models or data or flip)):
         raise click.UsageError("--pool takes CASES, and neither model nor data")
-    with _extra():
+    with extra():
         from inference.training import evaluate as measuring  # noqa: PLC0415
 
         if pool:
@@ -272,7 +273,7 @@ def tune(  # noqa: PLR0913  the command's options, one for one
     remember: Path | None,
 ) -> None:
     """Fix a model's thresholds and calibration on validation films."""
-    with _extra():
+    with extra():
         from inference.training import tune as tuning  # noqa: PLC0415
 
         tuned = tuning.tune_model(
@@ -328,7 +329,7 @@ def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
 
     The graph must answer as torchvision does before it is let out.
     """
-    with _extra():
+    with extra():
         from inference.training.export import Order, find_films  # noqa: PLC0415
         from inference.training.export import export as run  # noqa: PLC0415
 
@@ -353,7 +354,7 @@ def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
 @click.option("--remarks", type=FilePath, help="Markdown to add at the end.")
 def card(model: Path, metrics: Path, recipe: Path, remarks: Path | None) -> None:
     """Write MODEL_CARD.md, and the metrics into the manifest."""
-    with _extra():
+    with extra():
         from inference.training.card import write_card  # noqa: PLC0415
 
         click.echo(write_card(model, metrics, recipe, remarks))

@@ -1,13 +1,11 @@
-"""``python -m inference.training.compare``: runs side by side, in a Markdown table.
+"""``cxr-node compare``: runs side by side, in a Markdown table.
 
 Says in which settings each run differs from the first, and what their last looks at
 the held-out fold were worth.
 """
 
-import argparse
 import json
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,19 +82,3 @@ def _differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[
 
 def _shown(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="compare", description=__doc__)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs")
-    try:
-        sys.stdout.write(compare(parser.parse_args(arguments).runs))
-    except TrainingError as error:
-        sys.stderr.write(f"compare: {error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,21 +1,18 @@
-"""``python -m inference.training.crossvalidate``: a model per fold, one honest report.
+"""``cxr-node crossvalidate``: a model per fold, one honest report.
 
 Every film is shown to the network that never learned from its fold, and judged with
 thresholds and calibration that were fixed on the films of the other folds. With
-``--fix`` a model folder's manifest gets what is fixed on all of them together.
+``fix`` a model folder's manifest gets what is fixed on all of them together.
 """
 
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from inference.errors import InferenceError, TrainingError
+from inference.errors import TrainingError
 from inference.manifest import ModelManifest, read_manifest, write_manifest
 from inference.runner import ModelRunner
 from inference.training.dataset import ReadFrame, read_picture
@@ -119,48 +116,3 @@ def _together(
     studies = [one for some, _ in looked.values() for one in some]
     strangers = [one for _, some in looked.values() for one in some]
     return studies, [one for one in strangers if one.sample.fold >= 0]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="crossvalidate", description=__doc__)
-    parser.add_argument(
-        "--model",
-        action="append",
-        required=True,
-        metavar="FOLD=PATH",
-        help="held-out fold, and the model folder or checkpoint trained without it",
-    )
-    parser.add_argument("--data", type=Path, required=True, help="annotated films")
-    parser.add_argument("--output", type=Path, required=True, help="results go here")
-    parser.add_argument("--fix", type=Path, help="model folder to write thresholds to")
-    parser.add_argument("--remember", type=Path, help="keep the networks' answers")
-    parser.add_argument("--replicates", type=int, default=REPLICATES)
-    options = parser.parse_args(arguments)
-    try:
-        crossvalidate(
-            dict(_fold_and_path(text) for text in options.model),
-            options.data,
-            options.output,
-            fix=options.fix,
-            remember=options.remember,
-            replicates=options.replicates,
-        )
-    except InferenceError as error:
-        sys.stderr.write(f"crossvalidate: {error}\n")
-        return 1
-    sys.stdout.write((options.output / "report.md").read_text(encoding="utf-8"))
-    if options.fix is not None:
-        sys.stdout.write(f"{asdict(read_manifest(options.fix).thresholds)}\n")
-    return 0
-
-
-def _fold_and_path(text: str) -> tuple[int, Path]:
-    fold, _, path = text.partition("=")
-    if not fold.isdecimal() or not path:
-        raise TrainingError(f"--model {text}: not FOLD=PATH")
-    return int(fold), Path(path)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

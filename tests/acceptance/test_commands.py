@@ -184,11 +184,12 @@ def _message(line):
 
 
 @contextmanager
-def serving(config):
+def serving(config, role="all"):
     """``cxr-node serve``, ready; its DIMSE and HTTP ports, and the process."""
-    with (config.parent / "log").open("w+") as log:
+    path = config.parent / ("log" if role == "all" else f"log-{role}")
+    with path.open("w+") as log:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--config", str(config)],
+            [*COMMAND, "serve", "--config", str(config), "--role", role],
             cwd=config.parent,
             env=ENVIRONMENT,
             stderr=log,
@@ -196,16 +197,16 @@ def serving(config):
         try:
             ports = {}
 
-            def listening():
-                for line in (config.parent / "log").read_text().splitlines():
-                    message = _message(line)
+            def is_ready():
+                messages = [_message(line) for line in path.read_text().splitlines()]
+                for message in messages:
                     found = re.fullmatch(r"Listening as (\S+) on \S+:(\d+)\.", message)
                     if found:
                         ports[found[1]] = int(found[2])
-                return len(ports) == 2
+                return "The node is ready." in messages
 
-            assert wait_until(listening, 600)
-            yield ports["CXR_NODE"], ports["HTTP"], process
+            assert wait_until(is_ready, 600), path.read_text()
+            yield ports.get("CXR_NODE"), ports.get("HTTP"), process
         finally:
             process.kill()
             process.wait()
@@ -232,6 +233,39 @@ def test_serve_takes_a_film_returns_results_and_exits_0_on_sigterm(tmp_path):
         dataset.AccessionNumber,
     ):
         assert private not in log
+
+
+def test_each_role_in_a_process_of_its_own_does_its_part(tmp_path):
+    dataset, path = film(tmp_path)
+    (tmp_path / "page.dcm").write_text("<html>")
+    pacs = PACS()
+    with pacs.listening() as port:
+        config = write_config(tmp_path, port)
+        with (
+            serving(config, "receive") as (dimse, no_http, _),
+            serving(config, "web") as (no_dimse, http, _),
+            serving(config, "work") as (nothing, neither, _),
+        ):
+            assert (no_http, no_dimse, nothing, neither) == (None,) * 4
+            modality = ("--calling-ae", "MODALITY", "--config", config)
+            target = f"CXR_NODE@127.0.0.1:{dimse}"
+            echoed = run("echo", target, *modality, cwd=tmp_path)
+            assert (echoed.returncode, echoed.stdout) == (
+                0,
+                f"CXR_NODE at 127.0.0.1:{dimse} answers.\n",
+            )
+            sent = run(
+                *("send", path, tmp_path / "page.dcm", "--to", target),
+                *modality,
+                cwd=tmp_path,
+            )
+            assert sent.returncode == 1
+            assert sent.stdout.splitlines()[-1] == "1 stored, 1 not."
+            wait_for_state(http, dataset.SOPInstanceUID, "delivered")
+            listed = run("jobs", "list", "--json", "--config", config, cwd=tmp_path)
+    (job,) = json.loads(listed.stdout)["items"]
+    assert job["sop_instance_uid"] == dataset.SOPInstanceUID
+    assert set(pacs.held) == {one["sop_instance_uid"] for one in job["evidence"]}
 
 
 def test_a_sigterm_in_the_middle_of_the_work_loses_nothing(tmp_path):

@@ -60,7 +60,8 @@ def commands():
 
 def test_the_page_names_every_command_for_building_models():
     named = {words[1] for words in commands()}
-    assert named == {"train", "evaluate", "export", "tune", "card", "model"}
+    building = {"train", "evaluate", "export", "tune", "card", "model"}
+    assert named == building | {"compare", "crossvalidate"}
 
 
 def draw(path, seed):
@@ -270,6 +271,14 @@ def test_the_challenges_files_are_read_by_the_nodes_reader(walked):
             1,
             "no pictures",
         ),
+        ("crossvalidate --model runs/x --data films --output o", 2, "not FOLD=PATH"),
+        ("crossvalidate --model 0=none --data films --output o", 2, "does not exist"),
+        (
+            "crossvalidate --model 0=runs/fold0/last.pt --data films --output runs/x",
+            1,
+            "two folds or more",
+        ),
+        ("compare films", 1, "not the recipe of a run"),
         (
             "card --model models --metrics runs/none.json --recipe runs/none.json",
             1,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dicom_node.cli import MODULES, _one_line, cli
 from dicom_node.cli.models import with_model
-from dicom_node.cli.training import ExtraMissing, _extra, read_frame
+from dicom_node.cli.training import ExtraMissing, extra, read_frame
 from inference.errors import TrainingError
 from inference.manifest import write_manifest
 from storage.database import Database
@@ -318,7 +318,7 @@ def test_only_the_models_name_changes_in_the_file(before, after):
 
 def test_model_building_without_its_extra_says_what_to_install():
     wanted = r"torch is missing.*cxr-node\[training\]"
-    with pytest.raises(ExtraMissing, match=wanted), _extra():
+    with pytest.raises(ExtraMissing, match=wanted), extra():
         raise ModuleNotFoundError(name="torch")
 
 

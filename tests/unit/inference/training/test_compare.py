@@ -5,7 +5,7 @@ import json
 import pytest
 
 from inference.errors import TrainingError
-from inference.training.compare import compare, main
+from inference.training.compare import compare
 from inference.training.curves import append_row
 
 
@@ -41,8 +41,8 @@ def test_the_last_look_counts_and_what_differs_is_named(run):
     assert first[-2:] == ["-", "-"]
 
 
-def test_a_folder_without_a_run_is_one_line(run, tmp_path, capsys):
-    assert main([str(tmp_path / "nothing")]) == 1
-    assert "recipe.json: not the recipe of a run" in capsys.readouterr().err
+def test_a_folder_without_a_run_is_one_line(run, tmp_path):
+    with pytest.raises(TrainingError, match="not the recipe of a run"):
+        compare([tmp_path / "nothing"])
     with pytest.raises(TrainingError, match="never validated"):
         compare([run("base")])

@@ -6,7 +6,7 @@ import pytest
 
 from inference.errors import TrainingError
 from inference.manifest import read_manifest, write_manifest
-from inference.training.crossvalidate import crossvalidate, main
+from inference.training.crossvalidate import crossvalidate
 from inference.training.evaluation.cases import read_cases
 from tests.unit.inference.training.evaluation.conftest import PhantomReader
 
@@ -62,10 +62,3 @@ def test_all_folds_together_fix_the_thresholds_that_are_shipped(films, tmp_path)
 def test_one_model_is_no_cross_validation(films, tmp_path):
     with pytest.raises(TrainingError, match="two folds or more"):
         crossvalidate({0: PhantomReader()}, films, tmp_path / "out")
-
-
-@pytest.mark.parametrize("text", ["0", "x=model", "=model", "1="])
-def test_a_model_without_a_fold_is_one_line(text, capsys, tmp_path):
-    told = ["--model", text, "--data", str(tmp_path), "--output", str(tmp_path)]
-    assert main(told) == 1
-    assert capsys.readouterr().err == f"crossvalidate: --model {text}: not FOLD=PATH\n"

@@ -1,0 +1,107 @@
+"""``crossvalidate`` and ``compare``: several training runs at once."""
+
+from pathlib import Path
+
+import click
+
+from dicom_node.cli.options import AnyPath, FolderPath
+from dicom_node.cli.training import extra, read_frame
+
+
+class _FoldAndModel(click.ParamType[tuple[int, Path]]):
+    """A held-out fold and the model that never learned from it."""
+
+    name = "FOLD=PATH"
+
+    def convert(
+        self,
+        value: str | tuple[int, Path],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, Path]:
+        """Turn "0=runs/fold0/last.pt" into a number and a path that exists."""
+        if isinstance(value, tuple):
+            return value
+        fold, _, path = value.partition("=")
+        if not fold.isdecimal() or not path:
+            self.fail(f"{value!r} is not FOLD=PATH", param, ctx)
+        return int(fold), Path(AnyPath.convert(path, param, ctx))
+
+
+@click.command()
+@click.option(
+    "--model",
+    "models",
+    type=_FoldAndModel(),
+    multiple=True,
+    required=True,
+    help="Held-out fold, and the model folder or checkpoint that never learned from"
+    " it; once per fold.",
+)
+@click.option(
+    "--data",
+    type=FolderPath,
+    required=True,
+    help="Annotated films, COCO or RSNA layout.",
+)
+@click.option("--output", type=FolderPath, required=True, help="Folder of the report.")
+@click.option(
+    "--fix",
+    type=FolderPath,
+    help="Model folder whose manifest gets the thresholds fixed on all folds.",
+)
+@click.option(
+    "--remember",
+    type=FolderPath,
+    help="Folder that keeps the networks' answers for the next time.",
+)
+@click.option(
+    "--replicates",
+    type=click.IntRange(min=10),
+    default=1000,
+    show_default=True,
+    help="Of the bootstrap that gives the intervals.",
+)
+def crossvalidate(
+    *,
+    models: tuple[tuple[int, Path], ...],
+    data: Path,
+    output: Path,
+    fix: Path | None,
+    remember: Path | None,
+    replicates: int,
+) -> None:
+    """Measure one model per held-out fold, and print one report.
+
+    Each fold is judged with thresholds that were fixed on the other folds.
+    """
+    if len(dict(models)) < len(models):
+        raise click.UsageError("--model names a fold twice")
+    with extra():
+        from inference.training.crossvalidate import (  # noqa: PLC0415
+            crossvalidate as run,
+        )
+
+        run(
+            dict(models),
+            data,
+            output,
+            fix=fix,
+            remember=remember,
+            read_frame=read_frame,
+            replicates=replicates,
+        )
+    click.echo((output / "report.md").read_text(encoding="utf-8"))
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=FolderPath, metavar="RUNS…")
+def compare(runs: tuple[Path, ...]) -> None:
+    """Tabulate the last validation of training runs, and how RUNS differ.
+
+    The first is what the others are compared with.
+    """
+    with extra():
+        from inference.training.compare import compare as run  # noqa: PLC0415
+
+        click.echo(run(runs), nl=False)
