@@ -11,7 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -168,6 +168,12 @@ class ModelManifest:
     thresholds: Thresholds = field(default_factory=Thresholds)
     calibration: Calibration = field(default_factory=Calibration)
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def decisions_digest(self) -> str:
+        """SHA-256 over thresholds and calibration: other ones, other results."""
+        decisions = (asdict(self.thresholds), asdict(self.calibration))
+        return hashlib.sha256(json.dumps(decisions).encode()).hexdigest()
 
     def __post_init__(self) -> None:
         wrong = [text for text, holds in self._rules() if not holds]

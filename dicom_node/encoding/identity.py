@@ -162,11 +162,12 @@ class EvidenceContext:
 
     @property
     def maker(self) -> tuple[str, ...]:
-        """Model, software, settings and installation, as UIDs are named after them."""
+        """Model, thresholds, software, settings and installation: they name UIDs."""
         return (
             self.manifest.name,
             self.manifest.version,
             self.manifest.sha256,
+            self.manifest.decisions_digest,
             self.software_version,
             self.config_digest,
             self.serial_number,

@@ -46,6 +46,12 @@ def test_the_same_inputs_give_the_same_bytes():
         assert one.content == other.content, one.kind
 
 
+def with_other(table, **values):
+    manifest = a_context().manifest
+    changed = dataclasses.replace(getattr(manifest, table), **values)
+    return dataclasses.replace(manifest, **{table: changed})
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -55,6 +61,8 @@ def test_the_same_inputs_give_the_same_bytes():
         {"device_serial_number": "other"},
         {"manifest": dataclasses.replace(a_context().manifest, sha256="12" * 32)},
         {"manifest": dataclasses.replace(a_context().manifest, version="9")},
+        {"manifest": with_other("thresholds", opacity=0.123)},
+        {"manifest": with_other("calibration", bias=0.123)},
     ],
 )
 def test_anything_that_changes_a_result_changes_its_uid(change):
