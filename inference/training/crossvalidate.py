@@ -16,7 +16,7 @@ from inference.errors import TrainingError
 from inference.manifest import ModelManifest, read_manifest, write_manifest
 from inference.runner import ModelRunner
 from inference.training.dataset import ReadFrame, read_picture
-from inference.training.evaluate import describe, open_runner, write
+from inference.training.evaluate import open_runner, write
 from inference.training.evaluation.bootstrap import REPLICATES
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.films import read_data
@@ -82,9 +82,9 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
     cases, met = _judge(looked, start, read_frame)
     if fix is not None:
         write_manifest(fix, tune(*_together(looked), start))
-    about = describe(start) | {
-        "model": f"{len(models)} models, each of a held-out fold",
-        "sha256": None,
+    about = {
+        "model": f"{len(models)} networks of one recipe, each on its held-out fold",
+        "cross_validated": True,
         "data": data.name,
         "folds": sorted(models),
         "thresholds": "fixed on the other folds",

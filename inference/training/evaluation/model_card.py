@@ -118,10 +118,18 @@ def _decisions(manifest: ModelManifest) -> list[str]:
     ]
 
 
+_CROSS_VALIDATED = cleandoc("""
+    By cross-validation: every film was shown to a network of this recipe that never
+    learned from its fold, and judged with thresholds and calibration that were fixed
+    on the other folds. The figures are those of the recipe; the network of this card
+    is one of them, and its thresholds were fixed on all folds.
+""")
+
+
 def _method(metrics: Mapping[str, Any]) -> list[str]:
     about = metrics["about"]
     which = about.get("folds", about.get("pooled", "unknown"))
-    return cleandoc(f"""
+    lines = cleandoc(f"""
         By the node's own path on {metrics["films"]} frontal films of
         {metrics["groups"]} patients or publications (folds: {which}), of which
         {metrics["with_opacity"]} show opacity and {metrics["without_opacity"]} are
@@ -129,6 +137,9 @@ def _method(metrics: Mapping[str, Any]) -> list[str]:
         are 95 %, by resampling patients or publications. A film that the node refuses
         counts as missed.
     """).splitlines()
+    if not about.get("cross_validated"):
+        return lines
+    return [*lines, "", *_CROSS_VALIDATED.splitlines()]
 
 
 def _results(metrics: Mapping[str, Any]) -> list[str]:

@@ -42,6 +42,14 @@ def test_the_card_tells_of_refused_films(reader, table):
     assert "1 frontal film(s) were refused" in card
 
 
+def test_the_card_says_that_a_recipe_was_cross_validated(reader, table):
+    plain = model_card(table, Recipe(), reader.manifest)
+    table["about"] = {"folds": [0, 1], "cross_validated": True}
+    card = model_card(table, Recipe(), reader.manifest)
+    assert "fixed\non the other folds" in card
+    assert "cross-validation" not in plain.lower()
+
+
 @pytest.fixture
 def folder(reader, tmp_path):
     model = tmp_path / "model"
