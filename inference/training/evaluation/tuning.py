@@ -21,7 +21,6 @@ from inference.training.evaluation.studies import Mask, Study
 
 _REAL_AT_IOU = 0.2
 _FRONTAL_KEPT = 0.995
-_SICK_KEPT = 0.98
 _LEAST_SCALE = 0.1
 _GRIDS: Mapping[str, tuple[float, ...]] = {
     "lung": (0.3, 0.4, 0.5, 0.6, 0.7),
@@ -88,13 +87,13 @@ def tune(
     if outlines:
         found = _tune_outlines(studies, found)
     calibrated = replace(found, calibration=_calibration(studies, found))
-    point, clear = _film_points(studies, calibrated)
+    point = _operating_point(studies, calibrated)
     return replace(
         calibrated,
         thresholds=replace(
             calibrated.thresholds,
             any_opacity=point,
-            clear=clear,
+            clear=point,
             frontal=_frontal_point(studies, strangers),
         ),
     )
@@ -293,17 +292,13 @@ def _film_score(one: Study, manifest: ModelManifest) -> float:
     return _remembered(one, "film", manifest, value)
 
 
-def _film_points(
-    studies: Sequence[Study], manifest: ModelManifest
-) -> tuple[float, float]:
-    """Operating point, and the score that 98 % of the sick films reach."""
+def _operating_point(studies: Sequence[Study], manifest: ModelManifest) -> float:
+    """Find the score from which a film is called; below it nothing is outlined."""
     known = [one for one in studies if one.positive is not None]
     answers = [_segmented(one, manifest) for one in known]
     scores = np.array([found.opacity_score if found else 0.0 for found in answers])
     sick = np.array([one.positive for one in known], bool)
-    point = classification.operating_point(scores, sick)
-    lowest = np.sort(scores[sick])[int((1 - _SICK_KEPT) * np.count_nonzero(sick))]
-    return point, float(min(lowest, point))
+    return float(classification.operating_point(scores, sick))
 
 
 def _frontal_point(studies: Sequence[Study], strangers: Sequence[Look]) -> float:
