@@ -1,10 +1,11 @@
 """The model: milliseconds per film, beside torchvision on the same weights.
 
-Four ways to run one checkpoint, in turns, on the same films: the node's batched graph,
-torchvision eagerly (the whole network), and torchvision's stock ONNX export (its Mask
-R-CNN alone, without dense and image head; it takes one film at a time) with the
-recipe's limits and with torchvision's own. The least of the rounds is what the machine
-can do; the median is what it did beside its other work.
+Ways to run one checkpoint, in turns, on the same films: the node's batched graph, with
+32 and 8 bits; its Mask R-CNN alone, without the dense and the image head, which is what
+torchvision's stock ONNX export does; torchvision eagerly (the whole network); and the
+stock export (one film at a time) with torchvision's own limits and with the recipe's.
+The least of the rounds is what the machine can do; the median is what it did beside its
+other work.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from onnx.utils import extract_model
 from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.rpn import RegionProposalNetwork
@@ -29,6 +31,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from tqdm import tqdm
 
 from inference.errors import InferenceError
+from inference.manifest import INPUTS
 from inference.onnx_runner import OnnxModelRunner
 from inference.training.checkpoint import load
 from inference.training.dataset import read_picture
@@ -41,6 +44,7 @@ Batch = NDArray[np.float32]
 Run = Callable[[Batch], object]
 
 BATCHES = (1, 8)
+INSTANCES = ["boxes", "scores", "masks"]
 # ONNX Runtime's idle threads spin for some 20 ms after a run, torch's for a few: they
 # would take a core from whichever comes next.
 SETTLE_S = 0.1
@@ -120,7 +124,7 @@ def export_stock(net: nn.Module, film: Batch, path: Path) -> None:
 
 
 def one_by_one(path: Path, threads: int) -> Run:
-    """Run a stock export film by film."""
+    """Run a graph film by film."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -128,7 +132,11 @@ def one_by_one(path: Path, threads: int) -> Run:
         str(path), options, providers=["CPUExecutionProvider"]
     )
     name = session.get_inputs()[0].name
-    return lambda batch: [session.run(None, {name: film}) for film in batch]
+    shape = session.get_inputs()[0].shape
+    lead = (1,) * (len(shape) - 3)  # the stock export has no batch
+    return lambda batch: [
+        session.run(None, {name: film.reshape(*lead, *film.shape)}) for film in batch
+    ]
 
 
 def eager(net: CxrNet) -> Run:
@@ -154,6 +162,11 @@ def candidates(
         runner = OnnxModelRunner(model, "cpu", threads)
         runner.load()
         ways[f"this node, {precision}"] = runner.run
+    alone = folder / "alone.onnx"
+    extract_model(
+        str(folder / "fp32" / "model.onnx"), str(alone), list(INPUTS), INSTANCES
+    )
+    ways["this node, fp32, Mask R-CNN alone"] = one_by_one(alone, threads)
     ways["torchvision eager"] = eager(net)
     own = net.recipe.model_copy(update=TORCHVISION_LIMITS)
     for name, limits in (("same limits", net.recipe), ("its own limits", own)):

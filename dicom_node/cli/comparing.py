@@ -36,7 +36,7 @@ class _FoldAndModel(click.ParamType[tuple[int, Path]]):
     multiple=True,
     required=True,
     help="Held-out fold, and the model folder or checkpoint that never learned from"
-    " it; once per fold.",
+    " it; a fold named again adds a model that answers with the first as one.",
 )
 @click.option(
     "--data",
@@ -45,6 +45,7 @@ class _FoldAndModel(click.ParamType[tuple[int, Path]]):
     help="Annotated films, COCO or RSNA layout.",
 )
 @click.option("--output", type=FolderPath, required=True, help="Folder of the report.")
+@click.option("--flip", is_flag=True, help="Ask about every film's mirror image too.")
 @click.option(
     "--fix",
     type=FolderPath,
@@ -62,11 +63,12 @@ class _FoldAndModel(click.ParamType[tuple[int, Path]]):
     show_default=True,
     help="Of the bootstrap that gives the intervals.",
 )
-def crossvalidate(
+def crossvalidate(  # noqa: PLR0913 - the options, one for one
     *,
     models: tuple[tuple[int, Path], ...],
     data: Path,
     output: Path,
+    flip: bool,
     fix: Path | None,
     remember: Path | None,
     replicates: int,
@@ -75,17 +77,19 @@ def crossvalidate(
 
     Each fold is judged with thresholds that were fixed on the other folds.
     """
-    if len(dict(models)) < len(models):
-        raise click.UsageError("--model names a fold twice")
+    by_fold: dict[int, list[Path]] = {}
+    for fold, path in models:
+        by_fold.setdefault(fold, []).append(path)
     with extra():
         from inference.training.crossvalidate import (  # noqa: PLC0415
             crossvalidate as run,
         )
 
         run(
-            dict(models),
+            by_fold,
             data,
             output,
+            flip=flip,
             fix=fix,
             remember=remember,
             read_frame=read_frame,

@@ -5,7 +5,7 @@ thresholds and calibration that were fixed on the films of the other folds. With
 ``fix`` a model folder's manifest gets what is fixed on all of them together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from inference.errors import TrainingError
 from inference.manifest import ModelManifest, read_manifest, write_manifest
 from inference.runner import ModelRunner
 from inference.training.dataset import ReadFrame, read_picture
-from inference.training.evaluate import open_runner, write
+from inference.training.evaluate import open_models, write
 from inference.training.evaluation.bootstrap import REPLICATES
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.films import read_data
@@ -29,10 +29,11 @@ _LEAST_FOLDS = 2
 
 
 def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
-    models: Mapping[int, Path | ModelRunner],
+    models: Mapping[int, Sequence[Path] | ModelRunner],
     data: Path,
     output: Path,
     *,
+    flip: bool = False,
     fix: Path | None = None,
     remember: Path | None = None,
     read_frame: ReadFrame = read_picture,
@@ -43,11 +44,14 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
     Parameters
     ----------
     models
-        Fold -> model folder, checkpoint or loaded runner that was trained without it.
+        Fold -> model folders or checkpoints that were trained without it (several
+        answer as one), or a loaded runner.
     data
         As for ``evaluate``.
     output
         Folder for the report.
+    flip
+        Whether models from paths are asked about the mirror image of every film too.
     fix
         Model folder whose thresholds and calibration are fixed on all folds.
     remember
@@ -72,9 +76,10 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
     manifests: list[ModelManifest] = []
     for fold, model in models.items():
         films, others = read_data(data, [fold], dicom=read_frame is not read_picture)
-        runner = model
-        if isinstance(runner, Path):
-            runner = open_runner(runner, remember=remember)
+        if isinstance(model, Sequence):
+            runner = open_models(model, remember=remember, flip=flip)
+        else:
+            runner = model
         with closing(runner):
             manifests.append(runner.manifest)
             looked[fold] = see(runner, films, others, read_frame)
@@ -83,7 +88,7 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
     if fix is not None:
         write_manifest(fix, tune(*_together(looked), start))
     about = {
-        "model": f"{len(models)} networks of one recipe, each on its held-out fold",
+        "model": _told(models, flip=flip),
         "cross_validated": True,
         "data": data.name,
         "folds": sorted(models),
@@ -91,6 +96,15 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
         "calibration": "fixed on the other folds",
     }
     return write(output, cases, met, about, replicates)
+
+
+def _told(models: Mapping[int, Sequence[Path] | ModelRunner], *, flip: bool) -> str:
+    """Say what was measured."""
+    sizes = [len(one) if isinstance(one, Sequence) else 1 for one in models.values()]
+    what = f"{sum(sizes)} networks of one recipe, each on its held-out fold"
+    if max(sizes) > 1:
+        what += ", those of a fold as one"
+    return what + ", mirror images too" * flip
 
 
 def _judge(

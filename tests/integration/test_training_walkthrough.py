@@ -219,6 +219,17 @@ def test_the_folds_are_put_together(walked):
     assert table["films"] == 6 * FOLDS
 
 
+def test_the_fused_report_says_that_it_is_an_ensemble(walked):
+    folder, _ = walked
+    report = folder / "runs" / "cross-validation-fused" / "metrics.json"
+    table = json.loads(report.read_text("utf-8"))
+    assert table["films"] == 6 * FOLDS
+    assert table["about"]["model"] == (
+        "3 networks of one recipe, each on its held-out fold, those of a fold as one,"
+        " mirror images too"
+    )
+
+
 def test_the_model_is_tuned_measured_described_and_in_use(walked):
     folder, printed = walked
     manifest = read_manifest(folder / "models" / "site")
