@@ -1,17 +1,14 @@
-"""``python -m inference.training.card``: MODEL_CARD.md and the manifest's metrics.
+"""``cxr-node card``: MODEL_CARD.md and the manifest's metrics.
 
 The card is put together from what was measured; see ``evaluation.model_card``.
 """
 
-import argparse
 import json
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from inference.errors import InferenceError, TrainingError
+from inference.errors import TrainingError
 from inference.manifest import read_manifest, write_manifest
 from inference.training.evaluation.model_card import model_card
 from inference.training.evaluation.report import headline
@@ -64,24 +61,3 @@ def _read(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path}: no such file") from error
     except ValueError as error:
         raise TrainingError(f"{path}: not JSON: {error}") from error
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="card", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--metrics", type=Path, required=True)
-    parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--remarks", type=Path)
-    told = parser.parse_args(arguments)
-    try:
-        path = write_card(told.model, told.metrics, told.recipe, told.remarks)
-    except InferenceError as error:
-        sys.stderr.write(f"card: {error}\n")
-        return 1
-    sys.stdout.write(f"{path}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

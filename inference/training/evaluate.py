@@ -4,8 +4,6 @@ Runs the serving path on the chosen folds and writes ``metrics.json``, ``report.
 plots, the challenge's CSV, and ``cases.json`` from which folds can be pooled.
 """
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -15,7 +13,6 @@ from typing import Any
 from tqdm import tqdm
 
 from inference.ensemble import Ensemble
-from inference.errors import InferenceError
 from inference.manifest import ModelManifest
 from inference.onnx_runner import Device, OnnxModelRunner
 from inference.runner import ModelRunner
@@ -206,51 +203,3 @@ def describe(manifest: ModelManifest) -> dict[str, Any]:
         "thresholds": asdict(manifest.thresholds),
         "calibration": asdict(manifest.calibration),
     }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="evaluate", description=__doc__)
-    parser.add_argument(
-        "--model",
-        type=Path,
-        nargs="+",
-        help="model folder or checkpoint; several: fused",
-    )
-    parser.add_argument(
-        "--flip", action="store_true", help="ask about the mirror image too"
-    )
-    parser.add_argument("--data", type=Path, help="annotated films")
-    parser.add_argument("--folds", type=int, nargs="*", default=[], help="default: all")
-    parser.add_argument("--output", type=Path, required=True, help="results go here")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--remember", type=Path, help="keep the network's answers")
-    parser.add_argument("--replicates", type=int, default=REPLICATES)
-    parser.add_argument(
-        "--pool", type=Path, nargs="+", help="cases.json of other runs, instead"
-    )
-    options = parser.parse_args(arguments)
-    if not options.pool and not (options.model and options.data):
-        parser.error("either --model and --data, or --pool")
-    try:
-        if options.pool:
-            pool(options.pool, options.output, options.replicates)
-        else:
-            evaluate(
-                open_models(
-                    options.model, options.device, options.remember, flip=options.flip
-                ),
-                options.data,
-                options.output,
-                folds=options.folds,
-                replicates=options.replicates,
-            )
-    except InferenceError as error:
-        sys.stderr.write(f"evaluate: {error}\n")
-        return 1
-    sys.stdout.write((options.output / "report.md").read_text(encoding="utf-8"))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

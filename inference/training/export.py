@@ -4,21 +4,19 @@ Writes ``model.onnx`` and ``manifest.toml``; the graph must answer as torchvisio
 on real films before it is let out.
 """
 
-import argparse
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inference.errors import InferenceError, TrainingError
+from inference.errors import TrainingError
 from inference.manifest import (
     FILE_NAME,
     Calibration,
@@ -184,36 +182,3 @@ def find_films(folder: Path, most: int) -> list[Path]:
     if not found:
         raise TrainingError(f"{folder}: no pictures to check the graph on")
     return found[:: max(1, len(found) // most)][:most]
-
-
-def main(
-    arguments: Sequence[str] | None = None, read_frame: ReadFrame = read_picture
-) -> int:
-    """Export from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="export", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True, help="model folder")
-    parser.add_argument("--films", type=Path, required=True, help="real radiographs")
-    parser.add_argument("--count", type=int, default=64, help="how many of them")
-    parser.add_argument("--name", help="default: the folder's name")
-    parser.add_argument("--version", default="1")
-    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
-    told = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    order = Order(
-        name=told.name or told.output.name,
-        version=told.version,
-        precision=told.precision,
-    )
-    try:
-        films = find_films(told.films, told.count)
-        manifest = export(told.checkpoint, told.output, order, films, read_frame)
-    except InferenceError as error:
-        sys.stderr.write(f"export: {error}\n")
-        return 1
-    sys.stdout.write(f"{told.output / manifest.file} {manifest.sha256}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

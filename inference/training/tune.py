@@ -1,13 +1,11 @@
-"""``python -m inference.training.tune``: fix a model's thresholds on validation films.
+"""``cxr-node tune``: fix a model's thresholds on validation films.
 
 Writes thresholds and calibration into the model folder's manifest. With
 ``--cross-fit`` it also says, without touching other films, what they are worth: each
 half of the patients is judged with what was fixed on the other half.
 """
 
-import argparse
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -15,7 +13,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from inference.errors import InferenceError
 from inference.manifest import ModelManifest, write_manifest
 from inference.preprocess import Letterbox
 from inference.runner import ModelRunner
@@ -174,39 +171,3 @@ def sharp(seen: Look, read_frame: ReadFrame) -> Look:
     frame = read_frame(seen.sample.path)
     box = Letterbox(frame.rows, frame.columns, seen.letterbox.size_px)
     return replace(seen, frame=frame, letterbox=box)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="tune", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--folds", type=int, nargs="+", required=True)
-    parser.add_argument("--limit", type=int, default=0, help="films per kind, source")
-    parser.add_argument(
-        "--keep-outlines",
-        action="store_true",
-        help="fix calibration and film thresholds only",
-    )
-    parser.add_argument("--cross-fit", type=Path, help="folder for a report")
-    parser.add_argument("--remember", type=Path, help="keep the network's answers")
-    options = parser.parse_args(arguments)
-    try:
-        tuned = tune_model(
-            options.model,
-            options.data,
-            folds=options.folds,
-            limit=options.limit,
-            outlines=not options.keep_outlines,
-            cross_fit=options.cross_fit,
-            remember=options.remember,
-        )
-    except InferenceError as error:
-        sys.stderr.write(f"tune: {error}\n")
-        return 1
-    sys.stdout.write(told(tuned))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from inference.errors import TrainingError
 from inference.manifest import read_manifest
 from inference.training import tune
 from inference.training.dataset import Sample
@@ -23,27 +24,22 @@ def data(made):
     return folder
 
 
-def run(*words):
-    return tune.main([str(word) for word in words])
-
-
-def test_what_was_found_is_written_into_the_manifest(model, data, capsys):
+def test_what_was_found_is_written_into_the_manifest(model, data):
     before = read_manifest(model)
-    told = ("--model", model, "--data", data, "--folds", 0, 1)
-    assert run(*told) == 0
+    tuned = tune.tune_model(model, data, folds=[0, 1])
     after = read_manifest(model)
     assert after != before
     assert (after.sha256, after.name) == (before.sha256, before.name)
-    printed = capsys.readouterr().out.splitlines()
+    printed = tune.told(tuned).splitlines()
     assert f"opacity = {after.thresholds.opacity:.4f}" in printed
     assert f"bias = {after.calibration.bias:.4f}" in printed
 
 
-def test_films_of_one_kind_only_get_one_line(model, data, capsys):
+def test_films_of_one_kind_only_are_too_few(model, data):
     before = read_manifest(model)
-    assert run("--model", model, "--data", data, "--folds", 0) == 1
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error == "tune: tuning wants films with opacity and films without"
+    wants = "^tuning wants films with opacity and films without$"
+    with pytest.raises(TrainingError, match=wants):
+        tune.tune_model(model, data, folds=[0])
     assert read_manifest(model) == before
 
 
