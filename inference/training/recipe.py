@@ -125,7 +125,8 @@ class NetworkRecipe(_Table):
     backbone
         torchvision ResNet; batch norm is folded into the convolutions.
     weights
-        State dict to start from: ``.npz`` or ``.pt``; ``""`` starts at random.
+        State dict to start from, ``.npz`` or ``.pt``, or an earlier run's checkpoint;
+        ``""`` starts at random.
     stride_in_1x1
         Stride of a stage on its first 1x1 convolution (ResNet v1).
     trainable_stages

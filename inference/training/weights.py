@@ -1,10 +1,12 @@
 """Reading the weights a training run starts from.
 
 Accepts torchvision state dicts (a ResNet classifier, or a whole Mask R-CNN whose
-trunk, pyramid and proposal head are taken) and the compact ``.npz`` form with
-batch norm already folded. Batch norm is folded into the convolutions here, once.
+trunk, pyramid and proposal head are taken), the compact ``.npz`` form with batch norm
+already folded, and checkpoints of earlier runs (all heads of their averaged network).
+Batch norm is folded into the convolutions here, once.
 """
 
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -16,6 +18,17 @@ from torch import Tensor, nn
 from inference.errors import TrainingError
 
 _EPSILON = 1e-5
+_UNREADABLE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 def initialise(net: nn.Module, path: Path) -> None:
@@ -55,9 +68,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".npz":
             return _read_compact(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        return dict(state.get("ema", state.get("model", state)))
+    except _UNREADABLE as error:
         raise TrainingError(f"{path}: not a readable weights file") from error
-    return dict(state.get("model", state))
 
 
 def _read_compact(path: Path) -> dict[str, Tensor]:
@@ -79,7 +92,8 @@ def _norm_of(conv: str) -> str:
 
 def _trunk_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Convolutions of the trunk with batch norm folded and one grey input."""
-    found = {key.removeprefix("backbone.body."): v for key, v in state.items()}
+    prefix = re.compile(r"^backbone\.(body\.)?")
+    found = {prefix.sub("", key): value for key, value in state.items()}
     folded: dict[str, Tensor] = {}
     for key, weight in found.items():
         name = key.removesuffix(".weight")

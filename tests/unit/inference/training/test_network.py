@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from inference.errors import TrainingError
+from inference.training.checkpoint import Checkpoint
 from inference.training.network import (
     CxrNet,
     InstanceTarget,
@@ -13,7 +14,7 @@ from inference.training.network import (
     Targets,
     build,
 )
-from inference.training.recipe import NetworkRecipe, recipe_of
+from inference.training.recipe import NetworkRecipe, Recipe, recipe_of
 
 SIZE, HALF = 64, 32
 RECIPE = NetworkRecipe(
@@ -259,6 +260,25 @@ def test_missing_and_broken_weights_are_named(tmp_path: Path) -> None:
     broken.write_bytes(b"PK not really")
     with pytest.raises(TrainingError, match=r"broken\.npz: not a readable"):
         build(RECIPE.model_copy(update={"weights": broken}))
+    broken = tmp_path / "broken.pt"
+    for content in (b"", b"not a pickle", b"PK\x03\x04 cut"):
+        broken.write_bytes(content)
+        with pytest.raises(TrainingError, match=r"broken\.pt: not a readable"):
+            build(RECIPE.model_copy(update={"weights": broken}))
+    torch.save([1, 2], broken)
+    with pytest.raises(TrainingError, match=r"broken\.pt: not a readable"):
+        build(RECIPE.model_copy(update={"weights": broken}))
+
+
+def test_an_earlier_run_is_gone_on_from_with_all_its_heads(tmp_path: Path) -> None:
+    earlier, averaged = CxrNet(RECIPE), CxrNet(RECIPE)
+    path = tmp_path / "last.pt"
+    whole = Recipe(network=RECIPE)
+    states = (earlier.state_dict(), averaged.state_dict())
+    Checkpoint(*states, {}, 9, whole, "0" * 64, "unknown").write(path)
+    net = build(RECIPE.model_copy(update={"weights": path}))
+    for name, value in averaged.state_dict().items():
+        assert torch.equal(net.state_dict()[name], value), name
 
 
 def test_an_anchor_list_longer_than_the_pyramid_is_refused() -> None:
