@@ -38,7 +38,7 @@ def test_the_recipe_that_ships_is_valid() -> None:
         "dense-only",
         "mask-rcnn-only",
         "naive-labels",
-        "synthetic",
+        "no-synthetic",
         "small-input",
         "large-input",
         "box-shrink",
