@@ -1,4 +1,4 @@
-"""The command: from a model and a folder of films to a report, or one clear line."""
+"""From a model and a folder of films to a report, or one clear line."""
 
 import json
 from dataclasses import replace
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.errors import TrainingError
+from inference.errors import InferenceError, TrainingError
 from inference.training.checkpoint import Checkpoint, read_checkpoint
 from inference.training.dataset import read_picture
-from inference.training.evaluate import evaluate, main
+from inference.training.evaluate import evaluate, open_models
 from inference.training.evaluation.films import read_data
 from inference.training.network import CxrNet
 from tests.tiny_model import write_tiny_model
@@ -54,13 +54,19 @@ def test_a_checkpoint_is_measured_on_the_chosen_fold(checkpoint, data, tmp_path)
     assert kept == json.loads(json.dumps(table))
 
 
-def test_the_command_prints_the_report(model, data, tmp_path, capsys):
-    told = ["--model", model, "--data", data, "--output", tmp_path / "out"]
-    told += ["--replicates", 5]
-    assert main([str(word) for word in told]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("# Evaluation\n")
-    assert "6 frontal films" in printed
+def test_the_report_is_written_to_be_read(model, data, tmp_path):
+    evaluate(model, data, tmp_path / "out", replicates=5)
+    written = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert written.startswith("# Evaluation\n")
+    assert "6 frontal films" in written
+
+
+def refusal(model, data, output) -> str:
+    """What is said when a measurement cannot be made; one line."""
+    with pytest.raises(TrainingError) as raised:
+        evaluate(model, data, output)
+    assert len(str(raised.value).splitlines()) == 1
+    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -75,34 +81,25 @@ def test_the_command_prints_the_report(model, data, tmp_path, capsys):
         ),
     ],
 )
-def test_bad_data_get_one_line(model, data, tmp_path, capsys, spoil, message):
+def test_bad_data_get_one_line(model, data, tmp_path, spoil, message):
     spoil(data)
-    told = ["--model", model, "--data", data, "--output", tmp_path / "out"]
-    assert main([str(word) for word in told]) == 1
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("evaluate: ")
-    assert message in error
+    assert message in refusal(model, data, tmp_path / "out")
 
 
-def test_a_bad_checkpoint_gets_one_line(data, tmp_path, capsys):
+def test_a_bad_checkpoint_gets_one_line(data, tmp_path):
     path = tmp_path / "broken.pt"
     path.write_bytes(b"not a checkpoint")
-    told = ["--model", path, "--data", data, "--output", tmp_path / "out"]
-    assert main([str(word) for word in told]) == 1
-    assert "broken.pt: corrupt checkpoint" in capsys.readouterr().err
+    assert "broken.pt: corrupt checkpoint" in refusal(path, data, tmp_path / "out")
 
 
 def test_a_network_that_learned_on_equalised_films_is_not_measured_on_others(
-    checkpoint, tiny, data, tmp_path, capsys
+    checkpoint, tiny, data, tmp_path
 ):
     clahe = tiny.data.model_copy(update={"normalisation": "clahe"})
     kept = read_checkpoint(checkpoint)
     replace(kept, recipe=tiny.model_copy(update={"data": clahe})).write(checkpoint)
-    told = ["--model", checkpoint, "--data", data, "--output", tmp_path / "out"]
-    assert main([str(word) for word in told]) == 1
-    error = capsys.readouterr().err.splitlines()
-    assert len(error) == 1
-    assert "normalisation 'clahe', which serving does not do" in error[0]
+    error = refusal(checkpoint, data, tmp_path / "out")
+    assert "normalisation 'clahe', which serving does not do" in error
 
 
 def test_a_fold_without_films_is_an_error(data):
@@ -155,23 +152,17 @@ def test_the_challenges_own_layout_is_measured(model, tmp_path, data):
     assert [line.split(",")[0] for line in submitted[1:]] == ["p0", "p1", "p2", "p3"]
 
 
-def test_model_folders_are_fused_with_mirror_images(data, tmp_path, capsys):
+def test_model_folders_are_fused_with_mirror_images(data, tmp_path):
     write_tiny_model(tmp_path / "one", name="one")
     write_tiny_model(tmp_path / "two", name="two")
-    told = ["--model", tmp_path / "one", tmp_path / "two", "--flip", "--data", data]
-    told += ["--output", tmp_path / "out", "--replicates", 0, "--device", "cpu"]
-    assert main([str(word) for word in told]) == 0
-    assert "model: one.two.flip" in capsys.readouterr().out
+    folders = [tmp_path / "one", tmp_path / "two"]
+    fused = open_models(folders, "cpu", flip=True)
+    table = evaluate(fused, data, tmp_path / "out", replicates=0)
+    assert table["about"]["model"] == "one.two.flip"
+    written = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "model: one.two.flip" in written
 
 
-def test_a_folder_without_a_model_gets_one_line(data, tmp_path, capsys):
-    told = ["--model", tmp_path / "none", "--data", data, "--output", tmp_path / "out"]
-    assert main([str(word) for word in told]) == 1
-    assert "no manifest.toml" in capsys.readouterr().err
-
-
-def test_neither_model_nor_cases_is_a_usage_error(tmp_path, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--output", str(tmp_path / "out")])
-    assert caught.value.code == 2
-    assert "--pool" in capsys.readouterr().err
+def test_a_folder_without_a_model_gets_one_line(data, tmp_path):
+    with pytest.raises(InferenceError, match=r"no manifest\.toml"):
+        evaluate(tmp_path / "none", data, tmp_path / "out")

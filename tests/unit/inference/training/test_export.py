@@ -20,7 +20,6 @@ from inference.training.export import (
     build_folder,
     export,
     find_films,
-    main,
     read_inputs,
 )
 from inference.training.graph import BatchedNet
@@ -252,20 +251,10 @@ def test_a_checkpoint_becomes_a_model_folder(net, tmp_path, pictures):
     assert made.max_instances == 6
 
 
-def test_the_command_line_exports(net, tmp_path, pictures, capsys):
-    checkpoint = write_checkpoint(tmp_path / "best.pt", recipe(), net)
-    output = tmp_path / "ward"
-    arguments = ["--checkpoint", checkpoint, "--output", output, "--films", pictures]
-    assert main([str(argument) for argument in arguments]) == 0
-    assert read_manifest(output).name == "ward"
-    assert read_manifest(output).sha256 in capsys.readouterr().out
-
-
-def test_the_command_line_says_what_is_wrong_in_one_line(tmp_path, pictures, capsys):
+def test_a_missing_checkpoint_is_named(tmp_path, pictures):
     missing = tmp_path / "none.pt"
-    arguments = ["--checkpoint", missing, "--output", tmp_path, "--films", pictures]
-    assert main([str(argument) for argument in arguments]) == 1
-    assert capsys.readouterr().err.strip().endswith(f"{missing}: no such checkpoint")
+    with pytest.raises(TrainingError, match=r"none\.pt: no such checkpoint$"):
+        export(missing, tmp_path / "ward", ORDER, find_films(pictures, 2))
 
 
 def test_no_films_no_export(net, tmp_path):
