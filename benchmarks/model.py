@@ -216,7 +216,9 @@ def network(checkpoint: Path | None) -> CxrNet:
         return load(checkpoint)[0]
     torch.manual_seed(0)
     net = CxrNet(REFERENCE)
-    with torch.no_grad():  # untrained heads would find nothing, and be fast
+    with torch.no_grad():  # untrained heads would find nothing, or ties by the dozen
+        nn.init.normal_(net.rpn.head.cls_logits.weight, std=3.0)
+        nn.init.normal_(net.rpn.head.bbox_pred.weight, std=0.1)
         nn.init.normal_(net.roi_heads.box_predictor.cls_score.weight, std=2.0)
         nn.init.normal_(net.roi_heads.box_predictor.bbox_pred.weight, std=0.5)
     return net.to(memory_format=torch.channels_last).eval()
