@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.options import AnyPath, FolderPath
+from dicom_node.cli.options import (
+    AnyPath,
+    FolderPath,
+    data_option,
+    flip_option,
+    output_option,
+    remember_option,
+    replicates_option,
+)
 from dicom_node.cli.training import extra, read_frame
 
 
@@ -38,31 +46,16 @@ class _FoldAndModel(click.ParamType[tuple[int, Path]]):
     help="Held-out fold, and the model folder or checkpoint that never learned from"
     " it; a fold named again adds a model that answers with the first as one.",
 )
-@click.option(
-    "--data",
-    type=FolderPath,
-    required=True,
-    help="Annotated films, COCO or RSNA layout.",
-)
-@click.option("--output", type=FolderPath, required=True, help="Folder of the report.")
-@click.option("--flip", is_flag=True, help="Ask about every film's mirror image too.")
+@data_option
+@output_option
+@flip_option
 @click.option(
     "--fix",
     type=FolderPath,
     help="Model folder whose manifest gets the thresholds fixed on all folds.",
 )
-@click.option(
-    "--remember",
-    type=FolderPath,
-    help="Folder that keeps the networks' answers for the next time.",
-)
-@click.option(
-    "--replicates",
-    type=click.IntRange(min=10),
-    default=1000,
-    show_default=True,
-    help="Of the bootstrap that gives the intervals.",
-)
+@remember_option
+@replicates_option
 def crossvalidate(  # noqa: PLR0913 - the options, one for one
     *,
     models: tuple[tuple[int, Path], ...],

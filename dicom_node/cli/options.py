@@ -46,3 +46,30 @@ def opened_database(config: Path | None) -> Iterator[Database]:
 def keep_libraries_quiet() -> None:
     """Let no library's warning through: it would print a patient's values."""
     warnings.simplefilter("ignore")
+
+
+# Options that several model-building commands share.
+data_option = click.option(
+    "--data",
+    type=FolderPath,
+    required=True,
+    help="Annotated films, COCO or RSNA layout.",
+)
+output_option = click.option(
+    "--output", type=FolderPath, required=True, help="Folder of the report."
+)
+flip_option = click.option(
+    "--flip", is_flag=True, help="Ask about every film's mirror image too."
+)
+replicates_option = click.option(
+    "--replicates",
+    type=click.IntRange(min=10),
+    default=1000,
+    show_default=True,
+    help="Of the bootstrap that gives the intervals.",
+)
+remember_option = click.option(
+    "--remember",
+    type=FolderPath,
+    help="Folder that keeps the networks' answers for the next time.",
+)

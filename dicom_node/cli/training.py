@@ -13,7 +13,17 @@ from typing import Literal
 import click
 
 from dicom_node import frames
-from dicom_node.cli.options import AnyPath, FilePath, FolderPath, keep_libraries_quiet
+from dicom_node.cli.options import (
+    AnyPath,
+    FilePath,
+    FolderPath,
+    data_option,
+    flip_option,
+    keep_libraries_quiet,
+    output_option,
+    remember_option,
+    replicates_option,
+)
 from dicom_node.errors import NodeError
 from inference.errors import TrainingError
 from inference.frame import Frame
@@ -155,25 +165,15 @@ def train(
     default=(),
     help="Folds to measure on, such as 0 or 0,1; default: all of them.",
 )
-@click.option("--output", type=FolderPath, required=True, help="Folder of the report.")
-@click.option("--flip", is_flag=True, help="Ask about every film's mirror image too.")
-@click.option(
-    "--remember",
-    type=FolderPath,
-    help="Folder that keeps the network's answers for the next time.",
-)
+@output_option
+@flip_option
+@remember_option
 @click.option(
     "--pool",
     is_flag=True,
     help="Summarise the CASES (cases.json of other evaluations) instead.",
 )
-@click.option(
-    "--replicates",
-    type=click.IntRange(min=10),
-    default=1000,
-    show_default=True,
-    help="Of the bootstrap that gives the intervals.",
-)
+@replicates_option
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -227,12 +227,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     required=True,
     help="Model folder, whose manifest is written; or a checkpoint, for a look.",
 )
-@click.option(
-    "--data",
-    type=FolderPath,
-    required=True,
-    help="Annotated films, COCO or RSNA layout.",
-)
+@data_option
 @click.option(
     "--folds",
     "--fold",
@@ -257,11 +252,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     type=FolderPath,
     help="Folder for a report: half the patients, judged by the other half.",
 )
-@click.option(
-    "--remember",
-    type=FolderPath,
-    help="Folder that keeps the network's answers for the next time.",
-)
+@remember_option
 def tune(  # noqa: PLR0913  the command's options, one for one
     *,
     model: Path,

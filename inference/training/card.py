@@ -36,10 +36,13 @@ def write_card(
     Raises
     ------
     TrainingError
-        A file is missing or malformed, or the metrics are of another model.
+        A file is missing or malformed, or the metrics are of another model or
+        of an ensemble.
     """
     table, told = _read(metrics), _read(recipe)
     manifest = read_manifest(model)
+    if table.get("about", {}).get("fused"):
+        raise TrainingError(f"{metrics}: measured on an ensemble, not on one model")
     measured = table.get("about", {}).get("sha256", manifest.sha256)
     if measured != manifest.sha256:
         raise TrainingError(

@@ -89,6 +89,7 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
         write_manifest(fix, tune(*_together(looked), start))
     about = {
         "model": _told(models, flip=flip),
+        "fused": flip or max(map(_size, models.values())) > 1,
         "cross_validated": True,
         "data": data.name,
         "folds": sorted(models),
@@ -100,11 +101,15 @@ def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
 
 def _told(models: Mapping[int, Sequence[Path] | ModelRunner], *, flip: bool) -> str:
     """Say what was measured."""
-    sizes = [len(one) if isinstance(one, Sequence) else 1 for one in models.values()]
+    sizes = [_size(one) for one in models.values()]
     what = f"{sum(sizes)} networks of one recipe, each on its held-out fold"
     if max(sizes) > 1:
         what += ", those of a fold as one"
     return what + ", mirror images too" * flip
+
+
+def _size(model: Sequence[Path] | ModelRunner) -> int:
+    return len(model) if isinstance(model, Sequence) else 1
 
 
 def _judge(

@@ -219,15 +219,28 @@ def test_the_folds_are_put_together(walked):
     assert table["films"] == 6 * FOLDS
 
 
-def test_the_fused_report_says_that_it_is_an_ensemble(walked):
+def test_an_ensembles_report_says_so_and_makes_no_card(walked, monkeypatch):
     folder, _ = walked
-    report = folder / "runs" / "cross-validation-fused" / "metrics.json"
-    table = json.loads(report.read_text("utf-8"))
+    monkeypatch.chdir(folder)
+    words = (
+        "crossvalidate --model 0=runs/fold0/last.pt --model 0=runs/fold0/best.pt"
+        " --model 1=runs/fold1/last.pt --flip --data films --output runs/fused"
+        " --remember runs/answers --replicates 10"
+    )
+    assert CliRunner().invoke(cli, words.split()).exit_code == 0
+    table = json.loads((folder / "runs/fused/metrics.json").read_text("utf-8"))
     assert table["films"] == 6 * FOLDS
     assert table["about"]["model"] == (
         "3 networks of one recipe, each on its held-out fold, those of a fold as one,"
         " mirror images too"
     )
+    words = (
+        "card --model models/site --metrics runs/fused/metrics.json"
+        " --recipe runs/fold0/recipe.json"
+    )
+    result = CliRunner().invoke(cli, words.split())
+    assert result.exit_code == 1
+    assert "measured on an ensemble" in result.stderr
 
 
 def test_the_model_is_tuned_measured_described_and_in_use(walked):
