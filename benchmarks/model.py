@@ -37,7 +37,7 @@ from inference.training.checkpoint import load
 from inference.training.dataset import read_picture
 from inference.training.export import Order, build_folder, find_films, read_inputs
 from inference.training.graph import OPSET
-from inference.training.network import LEVELS, CxrNet
+from inference.training.network import CxrNet
 from inference.training.recipe import NetworkRecipe
 
 Batch = NDArray[np.float32]
@@ -73,7 +73,8 @@ class _Pyramid(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Give the levels that the heads look at."""
         trunk = self.net.backbone(images)
-        pyramid = self.net.fpn(OrderedDict((key, trunk[key]) for key in LEVELS[:4]))
+        maps = ((key, trunk[key]) for key in self.net.pooled_levels)
+        pyramid = self.net.fpn(OrderedDict(maps))
         levels: dict[str, Tensor] = OrderedDict(pyramid)
         return levels
 
@@ -83,7 +84,6 @@ class _Proposals(nn.Module):
 
     def __init__(self, net: CxrNet, limits: NetworkRecipe) -> None:
         super().__init__()
-        self.levels = net.anchor_levels
         most = dict.fromkeys(("training", "testing"), limits.proposals_before_nms)
         left = dict.fromkeys(("training", "testing"), limits.proposals)
         self.rpn = RegionProposalNetwork(
@@ -92,8 +92,7 @@ class _Proposals(nn.Module):
 
     def forward(self, images: object, features: dict[str, Tensor], _: object) -> object:
         """Propose."""
-        chosen = OrderedDict((key, features[key]) for key in self.levels)
-        return self.rpn(images, chosen)
+        return self.rpn(images, features)
 
 
 def stock(net: CxrNet, limits: NetworkRecipe) -> nn.Module:

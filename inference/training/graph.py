@@ -19,14 +19,14 @@ from torchvision.ops import nms, roi_align
 from torchvision.ops.poolers import MultiScaleRoIAlign
 
 from inference.manifest import INPUTS, OUTPUTS
-from inference.training.network import LEVELS, CxrNet
+from inference.training.network import CxrNet
 
 # RoiAlign changed its signature in opset 16; ONNX Runtime's CUDA kernels of every
 # supported release know the older one.
 OPSET = 15
 _SMALLEST_INSTANCE_PX = 1e-2  # torchvision's RoIHeads
 _CANONICAL_PX, _CANONICAL_LEVEL = 224, 4  # Lin et al. 2017, FPN, equation 1
-_POOLED = LEVELS[:4]
+_COARSEST_LEVEL = 5  # P5, the last that regions are pooled from
 
 
 class _Suppression(torch.autograd.Function):
@@ -99,7 +99,7 @@ class BatchedNet(nn.Module):
         blank = torch.zeros(1, 1, self.size_px, self.size_px)
         with torch.inference_mode():
             _, pyramid = self.net.features(blank)
-            maps = [pyramid[key] for key in self.net.anchor_levels]
+            maps = [pyramid[key] for key in self.net.levels]
             images = ImageList(blank, [(self.size_px, self.size_px)])
             anchors = self.net.rpn.anchor_generator(images, maps)[0]
         per_cell = self.net.rpn.anchor_generator.num_anchors_per_location()
@@ -124,11 +124,11 @@ class BatchedNet(nn.Module):
         """
         recipe = self.net.recipe
         trunk = self.net.backbone((images - recipe.grey_mean) / recipe.grey_std)
-        pyramid = self._pyramid([trunk[key] for key in _POOLED])
-        dense = self.net.dense_head(pyramid, trunk["stem"])
+        pyramid = self._pyramid([trunk[key] for key in self.net.pooled_levels])
+        dense = self.net.dense_head(pyramid, trunk["0"])
         image = self.net.image_head(trunk["3"], dense)
-        proposals, real = self._propose([pyramid[k] for k in self.net.anchor_levels])
-        maps = [pyramid[key] for key in _POOLED]
+        proposals, real = self._propose([pyramid[key] for key in self.net.levels])
+        maps = [pyramid[key] for key in self.net.pooled_levels]
         boxes, scores = self._detect(maps, proposals, real)
         masks = self._masks(maps, boxes, scores)
         return boxes, scores, masks, dense.sigmoid(), image.sigmoid()
@@ -143,7 +143,7 @@ class BatchedNet(nn.Module):
             inner = fpn.inner_blocks[index](maps[index]) + grown
             levels.insert(0, fpn.layer_blocks[index](inner))
         levels.append(functional.max_pool2d(levels[-1], 1, 2, 0))
-        return dict(zip(LEVELS, levels, strict=True))
+        return dict(zip(self.net.levels, levels, strict=True))
 
     def _propose(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Propose (N, P, 4) boxes; (N, P) is positive where they are no padding."""
@@ -204,8 +204,9 @@ class BatchedNet(nn.Module):
         heads = self.net.roi_heads
         real = (scores > 0).reshape(-1)
         found = real.nonzero()[:, 0]
-        # One box too many, so that no convolution ever sees an empty batch.
-        found = torch.cat((found, torch.zeros_like(real[:1], dtype=torch.int64)))
+        # One box where there is none, so that no convolution sees an empty batch.
+        spare = torch.zeros_like(real[:1], dtype=torch.int64)
+        found = torch.cat((found, spare))[: real.sum().clamp(min=1)]
         flat = _with_image(boxes)[found]
         pooled = _pool_flat(heads.mask_roi_pool, maps, flat)
         logits = heads.mask_predictor(heads.mask_head(pooled))
@@ -243,17 +244,18 @@ def _pool_flat(pool: MultiScaleRoIAlign, maps: list[Tensor], flat: Tensor) -> Te
     """Pool each box from the level that fits its size, in the order given."""
     area = (flat[:, 3] - flat[:, 1]) * (flat[:, 4] - flat[:, 2])
     exact = _CANONICAL_LEVEL + (area.sqrt() / _CANONICAL_PX).log2() + 1e-6
-    level = exact.floor().clamp(2, 5)
+    finest = _COARSEST_LEVEL + 1 - len(maps)
+    level = exact.floor().clamp(finest, _COARSEST_LEVEL)
     pooled, places = [], []
     for index, features in enumerate(maps):
-        place = (level == index + 2).nonzero()[:, 0]
+        place = (level == finest + index).nonzero()[:, 0]
         places.append(place)
         pooled.append(
             roi_align(
                 features,
                 flat[place],
                 pool.output_size,
-                0.25 / 2**index,
+                0.5 ** (finest + index),
                 pool.sampling_ratio,
             )
         )

@@ -29,6 +29,11 @@ from inference.training.recipe import NetworkRecipe
 LEVELS = ("0", "1", "2", "3", "pool")
 
 
+def anchored_levels(recipe: NetworkRecipe) -> tuple[str, ...]:
+    """Name the pyramid's levels, fine to coarse: it starts where the anchors do."""
+    return LEVELS[-len(recipe.anchor_sizes) :]
+
+
 class InstanceTarget(TypedDict):
     """Opacities of one image.
 
@@ -187,8 +192,9 @@ def opacity_heads(recipe: NetworkRecipe) -> OpacityHeads:
     """Build the box and mask heads."""
     width, wide = recipe.fpn_channels, recipe.representation
     layers = (recipe.mask_channels,) * 4
+    levels = list(anchored_levels(recipe)[:-1])
     return OpacityHeads(
-        MultiScaleRoIAlign(list(LEVELS[:4]), 7, 2),
+        MultiScaleRoIAlign(levels, 7, 2),
         TwoMLPHead(width * 49, wide),
         FastRCNNPredictor(wide, 2),
         0.5,
@@ -199,7 +205,7 @@ def opacity_heads(recipe: NetworkRecipe) -> OpacityHeads:
         recipe.score_threshold,
         recipe.nms_iou,
         recipe.detections,
-        MultiScaleRoIAlign(list(LEVELS[:4]), 14, 2),
+        MultiScaleRoIAlign(levels, 14, 2),
         MaskRCNNHeads(width, layers, 1),
         MaskRCNNPredictor(recipe.mask_channels, recipe.mask_channels, 2),
     )

@@ -22,10 +22,10 @@ from inference.training.heads import (
     ImageHead,
 )
 from inference.training.instances import (
-    LEVELS,
     InstanceTarget,
     OpacityHeads,
     ProposalNetwork,
+    anchored_levels,
     opacity_heads,
     proposal_network,
 )
@@ -37,7 +37,6 @@ from inference.training.weights import initialise
 __all__ = [
     "DENSE_CHANNELS",
     "IMAGE_OUTPUTS",
-    "LEVELS",
     "Answer",
     "CxrNet",
     "DenseHead",
@@ -96,22 +95,27 @@ class CxrNet(nn.Module):
         self.recipe = recipe
         self.backbone = Trunk(recipe)
         width = recipe.fpn_channels
+        self.levels = anchored_levels(recipe)
+        self.pooled_levels = self.levels[:-1]
         self.fpn = FeaturePyramidNetwork(
-            self.backbone.channels, width, extra_blocks=LastLevelMaxPool()
+            self.backbone.channels[-len(self.pooled_levels) :],
+            width,
+            extra_blocks=LastLevelMaxPool(),
         )
         self.rpn = proposal_network(recipe)
         self.roi_heads = opacity_heads(recipe)
-        self.dense_head = DenseHead(4, width, recipe.dense_channels)
+        self.dense_head = DenseHead(
+            self.pooled_levels, width, self.backbone.channels[0], recipe.dense_channels
+        )
         self.image_head = ImageHead(self.backbone.channels[-1], recipe.dropout)
-        self.anchor_levels = LEVELS[-len(recipe.anchor_sizes) :]
 
     def features(self, images: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Trunk maps ("stem", "0" ... "3") and pyramid ("0" ... "3", "pool")."""
+        """Trunk maps ("0" ... "3") and the pyramid (``levels``)."""
         grey = (images - self.recipe.grey_mean) / self.recipe.grey_std
         grey = grey.contiguous(memory_format=torch.channels_last)
         trunk = self.backbone(grey)
-        levels = OrderedDict((key, trunk[key]) for key in LEVELS[:4])
-        return trunk, self.fpn(levels)
+        maps = OrderedDict((key, trunk[key]) for key in self.pooled_levels)
+        return trunk, self.fpn(maps)
 
     def forward(
         self, images: Tensor, targets: Targets | None = None
@@ -126,7 +130,7 @@ class CxrNet(nn.Module):
             The truth, for training only.
         """
         trunk, pyramid = self.features(images)
-        dense = self.dense_head(pyramid, trunk["stem"]).float()
+        dense = self.dense_head(pyramid, trunk["0"]).float()
         image = self.image_head(trunk["3"], dense).float()
         if targets is not None:
             losses = image_losses(image, targets["image"], targets["image_weight"])
@@ -141,9 +145,6 @@ class CxrNet(nn.Module):
             "image": image.sigmoid(),
         }
 
-    def _levels(self, pyramid: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return OrderedDict((key, pyramid[key]) for key in self.anchor_levels)
-
     def _instance_losses(
         self,
         images: Tensor,
@@ -157,8 +158,8 @@ class CxrNet(nn.Module):
         truth = [cast("dict[str, Tensor]", targets[index]) for index in known]
         chosen = {key: level[known] for key, level in pyramid.items()}
         listed = _image_list(images[known])
-        proposals, losses = self.rpn(listed, self._levels(chosen), truth)
-        exact = OrderedDict((key, chosen[key].float()) for key in LEVELS[:4])
+        proposals, losses = self.rpn(listed, chosen, truth)
+        exact = OrderedDict((key, chosen[key].float()) for key in self.pooled_levels)
         sizes = listed.image_sizes
         regions = self.roi_heads.losses(exact, proposals, sizes, truth)
         return cast("dict[str, Tensor]", losses | regions)
@@ -167,8 +168,8 @@ class CxrNet(nn.Module):
         self, images: Tensor, pyramid: Mapping[str, Tensor]
     ) -> list[Detections]:
         listed = _image_list(images)
-        proposals, _ = self.rpn(listed, self._levels(pyramid))
-        exact = OrderedDict((key, pyramid[key].float()) for key in LEVELS[:4])
+        proposals, _ = self.rpn(listed, dict(pyramid))
+        exact = OrderedDict((key, pyramid[key].float()) for key in self.pooled_levels)
         found, _ = self.roi_heads(exact, proposals, listed.image_sizes)
         return cast("list[Detections]", found)
 

@@ -34,8 +34,6 @@ def _none_when_empty(value: object) -> object:
 
 EmptyIsNone = BeforeValidator(_none_when_empty)
 
-ANCHOR_STRIDES_PX = (4, 8, 16, 32, 64)
-
 
 class _Table(BaseModel):
     """A frozen table that refuses unknown keys."""
@@ -134,8 +132,8 @@ class NetworkRecipe(_Table):
     fpn_channels, dense_channels, mask_channels, representation
         Widths of pyramid, dense head, mask head and box head.
     anchor_sizes
-        Pixels, one per pyramid level, fine to coarse; the finest level is the one
-        whose stride is ``ANCHOR_STRIDES_PX[5 - len(anchor_sizes)]``.
+        Pixels, one per pyramid level, fine to coarse. The coarsest is P6 at stride
+        64: five sizes start the pyramid at P2 (stride 4), four at P3 (stride 8).
     anchor_ratios
         Height / width.
     proposals_before_nms, proposals, detections
@@ -174,8 +172,8 @@ class NetworkRecipe(_Table):
 
     @model_validator(mode="after")
     def _levels_exist(self) -> Self:
-        if not 1 <= len(self.anchor_sizes) <= len(ANCHOR_STRIDES_PX):
-            message = "anchor_sizes wants one to five sizes"
+        if not 2 <= len(self.anchor_sizes) <= 5:  # noqa: PLR2004
+            message = "anchor_sizes wants two to five sizes"
             raise ValueError(message)
         return self
 

@@ -11,8 +11,7 @@ from inference.training.recipe import NetworkRecipe
 class Trunk(nn.Module):
     """ResNet without batch norm on one grey channel.
 
-    Returns C2 ... C5 at strides 4, 8, 16, 32 under the keys "0" ... "3", and the
-    stem at stride 2 under "stem".
+    Returns C2 ... C5 at strides 4, 8, 16, 32 under the keys "0" ... "3".
     """
 
     def __init__(self, recipe: NetworkRecipe) -> None:
@@ -37,12 +36,11 @@ class Trunk(nn.Module):
 
     def forward(self, grey: Tensor) -> dict[str, Tensor]:
         """Run on (N, 1, S, S), normalised."""
-        stem = self.relu(self.conv1(grey))
-        c2 = self.layer1(self.maxpool(stem))
+        c2 = self.layer1(self.maxpool(self.relu(self.conv1(grey))))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
         c5 = self.layer4(c4)
-        return {"stem": stem, "0": c2, "1": c3, "2": c4, "3": c5}
+        return {"0": c2, "1": c3, "2": c4, "3": c5}
 
 
 class _Folded(nn.Identity):

@@ -37,7 +37,7 @@ TINY = {
         "dense_channels": 16,
         "mask_channels": 16,
         "representation": 32,
-        "anchor_sizes": [16, 32, 64],
+        "anchor_sizes": [16, 32, 64, 128],
         "proposals_before_nms": 50,
         "proposals": 20,
         "detections": 6,
@@ -49,10 +49,11 @@ def recipe(**data) -> Recipe:
     return recipe_of(TINY | {"data": data}, "tiny")
 
 
-def make_net(seed: int = 0) -> CxrNet:
+def make_net(anchor_sizes: tuple[int, ...] = (16, 32, 64, 128)) -> CxrNet:
     """A network of random weights, drawn so that it finds many different things."""
-    torch.manual_seed(seed)
-    net = CxrNet(recipe().network).eval()
+    torch.manual_seed(0)
+    shape = recipe().network.model_copy(update={"anchor_sizes": anchor_sizes})
+    net = CxrNet(shape).eval()
     heads = net.roi_heads
     with torch.no_grad():
         net.rpn.head.cls_logits.weight.normal_(0, 3)
@@ -107,6 +108,14 @@ def test_the_graph_answers_as_torchvision_in_batches_of_1_2_and_8(net, runner):
     assert found.instances > 40
     assert found.lonely == 0
     assert found.box_px < 0.01
+
+
+def test_the_graph_answers_as_torchvision_from_a_finer_pyramid(tmp_path):
+    net = make_net((8, 16, 32, 64, 128))
+    _, found = build_folder(net, tmp_path, ORDER, films(3), "0" * 64)
+    assert found.holds, str(found)
+    assert found.instances > 40
+    assert found.lonely == 0
 
 
 def test_the_graph_answers_as_torchvision_where_nothing_is_found(tmp_path):

@@ -281,7 +281,23 @@ def test_an_earlier_run_is_gone_on_from_with_all_its_heads(tmp_path: Path) -> No
         assert torch.equal(net.state_dict()[name], value), name
 
 
-def test_an_anchor_list_longer_than_the_pyramid_is_refused() -> None:
-    table = {"network": {"anchor_sizes": [1, 2, 3, 4, 5, 6]}}
-    with pytest.raises(TrainingError, match=r"network: .*one to five"):
+@pytest.mark.parametrize("count", [1, 6])
+def test_an_anchor_list_that_fits_no_pyramid_is_refused(count: int) -> None:
+    table = {"network": {"anchor_sizes": [16] * count}}
+    with pytest.raises(TrainingError, match=r"network: .*two to five"):
         recipe_of(table, "here")
+
+
+@pytest.mark.parametrize(("count", "finest_stride"), [(2, 32), (4, 8), (5, 4)])
+def test_the_pyramid_starts_where_the_anchors_do(
+    count: int, finest_stride: int
+) -> None:
+    sizes = {"anchor_sizes": (8, 16, 32, 64, 128)[:count]}
+    net = CxrNet(RECIPE.model_copy(update=sizes)).eval()
+    film = images(1)
+    with torch.inference_mode():
+        _, pyramid = net.features(film)
+        dense = net(film)["dense"]
+    sides = [film.shape[-1] // level.shape[-1] for level in pyramid.values()]
+    assert sides == [finest_stride * 2**step for step in range(count)]
+    assert dense.shape[-1] == film.shape[-1] // 2
