@@ -60,6 +60,7 @@ REFERENCE = NetworkRecipe(
     mask_channels=128,
     representation=512,
     anchor_sizes=(32, 64, 128, 256),
+    proposals=50,
 )
 
 
