@@ -124,9 +124,10 @@ def export_stock(net: nn.Module, film: Batch, path: Path) -> None:
 
 
 def one_by_one(path: Path, threads: int) -> Run:
-    """Run a graph film by film."""
+    """Run a graph film by film, with threads that wait as the node's do."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"]
