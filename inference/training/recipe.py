@@ -16,7 +16,6 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    model_validator,
 )
 
 from inference.errors import TrainingError
@@ -157,7 +156,9 @@ class NetworkRecipe(_Table):
     dense_channels: int = Field(default=64, ge=8, multiple_of=8)
     mask_channels: Count = 256
     representation: Count = 1024
-    anchor_sizes: tuple[Positive, ...] = (16, 32, 64, 128, 256)
+    anchor_sizes: tuple[Positive, ...] = Field(
+        default=(16, 32, 64, 128, 256), min_length=2, max_length=5
+    )
     anchor_ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
     proposals_before_nms: Count = 300
     proposals: Count = 100
@@ -169,13 +170,6 @@ class NetworkRecipe(_Table):
     dropout: Fraction = 0.2
     mask_rcnn: bool = True
     dense: bool = True
-
-    @model_validator(mode="after")
-    def _levels_exist(self) -> Self:
-        if not 2 <= len(self.anchor_sizes) <= 5:  # noqa: PLR2004
-            message = "anchor_sizes wants two to five sizes"
-            raise ValueError(message)
-        return self
 
 
 class SamplingRecipe(_Table):

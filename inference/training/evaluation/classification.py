@@ -80,7 +80,7 @@ def specificity(scores: Floats, positive: Bools, threshold: float) -> float:
 
 
 def operating_point(
-    scores: Floats, positive: Bools, *, least_sensitivity: float | None = None
+    scores: Floats, positive: Bools, *, least_sensitivity: float
 ) -> float:
     """Choose the threshold that a site would run with.
 
@@ -89,31 +89,19 @@ def operating_point(
     scores, positive
         Validation films; never the films it is judged on.
     least_sensitivity
-        The highest threshold that still reaches this sensitivity; ``None`` takes
-        the largest sum of sensitivity and specificity (Youden).
+        The highest threshold that still reaches this sensitivity.
 
     Returns
     -------
         Half way between the chosen score and the next lower one.
     """
     values = np.unique(scores)
-    if least_sensitivity is not None:
-        reached = [
-            i
-            for i, value in enumerate(values)
-            if sensitivity(scores, positive, value) >= least_sensitivity
-        ]
-        best = reached[-1] if reached else 0
-    else:
-        best = int(
-            np.argmax(
-                [
-                    sensitivity(scores, positive, value)
-                    + specificity(scores, positive, value)
-                    for value in values
-                ]
-            )
-        )
+    reached = [
+        i
+        for i, value in enumerate(values)
+        if sensitivity(scores, positive, value) >= least_sensitivity
+    ]
+    best = reached[-1] if reached else 0
     below = values[best - 1] if best else values[best]
     return float((values[best] + below) / 2)
 

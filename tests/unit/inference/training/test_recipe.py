@@ -30,6 +30,8 @@ def test_the_recipe_that_ships_is_valid() -> None:
 @pytest.mark.parametrize(
     "variant",
     [
+        "first",
+        "go-on",
         "papers-step",
         "papers-sgd",
         "papers-adam",
@@ -44,7 +46,7 @@ def test_the_recipe_that_ships_is_valid() -> None:
         "box-shrink",
     ],
 )
-def test_each_published_choice_is_a_variant(variant: str) -> None:
+def test_each_named_choice_is_a_variant(variant: str) -> None:
     recipe = read_recipe(CONF, variant)
     assert recipe.name == variant
     assert recipe != read_recipe(CONF)
