@@ -31,6 +31,8 @@ ZONES: Mapping[Side, tuple[Zone, Zone, Zone]] = {
     Side.LEFT: (Zone.LEFT_UPPER, Zone.LEFT_MIDDLE, Zone.LEFT_LOWER),
 }
 
+_LEAST_PERCENT = 0.01
+
 
 def quantify(
     segmentation: Segmentation, frame: Frame, manifest: ModelManifest
@@ -152,7 +154,11 @@ def extent(percent: float) -> int:
 
 
 def _percent(part: int, whole: int) -> float:
-    return 100.0 * part / whole if whole else 0.0
+    """Percent to two decimals, rounded here so that all who show it agree.
+
+    A part that is there is never nothing: 0.01 at least.
+    """
+    return max(_LEAST_PERCENT, round(100.0 * part / whole, 2)) if part else 0.0
 
 
 def _finding(

@@ -25,10 +25,10 @@ def result(analysis: Analysis, manifest: ModelManifest) -> Json:
 def severity(value: Severity) -> Json:
     """Describe shares of lung area covered by opacity, in percent."""
     return {
-        "total": round(value.total, 2),
-        "right": round(value.right, 2),
-        "left": round(value.left, 2),
-        "zones": {str(zone): round(share, 2) for zone, share in value.zones.items()},
+        "total": value.total,
+        "right": value.right,
+        "left": value.left,
+        "zones": {str(zone): share for zone, share in value.zones.items()},
         "extent_score": value.extent_score,
     }
 
@@ -44,7 +44,7 @@ def finding(value: Finding) -> Json:
         "box": list(value.region.box),
         "area_px": value.region.area_px,
         "area_mm2": None if area is None else round(area, 1),
-        "percent_of_lung": round(value.percent_of_lung, 2),
+        "percent_of_lung": value.percent_of_lung,
     }
 
 
