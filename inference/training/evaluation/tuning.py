@@ -23,7 +23,6 @@ _REAL_AT_IOU = 0.2
 _FRONTAL_KEPT = 0.995
 _SICK_CALLED = 0.9
 _LEAST_SCALE = 0.1
-_CLEAR_POINTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 _GRIDS: Mapping[str, tuple[float, ...]] = {
     "lung": (0.3, 0.4, 0.5, 0.6, 0.7),
     "opacity": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
@@ -89,12 +88,13 @@ def tune(
     if outlines:
         found = _tune_outlines(studies, found)
     calibrated = replace(found, calibration=_calibration(studies, found))
+    point = _operating_point(studies, calibrated)
     return replace(
         calibrated,
         thresholds=replace(
             calibrated.thresholds,
-            any_opacity=_operating_point(studies, calibrated),
-            clear=_clear_point(studies, calibrated),
+            any_opacity=point,
+            clear=point,
             frontal=_frontal_point(studies, strangers),
         ),
     )
@@ -134,11 +134,6 @@ def _mean_gain(manifest: ModelManifest, studies: Sequence[Study], gain: _Gain) -
     counting = [one for one in studies if gain.counts(one)]
     values = np.array([_gained(gain, one, manifest) for one in counting])
     clean = np.array([gain.balanced and not one.positive for one in counting], bool)
-    return _balanced(values, clean)
-
-
-def _balanced(values: NDArray[np.float64], clean: NDArray[np.bool_]) -> float:
-    """Mean of the means of clean and of other films; NaN without any value."""
     parts = [values[part & np.isfinite(values)] for part in (clean, ~clean)]
     means = [part.mean() for part in parts if part.size]
     return float(np.mean(means)) if means else float("nan")
@@ -302,7 +297,7 @@ def _film_score(one: Study, manifest: ModelManifest) -> float:
 
 
 def _operating_point(studies: Sequence[Study], manifest: ModelManifest) -> float:
-    """Find the score from which a film is called.
+    """Find the score from which a film is called; below it nothing is outlined.
 
     It calls nine of ten sick films: where sensitivity and specificity sum up highest
     jumps with every few films.
@@ -314,25 +309,6 @@ def _operating_point(studies: Sequence[Study], manifest: ModelManifest) -> float
     return float(
         classification.operating_point(scores, sick, least_sensitivity=_SICK_CALLED)
     )
-
-
-def _clear_point(studies: Sequence[Study], manifest: ModelManifest) -> float:
-    """Find the score below which nothing is outlined, by what the outlines gain.
-
-    It may lie below the operating point: what is faint is drawn, with a low score.
-    """
-    counting = [one for one in studies if _OUTLINES.counts(one)]
-    clean = np.array([not one.positive for one in counting], bool)
-    scores = np.array([_film_score(one, manifest) for one in counting])
-    drawn = np.array([_gained(_OUTLINES, one, manifest) for one in counting])
-    bare = np.where(np.isfinite(drawn), clean, np.nan)  # all of a clean lung left clean
-    gains = [
-        _balanced(np.where(scores >= point, drawn, bare), clean)
-        for point in _CLEAR_POINTS
-    ]
-    if not np.isfinite(gains).any():
-        return 0.0
-    return _CLEAR_POINTS[int(np.nanargmax(gains))]
 
 
 def _frontal_point(studies: Sequence[Study], strangers: Sequence[Look]) -> float:
