@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from inference.errors import TrainingError
+from inference.manifest import Calibration
 from inference.training.dataset import read_picture
 from inference.training.evaluate import measure
 from inference.training.evaluation import tuning
@@ -27,7 +29,7 @@ def test_a_shy_network_gets_a_lower_threshold(shy_reader, films):
     tuned = tuning.tune(studies, strangers, shy_reader.manifest)
 
     assert 0.05 < tuned.thresholds.opacity < 0.32
-    assert 0 < tuned.thresholds.clear == tuned.thresholds.any_opacity
+    assert 0 < tuned.thresholds.clear <= tuned.thresholds.any_opacity
     after = [judge(one.seen, tuned) for one in studies]
     assert all(case.called == case.positive for case in after)
     assert all(case.opacity_dice > 0.9 for case in after if case.positive)
@@ -61,6 +63,24 @@ def test_outlines_fixed_before_are_kept_on_demand(shy_reader, films):
     assert tuned.calibration != before.calibration
     scores = [judge(one.seen, tuned).score for one in studies]
     assert min(scores[1::2]) > tuned.thresholds.any_opacity > max(scores[::2])
+
+
+def test_the_faint_is_outlined_below_the_operating_point(reader, films):
+    studies, _ = looked(reader, films)
+    certain = replace(
+        reader.manifest, calibration=Calibration(image=0.0, dense=1.0, instance=0.0)
+    )
+    faint = [seen_less_surely(studies[1], 0.5 + 0.02 * k) for k in range(20)]
+    called, outlined = tuning._film_points(faint + studies[::2], certain, (0.9, 0.95))
+    scores = sorted(tuning._film_score(one, certain) for one in faint)
+    assert scores[0] < outlined < scores[1] < called < scores[2]
+
+
+def seen_less_surely(one, share):
+    prediction = one.seen.prediction
+    dense = prediction.dense * np.array([share, 1, 1], np.float32)[:, None, None]
+    seen = replace(one.seen, prediction=replace(prediction, dense=dense))
+    return replace(one, seen=seen, remembered={})
 
 
 def test_tuning_wants_both_sick_and_clean_films(reader, films):
