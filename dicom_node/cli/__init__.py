@@ -32,7 +32,6 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "export": ("training", "Turn a checkpoint into a model folder."),
     "tune": ("training", "Fix a model's thresholds on validation films."),
     "card": ("training", "Write a model's card from what was measured."),
-    "teach": ("teaching", "Outline films for another network to learn from."),
     "crossvalidate": ("comparing", "Measure one model per held-out fold."),
     "compare": ("comparing", "Tabulate training runs side by side."),
     "conformance": ("conformance", "Print the DICOM Conformance Statement."),

@@ -37,7 +37,7 @@ class ExtraMissing(NodeError):
     """The packages for model building are not installed."""
 
 
-class Folds(click.ParamType[tuple[int, ...]]):
+class _Folds(click.ParamType[tuple[int, ...]]):
     """Fold numbers, separated by commas."""
 
     name = "N[,N…]"
@@ -161,7 +161,7 @@ def train(
 @click.option(
     "--folds",
     "--fold",
-    type=Folds(),
+    type=_Folds(),
     default=(),
     help="Folds to measure on, such as 0 or 0,1; default: all of them.",
 )
@@ -231,7 +231,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
 @click.option(
     "--folds",
     "--fold",
-    type=Folds(),
+    type=_Folds(),
     required=True,
     help="Validation folds: films the model did not learn from.",
 )

@@ -6,7 +6,6 @@ shown what the uninterrupted one would have been.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -20,7 +19,6 @@ from inference.training.losses import DenseTarget
 from inference.training.network import InstanceTarget, Targets
 from inference.training.recipe import Recipe, SamplingRecipe
 from inference.training.render import RenderCache
-from inference.training.teacher import Teacher
 from inference.training.transforms import Example, example
 
 _CACHE_MARGIN = 1.125  # rendered a little larger than shown, for zoom and rotation
@@ -73,11 +71,6 @@ class Batches:
         The run's recipe.
     cache
         Rendered samples.
-
-    Raises
-    ------
-    TrainingError
-        The recipe names a teacher that is none, or that knows the held-out fold.
     """
 
     def __init__(
@@ -86,10 +79,6 @@ class Batches:
         self._samples = samples
         self._recipe = recipe
         self._cache = cache
-        data = recipe.data
-        self.teacher = (
-            Teacher(data.teacher, data.validation_fold) if data.teacher else None
-        )
         self._weights = sampling_weights(samples, recipe.sampling)
         self._one_sided = one_sided_sources(samples)
         step = recipe.network.input_px * _CACHE_MARGIN
@@ -120,9 +109,6 @@ class Batches:
         self, sample: Sample, size_px: int, rng: np.random.Generator
     ) -> Example:
         rendered = self._cache.get(sample, self._cache_px)
-        if self.teacher is not None:
-            taught = self.teacher.planes(sample, self._cache_px)
-            rendered = replace(rendered, taught=taught)
         recipe = self._recipe
         made = example(sample, rendered, size_px, recipe.data, recipe.augmentation, rng)
         if sample.source in self._one_sided:

@@ -113,7 +113,6 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     cache = RenderCache(output / "cache", read_frame, recipe.data.normalisation)
     steps = total_steps(recipe.schedule, len(learned))
-    batches = Batches(learned, recipe, cache)
     run = _start(recipe, output, steps, digest(samples))
     if resume:
         _go_on(run)
@@ -124,11 +123,10 @@ def train(
         "data_digest": run.data_digest,
         "films_learned": len(learned),
         "films_held_out": len(held_out),
-        "teacher": batches.teacher.sha256 if batches.teacher else None,
     }
     (output / "run.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
     last = steps if stop_after is None else min(steps, stop_after)
-    _loop(run, batches, held_out, cache, (last, progress))
+    _loop(run, Batches(learned, recipe, cache), held_out, cache, (last, progress))
     return output / "best.pt"
 
 

@@ -98,11 +98,6 @@ class DataRecipe(_Table):
     partial_labels
         ``masked``: what was not annotated weighs nothing. ``naive``: it counts as
         absent (for comparison only).
-    teacher
-        Folder that ``cxr-node teach`` wrote: where no person annotated the dense
-        head's pixels, these probabilities are learned; ``""`` learns nothing there.
-    teacher_weight
-        Dense loss weight of such a pixel.
     """
 
     coco: tuple[CocoSource, ...] = ()
@@ -115,8 +110,6 @@ class DataRecipe(_Table):
     box_shrink: Positive = 1.0
     normalisation: Literal["none", "clahe", "histogram"] = "none"
     partial_labels: Literal["masked", "naive"] = "masked"
-    teacher: Annotated[Path | None, EmptyIsNone] = None
-    teacher_weight: Fraction = 0.5
 
 
 class NetworkRecipe(_Table):

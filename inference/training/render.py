@@ -39,9 +39,6 @@ class Rendered:
         M entries: uint8 (P, P) in 0 ... 255, or ``None`` for a box only.
     right_lung, left_lung
         uint8 (P, P), or ``None`` when not annotated.
-    taught
-        uint8 (3, P, P): opacity, right and left lung as a teacher outlines them, 255
-        for certain; ``None`` without one.
     """
 
     image: Grey
@@ -51,7 +48,6 @@ class Rendered:
     masks: tuple[Grey | None, ...]
     right_lung: Grey | None
     left_lung: Grey | None
-    taught: Grey | None = None
 
 
 def render(sample: Sample, frame: Frame, size_px: int, contrast: str) -> Rendered:

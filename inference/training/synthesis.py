@@ -10,7 +10,6 @@ from inference.training.dataset import Opacity, Sample
 from inference.training.render import Grey, Rendered
 
 _LEAST_PX = 30
-_LIKELY = 127
 
 
 def add_opacity(
@@ -18,13 +17,10 @@ def add_opacity(
 ) -> tuple[Rendered, Sample]:
     """Blend one to three opacities into a lung of a negative film.
 
-    Films with opacities, unknown ones and those without lung outlines, be they a
-    teacher's, come back as they are.
+    Films with opacities, unknown ones and those without lung outlines come back as
+    they are.
     """
     lungs = [m for m in (rendered.right_lung, rendered.left_lung) if m is not None]
-    if not lungs and rendered.taught is not None:
-        sure = np.where(rendered.taught[1:] > _LIKELY, np.uint8(255), np.uint8(0))
-        lungs = [lung for lung in sure if np.count_nonzero(lung) >= _LEAST_PX]
     if sample.kind != "negative" or not lungs:
         return rendered, sample
     image = rendered.image

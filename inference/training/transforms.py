@@ -5,7 +5,6 @@ lungs. Everything is drawn from the generator that is passed in, so that the sam
 seed shows the same pictures.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -91,12 +90,7 @@ def example(
     lungs = (rendered.right_lung, rendered.left_lung)
     right, left = lungs[::-1] if flipped else lungs
     drawn = _opacities(rendered, affine, size_px, data)
-    made = _assemble(sample, pixels, (right, left), affine, drawn, data)
-    if rendered.taught is not None:
-        opacity, *sides = rendered.taught
-        planes = [opacity, *(sides[::-1] if flipped else sides)]
-        _teach(made, [_half(one, affine, size_px // 2) for one in planes], data)
-    return made
+    return _assemble(sample, pixels, (right, left), affine, drawn, data)
 
 
 def _synthesised(
@@ -232,7 +226,7 @@ def _assemble(
         truth[0], weight[0] = opacity_plane(drawn, half[1], data, exhaustive=exhaustive)
         boxed = any(mask is None for mask in drawn.masks)
         overlap[0] = exhaustive and not boxed and bool(truth[0].any())
-    planes = [None if lung is None else _half(lung, affine, half[1]) for lung in lungs]
+    planes = [_half(lung, affine, half[1]) for lung in lungs]
     ignored = between_lungs(planes) if sample.heart_excluded else None
     for channel, plane in enumerate(planes, start=1):
         if plane is None:
@@ -257,14 +251,8 @@ def _assemble(
     )
 
 
-def _teach(made: Example, planes: Sequence[Float], data: DataRecipe) -> None:
-    """Fill in what no person annotated."""
-    for truth, weight, plane in zip(made.truth, made.weight, planes, strict=True):
-        unknown = weight == 0
-        truth[unknown] = plane[unknown]
-        weight[unknown] = data.teacher_weight
-
-
-def _half(grey: Grey, affine: Matrix, size_px: int) -> Float:
+def _half(grey: Grey | None, affine: Matrix, size_px: int) -> Float | None:
+    if grey is None:
+        return None
     plane = _warp(grey, _scaling(0.5) @ affine, size_px)
     return np.asarray(plane / 255, np.float32)

@@ -61,7 +61,7 @@ def commands():
 def test_the_page_names_every_command_for_building_models():
     named = {words[1] for words in commands()}
     building = {"train", "evaluate", "export", "tune", "card", "model"}
-    assert named == building | {"compare", "crossvalidate", "teach"}
+    assert named == building | {"compare", "crossvalidate"}
 
 
 def draw(path, seed):
@@ -211,15 +211,6 @@ def test_a_fold_is_held_out_by_its_number(walked):
         assert json.loads(report.read_text("utf-8"))["films"] == 6
 
 
-def test_a_student_learns_from_its_teacher_and_says_so(walked):
-    folder, _ = walked
-    taught = json.loads((folder / "runs/teacher0/teacher.json").read_text("utf-8"))
-    about = json.loads((folder / "runs/student0/run.json").read_text("utf-8"))
-    assert taught["folds"] == [1]
-    assert len(list((folder / "runs/teacher0").glob("*.png"))) == taught["films"] == 6
-    assert about["teacher"] == taught["sha256"] != ""
-
-
 def test_the_folds_are_put_together(walked):
     folder, _ = walked
     table = json.loads(
@@ -312,16 +303,6 @@ def test_the_challenges_files_are_read_by_the_nodes_reader(walked):
             "two folds or more",
         ),
         ("compare films", 1, "not the recipe of a run"),
-        (
-            "train --recipe student.toml --fold 1 --output runs/x",
-            1,
-            "holds films of fold 1, which is held out",
-        ),
-        (
-            "teach --model models/site --data films --folds 9 --output runs/x",
-            1,
-            "no frontal film in folds",
-        ),
         (
             "card --model models --metrics runs/none.json --recipe runs/none.json",
             1,
