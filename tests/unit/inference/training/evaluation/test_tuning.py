@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from inference.errors import TrainingError
-from inference.manifest import Calibration
 from inference.training.dataset import read_picture
 from inference.training.evaluate import measure
 from inference.training.evaluation import tuning
@@ -66,14 +65,13 @@ def test_outlines_fixed_before_are_kept_on_demand(shy_reader, films):
 
 
 def test_the_faint_is_outlined_below_the_operating_point(reader, films):
-    studies, _ = looked(reader, films)
-    certain = replace(
-        reader.manifest, calibration=Calibration(image=0.0, dense=1.0, instance=0.0)
-    )
+    studies, strangers = looked(reader, films)
     faint = [seen_less_surely(studies[1], 0.5 + 0.02 * k) for k in range(20)]
-    called, outlined = tuning._film_points(faint + studies[::2], certain, (0.9, 0.95))
-    scores = sorted(tuning._film_score(one, certain) for one in faint)
-    assert scores[0] < outlined < scores[1] < called < scores[2]
+    tuned = tuning.tune(faint + studies[::2], strangers, reader.manifest)
+    scores = sorted(tuning._film_score(one, tuned) for one in faint)
+    # 19 of the 20 are outlined, 18 of them are called
+    assert scores[0] < tuned.thresholds.clear < scores[1]
+    assert scores[1] < tuned.thresholds.any_opacity < scores[2]
 
 
 def seen_less_surely(one, share):
