@@ -63,7 +63,7 @@ class Thresholds:
     opacity: float = 0.5
     core: float = 0.0
     lung: float = 0.5
-    minimum_area: float = 0.005
+    minimum_area: float = 0.01
     any_opacity: float = 0.5
     clear: float = 0.0
     frontal: float = 0.5

@@ -31,6 +31,7 @@ from inference.preprocess import preprocess
 from inference.training.checkpoint import load_to_serve, read_checkpoint
 from inference.training.dataset import ReadFrame, read_picture
 from inference.training.graph import OPSET, BatchedNet, write_graph
+from inference.training.narrow import narrowed
 from inference.training.network import CxrNet
 from inference.training.parity import Parity, compare
 from inference.training.precision import halve_weights, quantise, rounded
@@ -55,6 +56,8 @@ class Order:
         Of the model.
     precision
         Of the weights.
+    width
+        Of the trunk, where it shall be narrower than trained; see ``narrowed``.
     thresholds, calibration, metrics
         Fixed on validation data.
     intended_use, licence
@@ -64,6 +67,7 @@ class Order:
     name: str
     version: str
     precision: Precision = "fp32"
+    width: int | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
     calibration: Calibration = field(default_factory=Calibration)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -89,19 +93,23 @@ def export(
     order
         What it shall say of itself.
     films
-        Real radiographs: the first are compared, all calibrate an int8 trunk.
+        Real radiographs: the first are compared, all calibrate an int8 trunk and fit
+        a narrower one.
     read_frame
         Reads them.
 
     Raises
     ------
     TrainingError
-        The checkpoint is unusable, there is no film, or the answers differ.
+        The checkpoint is unusable, there is no film, the width does not fit, or the
+        answers differ.
     """
     if not films:
         raise TrainingError("export wants real films to check the graph on")
     net, recipe = load_to_serve(checkpoint)
     inputs = read_inputs(films, recipe.network.input_px, read_frame)
+    if order.width is not None:
+        net = narrowed(net, order.width, inputs)
     output.mkdir(parents=True, exist_ok=True)
     manifest, _ = build_folder(
         net, output, order, inputs, read_checkpoint(checkpoint).data_digest

@@ -16,6 +16,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from inference.errors import TrainingError
@@ -24,6 +26,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+_OWN_WIDTH = 64  # of torchvision's residual networks
 
 
 def _none_when_empty(value: object) -> object:
@@ -126,6 +129,9 @@ class NetworkRecipe(_Table):
         ``""`` starts at random.
     stride_in_1x1
         Stride of a stage on its first 1x1 convolution (ResNet v1).
+    width_per_group
+        torchvision's: channels inside a bottleneck of layer1, and in proportion in the
+        others; 64 is the ResNet's own. ``export`` can narrow a trunk afterwards.
     trainable_stages
         How many of stem, layer1 ... layer4 learn, counted from the top (0-5).
     fpn_channels, dense_channels, mask_channels, representation
@@ -151,6 +157,7 @@ class NetworkRecipe(_Table):
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
     weights: Annotated[Path | None, EmptyIsNone] = None
     stride_in_1x1: bool = False
+    width_per_group: int = Field(default=_OWN_WIDTH, ge=8, le=_OWN_WIDTH, multiple_of=8)
     trainable_stages: int = Field(default=5, ge=0, le=5)
     fpn_channels: Count = 256
     dense_channels: int = Field(default=64, ge=8, multiple_of=8)
@@ -170,6 +177,14 @@ class NetworkRecipe(_Table):
     dropout: Fraction = 0.2
     mask_rcnn: bool = True
     dense: bool = True
+
+    @field_validator("width_per_group")
+    @classmethod
+    def _has_bottlenecks(cls, width: int, told: ValidationInfo) -> int:
+        backbone = told.data.get("backbone")
+        if width != _OWN_WIDTH and backbone in ("resnet18", "resnet34"):
+            raise ValueError(f"{backbone} has no bottlenecks to narrow")
+        return width
 
 
 class SamplingRecipe(_Table):

@@ -16,7 +16,9 @@ class Trunk(nn.Module):
 
     def __init__(self, recipe: NetworkRecipe) -> None:
         super().__init__()
-        body = getattr(resnet, recipe.backbone)(norm_layer=_Folded)
+        body = getattr(resnet, recipe.backbone)(
+            norm_layer=_Folded, width_per_group=recipe.width_per_group
+        )
         for name, module in list(body.named_modules()):
             if isinstance(module, nn.Conv2d):
                 _with_bias(body, name, module)

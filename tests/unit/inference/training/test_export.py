@@ -260,6 +260,26 @@ def test_a_checkpoint_becomes_a_model_folder(net, tmp_path, pictures):
     assert made.max_instances == 6
 
 
+def test_a_trunk_is_narrowed_on_the_way_out(tmp_path, pictures):
+    shape = {"backbone": "resnet50", "width_per_group": 16}
+    wide = recipe_of({"network": TINY["network"] | shape}, "wide")
+    checkpoint = write_checkpoint(tmp_path / "best.pt", wide, CxrNet(wide.network))
+    order = replace(ORDER, width=8)
+    export(checkpoint, tmp_path / "slim", order, find_films(pictures, 9))
+    stored = onnx.load(str(tmp_path / "slim" / "model.onnx")).graph.initializer
+    sizes = {tensor.name: tuple(tensor.dims) for tensor in stored}
+    assert sizes["net.backbone.layer4.0.conv2.weight"] == (64, 64, 3, 3)
+    assert sizes["net.backbone.layer4.0.conv3.weight"] == (2048, 64, 1, 1)
+
+
+def test_a_width_that_does_not_fit_leaves_no_folder(net, tmp_path, pictures):
+    checkpoint = write_checkpoint(tmp_path / "best.pt", recipe(), net)
+    order = replace(ORDER, width=32)
+    with pytest.raises(TrainingError, match="resnet18 has no bottlenecks"):
+        export(checkpoint, tmp_path / "ward", order, find_films(pictures, 2))
+    assert not (tmp_path / "ward").exists()
+
+
 def test_a_missing_checkpoint_is_named(tmp_path, pictures):
     missing = tmp_path / "none.pt"
     with pytest.raises(TrainingError, match=r"none\.pt: no such checkpoint$"):
