@@ -58,7 +58,7 @@ TORCHVISION_LIMITS = {
     "proposals": 1000,
     "detections": 100,
 }
-SHIPPED = Path("inference/models/default")
+SHIPPED = Path(__file__).parents[1] / "inference" / "models" / "default"
 SHAPE = NetworkRecipe(  # of the shipped network
     input_px=384,
     stride_in_1x1=True,
