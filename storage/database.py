@@ -10,6 +10,7 @@ import functools
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ _POSTGRESQL_DISK_FULL = "53100"
 _SQLITE_FULL = 13
 _IN_MEMORY = (None, "", ":memory:")
 _POOL = 16
+_WAL_RETRY_S = 0.01
 _WAL_LIMIT_BYTES = 64 << 20  # what a burst left is given back to the disk
 # Readers and writers have a connection each, and a follower takes one from outside.
 _POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 1}
@@ -290,12 +292,32 @@ def _insert_new(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-    if mode != "wal":
-        connection.execute("PRAGMA journal_mode = WAL")
+    _turn_on_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+
+
+def _turn_on_wal(connection: sqlite3.Connection) -> None:
+    """Set a new database's journal mode; SQLite itself does not wait for its turn.
+
+    Where two want the same lock for it, one is told at once that the database is
+    locked, whatever its busy timeout. By the next try the other has done it.
+    """
+    (timeout_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_WAL_RETRY_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -71,6 +71,37 @@ def test_processes_that_start_together_migrate_once(empty_database_url):
     assert failures == []
 
 
+@pytest.fixture
+def held_by_another(tmp_path):
+    """A new SQLite file that somebody else is writing to, and its URL."""
+    path = tmp_path / "held.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE foreign_rows (number INTEGER)")
+    other.execute("BEGIN IMMEDIATE")
+    yield f"sqlite:///{path}", other
+    other.close()
+
+
+def test_a_new_file_that_is_being_written_is_waited_for(held_by_another):
+    url, other = held_by_another
+    release = threading.Timer(0.3, other.rollback)
+    release.start()
+    database = Database(url, busy_timeout_s=60)
+    with database.transaction(read_only=True) as tx:
+        mode = tx.execute(text("PRAGMA journal_mode")).scalar_one()
+    release.join()
+    database.close()
+    assert mode == "wal"
+
+
+def test_a_new_file_that_stays_locked_is_given_up(held_by_another):
+    url, _ = held_by_another
+    database = Database(url, busy_timeout_s=0.2)
+    with pytest.raises(DatabaseUnavailable, match="locked"), database.transaction():
+        pass
+    database.close()
+
+
 def test_a_schema_from_the_future_is_left_alone(empty_database_url):
     database = Database(empty_database_url)
     database.migrate()
