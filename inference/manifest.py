@@ -42,7 +42,11 @@ class Thresholds:
     score
         Raw score from which an instance of the network is accepted.
     opacity
-        Dense opacity probability from which a pixel is opacity.
+        Dense opacity probability from which a pixel is opacity, on a film whose score
+        is one half.
+    opacity_slope
+        How far that moves with the film's score: on every film alike at 0; at 1 the
+        odds of the pixel are compared with those of the film.
     core
         Dense opacity probability that a piece of opacity must reach somewhere when no
         accepted instance touches it; at or below ``opacity`` every piece counts.
@@ -61,6 +65,7 @@ class Thresholds:
 
     score: float = 0.5
     opacity: float = 0.5
+    opacity_slope: float = 0.0
     core: float = 0.0
     lung: float = 0.5
     minimum_area: float = 0.01
@@ -73,6 +78,20 @@ class Thresholds:
             value = getattr(self, item.name)
             if not 0 <= value <= 1:
                 raise ManifestInvalid(f"thresholds.{item.name} is not in [0, 1]")
+
+    def opacity_on(self, film: float) -> float:
+        """Dense opacity probability from which a pixel of a film is opacity.
+
+        Where a network hesitates about a film, it hesitates about each of its pixels.
+
+        Parameters
+        ----------
+        film
+            The film's calibrated opacity score.
+        """
+        if self.opacity_slope == 0:
+            return self.opacity
+        return _sigmoid(_logit(self.opacity) + self.opacity_slope * _logit(film))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ on the dense grid (half the network's resolution), each lung by itself:
 
 1. Lungs: dense probability above the threshold and above the other lung's; the
    largest connected piece of each side, holes filled.
-2. Opacity: dense opacity above the threshold, on the lungs or just beside them.
+2. Opacity: dense opacity above the film's threshold, on the lungs or just beside
+   them. A film whose opacity score is below the clear threshold has none.
 3. A connected piece of opacity that an accepted instance touches is its finding; a
    piece that several touch is divided between them, pixel by pixel, to the one whose
    mask is surest there (or nearest). A piece that none touches is a finding of its own
-   when it has a sure core. What is smaller than the least area goes, and so does
-   everything on a film whose opacity score is below the clear threshold.
+   when it has a sure core. What is smaller than the least area goes.
 4. A finding's raw score is the surer of its instance and its mean dense probability.
 5. Contours are drawn at source resolution by bilinear interpolation of the
    probabilities; findings never overlap.
@@ -113,14 +113,14 @@ def segment(
         instance=float(prediction.scores.max(initial=0.0)),
         dense=peak(opacity, right | left),
     )
-    claims = tuple(_claims(prediction, opacity.shape, thresholds.score))
-    opacities = _opacities(grid, opacity, (right, left), claims, manifest)
     return Segmentation(
         rows=frame.rows,
         columns=frame.columns,
         right_lung=_lung(grid, right, lung_maps[0], lung_maps[1], thresholds.lung),
         left_lung=_lung(grid, left, lung_maps[1], lung_maps[0], thresholds.lung),
-        opacities=opacities if film >= thresholds.clear else (),
+        opacities=_opacities(grid, prediction, (right, left), film, manifest)
+        if film >= thresholds.clear
+        else (),
         opacity_score=film,
         remarks=suitability.remarks(right | left),
     )
@@ -158,15 +158,18 @@ def _lung(grid: Grid, cells: Cells, own: Map, other: Map, threshold: float) -> R
 
 def _opacities(
     grid: Grid,
-    opacity: Map,
+    prediction: Prediction,
     lungs: tuple[Cells, Cells],
-    claims: Sequence[_Claim],
+    film: float,
     manifest: ModelManifest,
 ) -> tuple[Opacity, ...]:
-    """Divide the dense opacity into findings and draw them."""
+    """Divide the dense opacity of a film of that score into findings and draw them."""
     thresholds = manifest.thresholds
-    scores, labels = _label(opacity, lungs, claims, thresholds)
-    regions = grid.outlines(opacity - thresholds.opacity, labels, len(scores))
+    opacity = grid.crop(prediction.dense)[0]
+    claims = tuple(_claims(prediction, opacity.shape, thresholds.score))
+    least = thresholds.opacity_on(film)
+    scores, labels = _label(opacity, least, lungs, claims, thresholds)
+    regions = grid.outlines(opacity - least, labels, len(scores))
     found = [
         Opacity(manifest.calibration.finding(score), region)
         for score, region in zip(scores, regions, strict=True)
@@ -177,6 +180,7 @@ def _opacities(
 
 def _label(
     opacity: Map,
+    threshold: float,
     lungs: tuple[Cells, Cells],
     claims: Sequence[_Claim],
     thresholds: Thresholds,
@@ -187,7 +191,7 @@ def _label(
     labels = np.zeros(opacity.shape, dtype=np.int16)
     scores: list[float] = []
     for number in (1, 2):
-        present = (opacity > thresholds.opacity) & (side == number)
+        present = (opacity > threshold) & (side == number)
         for score, cells in _divide(present, claims, opacity, thresholds.core):
             if np.count_nonzero(cells) >= max(1, least):
                 scores.append(max(score, float(opacity[cells].mean())))

@@ -7,13 +7,14 @@ a quarter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TrainingError, UnsuitableImage
-from inference.manifest import Calibration, ModelManifest, Thresholds
+from inference.manifest import Calibration, ModelManifest
 from inference.postprocess import Segmentation, segment
 from inference.training.evaluation import agreement, classification, detection
 from inference.training.evaluation.serving import Look
@@ -28,8 +29,9 @@ _SICK_OUTLINED = 0.95
 _LEAST_SCALE = 0.1
 _GRIDS: Mapping[str, tuple[float, ...]] = {
     "lung": (0.3, 0.4, 0.5, 0.6, 0.7),
-    "opacity": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
-    "core": (0.0, 0.5, 0.6, 0.7, 0.8, 0.9),
+    "opacity": (0.04, 0.06, 0.09, 0.13, 0.2, 0.3, 0.45, 0.65),
+    "opacity_slope": (0.0, 0.5, 1.0),
+    "core": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     "score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
 
@@ -88,44 +90,38 @@ def tune(
     """
     if {one.positive for one in studies} < {True, False}:
         raise TrainingError("tuning wants films with opacity and films without")
-    # while the calibration is not known, no film can be called clear
-    found = _with(manifest, "clear", 0.0)
+    found = manifest
     if outlines:
-        found = _tune_outlines(studies, found)
-    calibrated = replace(found, calibration=_calibration(studies, found))
-    called, outlined = _film_points(studies, calibrated, (_SICK_CALLED, _SICK_OUTLINED))
-    return replace(
-        calibrated,
-        thresholds=replace(
-            calibrated.thresholds,
-            any_opacity=called,
-            clear=outlined,
-            frontal=_frontal_point(studies, strangers),
-        ),
+        found = _search(found, ("lung",), studies, _LUNGS)
+    # which films are outlined, and from which probability, hangs on the film's score
+    found = replace(found, calibration=_film_calibration(studies, found))
+    called, outlined = _film_points(studies, found, (_SICK_CALLED, _SICK_OUTLINED))
+    found = _with(
+        found,
+        any_opacity=called,
+        clear=outlined,
+        frontal=_frontal_point(studies, strangers),
     )
+    if outlines:
+        # what is a piece, and who claims it, come before the rules for unclaimed pieces
+        found = _search(found, ("opacity", "opacity_slope"), studies, _OUTLINES)
+        found = _search(found, ("score",), studies, _CHALLENGE)
+        found = _search(found, ("core",), studies, _OUTLINES)
+    return replace(found, calibration=_finding_calibration(studies, found))
 
 
-def _tune_outlines(studies: Sequence[Study], manifest: ModelManifest) -> ModelManifest:
-    found = _search(manifest, "lung", studies, _LUNGS)
-    # what is a piece, and who claims it, come before the rules for unclaimed pieces
-    found = _search(found, "opacity", studies, _OUTLINES)
-    found = _search(found, "score", studies, _CHALLENGE)
-    return _search(found, "core", studies, _OUTLINES)
-
-
-def _with(manifest: ModelManifest, name: str, value: float) -> ModelManifest:
-    values = {
-        item.name: getattr(manifest.thresholds, item.name)
-        for item in fields(Thresholds)
-    }
-    return replace(manifest, thresholds=Thresholds(**(values | {name: value})))
+def _with(manifest: ModelManifest, **values: float) -> ModelManifest:
+    return replace(manifest, thresholds=replace(manifest.thresholds, **values))
 
 
 def _search(
-    manifest: ModelManifest, name: str, studies: Sequence[Study], gain: _Gain
+    manifest: ModelManifest, names: Sequence[str], studies: Sequence[Study], gain: _Gain
 ) -> ModelManifest:
-    """Take the value with the largest gain."""
-    candidates = [_with(manifest, name, value) for value in _GRIDS[name]]
+    """Take the values with the largest gain, of every combination."""
+    candidates = [
+        _with(manifest, **dict(zip(names, values, strict=True)))
+        for values in product(*(_GRIDS[name] for name in names))
+    ]
     gains = [_mean_gain(candidate, studies, gain) for candidate in candidates]
     if not np.isfinite(gains).any():
         return manifest
@@ -160,7 +156,7 @@ def _remembered(
 
 def _segmented(one: Study, manifest: ModelManifest) -> Segmentation | None:
     seen = one.seen
-    lenient = _with(manifest, "frontal", 0.0)
+    lenient = _with(manifest, frontal=0.0)
     try:
         return segment(seen.prediction, seen.letterbox, seen.frame, lenient)
     except UnsuitableImage:
@@ -226,11 +222,11 @@ _OUTLINES = _Gain(
 _CHALLENGE = _Gain("challenge", lambda one: one.truths is not None, _challenge_value)
 
 
-def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibration:
-    """Fit the film's score, then the findings', by Platt scaling.
+def _film_calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibration:
+    """Fit the film's score by Platt scaling.
 
-    The film's evidence is the mean of surest instance and dense peak in log odds, what
-    is outlined and no third opinion: with few sick films, weights of their own would be
+    Its evidence is the mean of surest instance and dense peak in log odds, what is
+    outlined and no third opinion: with few sick films, weights of their own would be
     fitted to chance.
     """
     known = [one for one in studies if one.positive is not None]
@@ -242,22 +238,17 @@ def _calibration(studies: Sequence[Study], manifest: ModelManifest) -> Calibrati
         _log_odds(np.array(evidence)).mean(axis=0)[:, None],
         np.array([one.positive for one in known], bool),
     )
-    finding_bias, finding_scale = _finding_calibration(studies, manifest)
-    return Calibration(
-        bias=bias,
-        image=0.0,
-        instance=slope / 2,
-        dense=slope / 2,
-        finding_bias=finding_bias,
-        finding_scale=finding_scale,
+    return replace(
+        manifest.calibration, bias=bias, image=0.0, instance=slope / 2, dense=slope / 2
     )
 
 
 def _finding_calibration(
     studies: Sequence[Study], manifest: ModelManifest
-) -> tuple[float, ...]:
+) -> Calibration:
     """Fit bias and scale of a finding's raw score on whether it is real."""
-    raw = replace(manifest, calibration=Calibration())
+    untold = replace(manifest.calibration, finding_bias=0.0, finding_scale=1.0)
+    raw = replace(manifest, calibration=untold)
     scores, real = [np.zeros(0)], [np.zeros(0, np.bool_)]
     for one in studies:
         found = _segmented(one, raw)
@@ -268,14 +259,14 @@ def _finding_calibration(
         real.append(overlaps.max(axis=1, initial=0.0) >= _REAL_AT_IOU)
     told = np.concatenate(real)
     if told.size == 0:
-        return (raw.calibration.finding_bias, raw.calibration.finding_scale)
+        return untold
     bias, scale = classification.fit_logistic(
         _log_odds(np.concatenate(scores))[:, None], told
     )
     if scale < _LEAST_SCALE:
         # so few films that surer looks falser: believe the share that was real
-        return (float(_log_odds(told.mean())), _LEAST_SCALE)
-    return (bias, scale)
+        bias, scale = float(_log_odds(told.mean())), _LEAST_SCALE
+    return replace(untold, finding_bias=bias, finding_scale=scale)
 
 
 def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -284,19 +275,25 @@ def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _evidence(one: Study, manifest: ModelManifest, name: str) -> float:
-    """Read one of the three pieces of evidence through the rule itself."""
+    """Read one piece of evidence through the rule itself.
+
+    Of a film without lungs the image head's is all there is.
+    """
     alone = replace(Calibration(image=0.0), **{name: 1.0})
-    return _film_score(one, replace(manifest, calibration=alone))
+    asking = replace(manifest, calibration=alone)
+    without_lungs = float(one.seen.prediction.image[0])
+    return _remembered(
+        one, "evidence", asking, lambda: _film_score(one, asking, without_lungs)
+    )
 
 
-def _film_score(one: Study, manifest: ModelManifest) -> float:
-    """Score a film; one without lungs by its image head alone."""
-
-    def value() -> float:
-        found = _segmented(one, manifest)
-        return found.opacity_score if found else float(one.seen.prediction.image[0])
-
-    return _remembered(one, "film", manifest, value)
+def _film_score(
+    one: Study, manifest: ModelManifest, without_lungs: float = 0.0
+) -> float:
+    # the score does not hang on what is outlined: nothing need be
+    clear = _with(manifest, clear=1.0)
+    found = _segmented(one, clear)
+    return found.opacity_score if found else without_lungs
 
 
 def _film_points(
@@ -307,8 +304,7 @@ def _film_points(
     Where sensitivity and specificity sum up highest jumps with every few films.
     """
     known = [one for one in studies if one.positive is not None]
-    answers = [_segmented(one, manifest) for one in known]
-    scores = np.array([found.opacity_score if found else 0.0 for found in answers])
+    scores = np.array([_film_score(one, manifest) for one in known])
     sick = np.array([one.positive for one in known], bool)
     return [
         classification.operating_point(scores, sick, least_sensitivity=share)

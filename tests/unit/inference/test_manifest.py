@@ -93,6 +93,22 @@ def test_a_whole_number_will_do_for_a_threshold(tmp_path):
     assert read_manifest(tmp_path).thresholds.frontal == 0.0
 
 
+@pytest.mark.parametrize(
+    ("slope", "film", "threshold"),
+    [(0, 0.99, 0.2), (1, 0.5, 0.2), (1, 0.8, 0.5), (1, 0.2, 1 / 17), (0.5, 0.8, 1 / 3)],
+)
+def test_the_odds_of_a_pixel_are_compared_with_those_of_the_film(
+    slope, film, threshold
+):
+    thresholds = Thresholds(opacity=0.2, opacity_slope=slope)
+    assert thresholds.opacity_on(film) == pytest.approx(threshold)
+
+
+def test_a_threshold_stays_one_whatever_the_film():
+    thresholds = Thresholds(opacity=1.0, opacity_slope=1.0)
+    assert 0 < thresholds.opacity_on(0.0) < thresholds.opacity_on(1.0) <= 1
+
+
 def test_the_right_file_passes_and_a_changed_one_does_not(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"weights")

@@ -107,6 +107,29 @@ def test_nothing_is_outlined_on_a_film_that_is_clear(film, count):
     assert found.opacity_score == pytest.approx(film)
 
 
+@pytest.mark.parametrize(("film", "count"), [(0.2, 1), (0.5, 1), (0.9, 0)])
+def test_what_is_faint_counts_where_the_network_hesitates(film, count):
+    manifest = scripted_manifest(
+        input_size_px=SIZE, thresholds=Thresholds(opacity=0.2, opacity_slope=1.0)
+    )
+    prediction = chest_prediction(manifest, [(SPOT, 0.4)], any_opacity=film)
+    # 0.3 lies above the thresholds of 1/17 and 1/5, below that of 9/13
+    np.clip(prediction.dense[0], 0, 0.3, out=prediction.dense[0])
+    assert len(run(prediction, None, manifest).opacities) == count
+
+
+def test_a_hesitant_film_is_outlined_further_out():
+    areas = []
+    for film in (0.8, 0.2):
+        manifest = scripted_manifest(
+            input_size_px=SIZE, thresholds=Thresholds(opacity_slope=0.5)
+        )
+        prediction = chest_prediction(manifest, [(SPOT, 0.9)], any_opacity=film)
+        (opacity,) = run(prediction, None, manifest).opacities
+        areas.append(opacity.region.area_px)
+    assert areas[0] < areas[1]
+
+
 def test_an_instance_without_dense_opacity_is_no_finding():
     prediction = chest_prediction(MANIFEST, [(SPOT, 0.9)])
     prediction.dense[0] = 0

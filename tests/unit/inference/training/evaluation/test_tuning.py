@@ -59,7 +59,7 @@ def test_outlines_fixed_before_are_kept_on_demand(shy_reader, films):
     studies, strangers = looked(shy_reader, films)
     before = shy_reader.manifest
     tuned = tuning.tune(studies, strangers, before, outlines=False)
-    for name in ("score", "opacity", "core", "lung", "minimum_area"):
+    for name in ("score", "opacity", "opacity_slope", "core", "lung", "minimum_area"):
         assert getattr(tuned.thresholds, name) == getattr(before.thresholds, name)
     assert tuned.calibration != before.calibration
     scores = [judge(one.seen, tuned).score for one in studies]
@@ -74,6 +74,30 @@ def test_the_faint_is_outlined_below_the_operating_point(reader, films):
     # 19 of the 20 are outlined, 18 of them are called
     assert scores[0] < tuned.thresholds.clear < scores[1]
     assert scores[1] < tuned.thresholds.any_opacity < scores[2]
+
+
+def test_hesitant_films_get_a_threshold_of_their_own(reader, films):
+    studies, strangers = looked(reader, films)
+    # what is opacity on a hesitant film is no more than the glare on a sure one
+    sick = [
+        seen_with_glare(one, 0.95, 0.3) if k % 2 else seen_with_glare(one, 0.2, 0.02)
+        for k, one in enumerate(studies[1::2])
+    ]
+    tuned = tuning.tune(sick + studies[::2], strangers, reader.manifest)
+    assert tuned.thresholds.opacity_slope > 0
+    values = [tuning._outline_value(tuning._segmented(one, tuned), one) for one in sick]
+    assert min(values) > 0.9
+
+
+def seen_with_glare(one, sure, glare):
+    prediction = one.seen.prediction
+    dense = prediction.dense.copy()
+    lung = dense[1:].max(axis=0) > 0.5
+    dense[0] = np.where(dense[0] > 0.5, sure, np.where(lung, glare, 0.01))
+    scores = np.where(prediction.scores > 0, sure, 0).astype(np.float32)
+    changed = replace(prediction, dense=dense, scores=scores)
+    seen = replace(one.seen, prediction=changed)
+    return replace(one, seen=seen, remembered={})
 
 
 def seen_less_surely(one, share):
