@@ -1,13 +1,14 @@
 """``cxr-node export``: a checkpoint becomes a model folder that the node can serve.
 
 Writes ``model.onnx`` and ``manifest.toml``; the graph must answer as torchvision does
-on real films before it is let out.
+on real films before it is let out. An 8-bit trunk can be had of a model folder too.
 """
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +24,9 @@ from inference.manifest import (
     ModelManifest,
     Precision,
     Thresholds,
+    read_manifest,
     sha256_of,
+    verify,
     write_manifest,
 )
 from inference.onnx_runner import OnnxModelRunner
@@ -115,6 +118,62 @@ def export(
         net, output, order, inputs, read_checkpoint(checkpoint).data_digest
     )
     return manifest
+
+
+def export_quantised(
+    model: Path,
+    output: Path,
+    films: Sequence[Path],
+    *,
+    name: str,
+    version: str | None = None,
+    read_frame: ReadFrame = read_picture,
+) -> ModelManifest:
+    """Write a model folder with the 8-bit trunk of another's.
+
+    Thresholds and calibration are the other's; its metrics are not.
+
+    Parameters
+    ----------
+    model
+        A model folder; its weights are of fp32 or fp16.
+    output
+        The new one; made when missing.
+    films
+        Real radiographs that the ranges are measured on.
+    name, version
+        Of the new one; the version is the other's when not told.
+    read_frame
+        Reads films.
+
+    Raises
+    ------
+    InferenceError
+        There is no such model, its file is another or is 8-bit already, it is to be
+        written over itself, or there is no film.
+    """
+    manifest = read_manifest(model)
+    verify(model, manifest)
+    if manifest.precision == "int8":
+        raise TrainingError(f"{model} is int8 already")
+    if output.resolve() == model.resolve():
+        raise TrainingError(f"{output}: a model is not written over itself")
+    inputs = read_inputs(films, manifest.input_size_px, read_frame)
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / "model.onnx"
+    shutil.copyfile(model / manifest.file, path)
+    quantise(path, inputs)
+    made = replace(
+        manifest,
+        name=name,
+        version=version or manifest.version,
+        file=path.name,
+        sha256=sha256_of(path),
+        precision="int8",
+        metrics={},
+    )
+    write_manifest(output, made)
+    return made
 
 
 def build_folder(

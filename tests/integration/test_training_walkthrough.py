@@ -253,6 +253,9 @@ def test_the_model_is_tuned_measured_described_and_in_use(walked):
     assert node["model"]["name"] == "site"
     verified = next(out for words, out in printed if words[1:3] == ["model", "verify"])
     assert verified == "site: as its manifest says\n"
+    rough = read_manifest(folder / "models" / "site-int8")
+    assert (rough.name, rough.version) == ("site-int8", "1.0.0")
+    assert rough.precision == "int8"
     tuned = next(out for words, out in printed if words[1] == "tune")
     assert set(tomllib.loads(tuned)) == {"thresholds", "calibration"}
 
@@ -290,6 +293,17 @@ def test_the_challenges_files_are_read_by_the_nodes_reader(walked):
         ),
         ("tune --model models/site --data films --folds 9", 1, "no frontal film"),
         ("export --checkpoint site.toml --films films --output x", 1, "corrupt"),
+        ("export --films films --output x", 2, "one of --checkpoint and --model"),
+        (
+            "export --model models/site --films films --output x",
+            2,
+            "only --precision int8",
+        ),
+        (
+            "export --model films --precision int8 --films films --output x",
+            1,
+            "no manifest.toml in films",
+        ),
         (
             "export --checkpoint runs/fold0/best.pt --films runs/rsna/cache --output x",
             1,

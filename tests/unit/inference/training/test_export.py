@@ -19,6 +19,7 @@ from inference.training.export import (
     Order,
     build_folder,
     export,
+    export_quantised,
     find_films,
     read_inputs,
 )
@@ -173,21 +174,72 @@ def test_half_precision_halves_the_file_and_still_agrees(net, folder, tmp_path):
     assert small < 0.6 * large
 
 
-def test_eight_bits_quarter_the_file_and_stay_near(net, folder, runner, tmp_path):
+def test_an_eight_bit_trunk_quarters_the_file_and_stays_near(
+    net, folder, runner, tmp_path
+):
     order = replace(ORDER, precision="int8")
     build_folder(net, tmp_path, order, films(6), "0" * 64)
     small, large = ((path / "model.onnx").stat().st_size for path in (tmp_path, folder))
     assert small < 0.4 * large
+    assert_near(tmp_path, runner)
+
+
+def assert_near(folder, runner):
     batch = np.stack(films(6))
-    with closing(OnnxModelRunner(tmp_path, "cpu", threads=1)) as rough:
+    with closing(OnnxModelRunner(folder, "cpu", threads=1)) as rough:
         rough.load()
         pairs = zip(rough.run(batch), runner.run(batch), strict=True)
         assert all(np.abs(a.dense - b.dense).mean() < 0.02 for a, b in pairs)
 
 
+def test_only_the_trunk_is_of_eight_bits(net, tmp_path):
+    build_folder(net, tmp_path, replace(ORDER, precision="int8"), films(6), "0" * 64)
+    graph = onnx.load(str(tmp_path / "model.onnx")).graph
+    dequantised = {
+        name
+        for node in graph.node
+        if node.op_type == "DequantizeLinear"
+        for name in node.output
+    }
+    layers = [node for node in graph.node if node.op_type in {"Conv", "Gemm"}]
+    rough = {node.name for node in layers if node.input[1] in dequantised}
+    trunk = {node.name for node in layers if node.name.startswith("/backbone/")}
+    assert rough < trunk
+    first = ("/backbone/conv1/", "/backbone/layer1/layer1.0/")
+    assert all(name.startswith(first) for name in trunk - rough)
+
+
+def test_an_eight_bit_trunk_can_be_had_of_a_model_folder(
+    net, runner, pictures, tmp_path
+):
+    (tmp_path / "fine").mkdir()
+    order = replace(ORDER, precision="fp16", metrics={"auroc": 0.9})
+    manifest, _ = build_folder(net, tmp_path / "fine", order, films(2), "0" * 64)
+    found = find_films(pictures, 2)
+    made = export_quantised(tmp_path / "fine", tmp_path / "rough", found, name="rough")
+    assert made == read_manifest(tmp_path / "rough")
+    assert made.sha256 == sha256_of(tmp_path / "rough" / "model.onnx")
+    assert made == replace(
+        manifest, name="rough", precision="int8", sha256=made.sha256, metrics={}
+    )
+    assert_near(tmp_path / "rough", runner)
+
+    with pytest.raises(TrainingError, match="int8 already"):
+        export_quantised(tmp_path / "rough", tmp_path / "x", found, name="x")
+    with pytest.raises(TrainingError, match="over itself"):
+        export_quantised(tmp_path / "fine", tmp_path / "fine", found, name="x")
+
+
 def test_eight_bits_want_films(folder):
     with pytest.raises(TrainingError, match="calibrate"):
         quantise(folder / "model.onnx", [])
+
+
+def test_eight_bits_want_a_trunk(tmp_path):
+    nothing = onnx.helper.make_graph([], "nothing", [], [])
+    onnx.save(onnx.helper.make_model(nothing), str(tmp_path / "model.onnx"))
+    with pytest.raises(TrainingError, match="no convolution under"):
+        quantise(tmp_path / "model.onnx", films(1))
 
 
 class Lying:
