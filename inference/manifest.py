@@ -66,7 +66,7 @@ class Thresholds:
     score: float = 0.5
     opacity: float = 0.5
     opacity_slope: float = 0.0
-    core: float = 0.0
+    core: float = 0.2
     lung: float = 0.5
     minimum_area: float = 0.01
     any_opacity: float = 0.5

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TrainingError, UnsuitableImage
-from inference.manifest import Calibration, ModelManifest
+from inference.manifest import Calibration, ModelManifest, Thresholds
 from inference.postprocess import Segmentation, segment
 from inference.training.evaluation import agreement, classification, detection
 from inference.training.evaluation.serving import Look
@@ -31,7 +31,6 @@ _GRIDS: Mapping[str, tuple[float, ...]] = {
     "lung": (0.3, 0.4, 0.5, 0.6, 0.7),
     "opacity": (0.04, 0.06, 0.09, 0.13, 0.2, 0.3, 0.45, 0.65),
     "opacity_slope": (0.0, 0.5, 1.0),
-    "core": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     "score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
 
@@ -68,8 +67,8 @@ def tune(
 ) -> ModelManifest:
     """Fix thresholds and calibration on these films.
 
-    ``minimum_area`` stays: it says what is worth telling, and searching for it on some
-    dozens of outlined films only chased noise.
+    ``minimum_area`` and ``core`` stay: they say what is worth telling, and searching
+    for them on some dozens of outlined films only chased noise.
 
     Parameters
     ----------
@@ -103,10 +102,8 @@ def tune(
         frontal=_frontal_point(studies, strangers),
     )
     if outlines:
-        # what is a piece, and who claims it, come before the rules for unclaimed pieces
         found = _search(found, ("opacity", "opacity_slope"), studies, _OUTLINES)
         found = _search(found, ("score",), studies, _CHALLENGE)
-        found = _search(found, ("core",), studies, _OUTLINES)
     return replace(found, calibration=_finding_calibration(studies, found))
 
 
@@ -139,6 +136,9 @@ def _mean_gain(manifest: ModelManifest, studies: Sequence[Study], gain: _Gain) -
 
 
 def _gained(gain: _Gain, one: Study, manifest: ModelManifest) -> float:
+    clear = manifest.thresholds.clear
+    if clear > 0 and _film_score(one, manifest) < clear:
+        manifest = _undrawn(manifest)
     return _remembered(
         one, gain.name, manifest, lambda: gain.value(_segmented(one, manifest), one)
     )
@@ -280,20 +280,28 @@ def _evidence(one: Study, manifest: ModelManifest, name: str) -> float:
     Of a film without lungs the image head's is all there is.
     """
     alone = replace(Calibration(image=0.0), **{name: 1.0})
-    asking = replace(manifest, calibration=alone)
-    without_lungs = float(one.seen.prediction.image[0])
-    return _remembered(
-        one, "evidence", asking, lambda: _film_score(one, asking, without_lungs)
-    )
+    score = _film_score(one, replace(manifest, calibration=alone))
+    return score or float(one.seen.prediction.image[0])
 
 
-def _film_score(
-    one: Study, manifest: ModelManifest, without_lungs: float = 0.0
-) -> float:
-    # the score does not hang on what is outlined: nothing need be
-    clear = _with(manifest, clear=1.0)
-    found = _segmented(one, clear)
-    return found.opacity_score if found else without_lungs
+def _film_score(one: Study, manifest: ModelManifest) -> float:
+    """Score a film; 0 without lungs."""
+
+    def value() -> float:
+        found = _segmented(one, undrawn)
+        return found.opacity_score if found else 0.0
+
+    undrawn = _undrawn(manifest)
+    return _remembered(one, "film", undrawn, value)
+
+
+def _undrawn(manifest: ModelManifest) -> ModelManifest:
+    """Say the same of all manifests that differ only in how opacity is outlined.
+
+    Nothing is: lungs and score do not hang on it.
+    """
+    plain = Thresholds(lung=manifest.thresholds.lung, clear=1.0)
+    return replace(manifest, thresholds=plain)
 
 
 def _film_points(

@@ -28,8 +28,9 @@ def test_a_shy_network_gets_a_lower_threshold(shy_reader, films):
     tuned = tuning.tune(studies, strangers, shy_reader.manifest)
 
     assert 0.05 < tuned.thresholds.opacity < 0.32
-    least = shy_reader.manifest.thresholds.minimum_area
-    assert tuned.thresholds.minimum_area == least  # no search's business
+    start = shy_reader.manifest.thresholds
+    for name in ("minimum_area", "core"):  # no search's business
+        assert getattr(tuned.thresholds, name) == getattr(start, name)
     assert 0 < tuned.thresholds.clear <= tuned.thresholds.any_opacity
     after = [judge(one.seen, tuned) for one in studies]
     assert all(case.called == case.positive for case in after)
