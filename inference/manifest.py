@@ -49,7 +49,7 @@ class Thresholds:
         odds of the pixel are compared with those of the film.
     core
         Dense opacity probability that a piece of opacity must reach somewhere when no
-        accepted instance touches it; at or below ``opacity`` every piece counts.
+        accepted instance touches it; every piece reaches what outlines it.
     lung
         Dense lung probability from which a pixel is lung.
     minimum_area
