@@ -49,7 +49,8 @@ class Thresholds:
         odds of the pixel are compared with those of the film.
     core
         Dense opacity probability that a piece of opacity must reach somewhere when no
-        accepted instance touches it; every piece reaches what outlines it.
+        accepted instance touches it; at or below the film's threshold it asks for
+        nothing.
     lung
         Dense lung probability from which a pixel is lung.
     minimum_area
