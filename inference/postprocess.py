@@ -5,8 +5,9 @@ on the dense grid (half the network's resolution), each lung by itself:
 
 1. Lungs: dense probability above the threshold and above the other lung's; the
    largest connected piece of each side, holes filled.
-2. Opacity: dense opacity above the film's threshold, on the lungs or just beside
-   them. A film whose opacity score is below the clear threshold has none.
+2. Opacity: dense opacity above the film's threshold (``Thresholds.opacity_on``), on
+   the lungs or just beside them. A film whose opacity score is below the clear
+   threshold has none.
 3. A connected piece of opacity that an accepted instance touches is its finding; a
    piece that several touch is divided between them, pixel by pixel, to the one whose
    mask is surest there (or nearest). A piece that none touches is a finding of its own
@@ -167,9 +168,9 @@ def _opacities(
     thresholds = manifest.thresholds
     opacity = grid.crop(prediction.dense)[0]
     claims = tuple(_claims(prediction, opacity.shape, thresholds.score))
-    least = thresholds.opacity_on(film)
-    scores, labels = _label(opacity, least, lungs, claims, thresholds)
-    regions = grid.outlines(opacity - least, labels, len(scores))
+    threshold = thresholds.opacity_on(film)
+    scores, labels = _label(opacity, threshold, lungs, claims, thresholds)
+    regions = grid.outlines(opacity - threshold, labels, len(scores))
     found = [
         Opacity(manifest.calibration.finding(score), region)
         for score, region in zip(scores, regions, strict=True)
