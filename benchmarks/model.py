@@ -1,11 +1,11 @@
 """The model: milliseconds per film, beside torchvision on the same weights.
 
 Ways to run the shipped weights, or a checkpoint's, in turns, on the same films: the
-node's batched graph, with 32 and 8 bits; its Mask R-CNN alone, without the dense and
-the image head, which is what torchvision's stock ONNX export does; torchvision eagerly
-(the whole network); and the stock export (one film at a time) with torchvision's own
-limits and with the recipe's. The least of the rounds is what the machine can do; the
-median is what it did beside its other work.
+node's batched graph, its trunk with 32 and with 8 bits; its Mask R-CNN alone, without
+the dense and the image head, which is what torchvision's stock ONNX export does;
+torchvision eagerly (the whole network); and the stock export (one film at a time) with
+torchvision's own limits and with the recipe's. The least of the rounds is what the
+machine can do; the median is what it did beside its other work.
 """
 
 import argparse
