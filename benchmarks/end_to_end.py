@@ -26,14 +26,15 @@ from typing import Any
 from pydicom.uid import generate_uid
 from tqdm import tqdm
 
-from dicom_node import frames, wiring
-from dicom_node.demo import ReceivingPACS
+from dicom_node.cli.demonstration import ReceivingPACS
+from dicom_node.dataset import frames
 from dicom_node.dimse.scu import storage
 from dicom_node.dimse.scu.association import RemoteAE
-from dicom_node.settings import Settings
-from dicom_node.synthetic import synthetic_dataset
+from dicom_node.node import wiring
+from dicom_node.node.settings.load import Settings
+from dicom_node.phantom.dataset import synthetic_dataset
 from inference.preprocess import preprocess
-from tests.ports import free_port
+from tests.peers.ports import free_port
 
 SIDES_PX = {2: 1024, 18: 3000}
 """Size of a film in megabytes -> rows and columns of 16-bit pixels."""

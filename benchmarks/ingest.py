@@ -29,14 +29,14 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import generate_uid
 
-from dicom_node.dimse.scp.application_entity import ApplicationEntity, DimseConfig
-from dicom_node.eligibility import EligibilityRules
-from dicom_node.reception import Reception
-from dicom_node.synthetic import synthetic_dataset
+from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
+from dicom_node.phantom.dataset import synthetic_dataset
+from dicom_node.worklist.eligibility import EligibilityRules
+from dicom_node.worklist.reception import Reception
 from storage.database import Database
-from storage.objects import FileObjectStore
-from tests.interop import peers
-from tests.ports import free_port
+from storage.objects.files import FileObjectStore
+from tests.peers import toolkits as peers
+from tests.peers.ports import free_port
 
 MEGABYTE = 1_000_000
 SIDES_PX = {2: (1024, 1024), 18: (3000, 3000)}

@@ -32,18 +32,23 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from tqdm import tqdm
 
-from dicom_node.synthetic import synthetic_radiograph
+from dicom_node.phantom.dataset import synthetic_radiograph
 from inference.errors import InferenceError
 from inference.frame import Frame
 from inference.manifest import INPUTS
-from inference.onnx_runner import OnnxModelRunner
 from inference.preprocess import preprocess
+from inference.runners.onnx import OnnxModelRunner
+from inference.training.architectures.mask_rcnn.network import CxrNet
 from inference.training.checkpoint import load
-from inference.training.dataset import read_picture
-from inference.training.export import Order, build_folder, find_films, read_inputs
-from inference.training.graph import OPSET
-from inference.training.network import CxrNet
-from inference.training.recipe import NetworkRecipe
+from inference.training.data.dataset import read_picture
+from inference.training.export.export import (
+    Order,
+    build_folder,
+    find_films,
+    read_inputs,
+)
+from inference.training.export.graph import OPSET
+from inference.training.recipe.recipe import NetworkRecipe
 
 Batch = NDArray[np.float32]
 Run = Callable[[Batch], object]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import ports
+from tests.peers import ports
 
 # However long an example takes: that tells of the machine. The same examples in every
 # run that decides something; new ones while developing.

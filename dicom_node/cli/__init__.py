@@ -35,7 +35,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "crossvalidate": ("comparing", "Measure one model per held-out fold."),
     "compare": ("comparing", "Tabulate training runs side by side."),
     "conformance": ("conformance", "Print the DICOM Conformance Statement."),
-    "demo": ("demonstration", "Send a radiograph through a node of its own."),
+    "demo": ("demo", "Send a radiograph through a node of its own."),
 }
 """Command -> the module that holds it, imported when it is asked for; and its help."""
 

@@ -16,16 +16,16 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from tqdm import tqdm
 
-from dicom_node import logs, wiring
+from dicom_node.analysis.process import Analyzed, Analyzer, Outcome, Source
 from dicom_node.cli.network import dicom_files
 from dicom_node.cli.options import AnyPath, FolderPath, config_option
-from dicom_node.encoding import overlay
+from dicom_node.dataset.quiet import UNREADABLE
+from dicom_node.evidence.pictures import overlay
 from dicom_node.injected import clock
-from dicom_node.pipeline.process import Analyzed, Analyzer, Outcome, Source
-from dicom_node.pipeline.result import model, result
-from dicom_node.pipeline.retry import is_unforeseen, reason
-from dicom_node.quiet import UNREADABLE
-from dicom_node.settings import Settings
+from dicom_node.node import logs, wiring
+from dicom_node.node.settings.load import Settings
+from dicom_node.worklist.result import model, result
+from dicom_node.worklist.retry import is_unforeseen, reason
 from inference.manifest import ModelManifest
 from storage.records import Cause
 

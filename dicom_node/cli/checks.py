@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from dicom_node import logs
 from dicom_node.cli.options import config_option
-from dicom_node.doctor import Finding, Verdict, examine
 from dicom_node.errors import SettingsInvalid
-from dicom_node.settings import Settings
+from dicom_node.node import logs
+from dicom_node.node.doctor import Finding, Verdict, examine
+from dicom_node.node.settings.load import Settings
 
 _WIDTH = 24
 

@@ -2,7 +2,7 @@
 
 import click
 
-from dicom_node import conformance as statement
+from dicom_node.node import conformance as statement
 
 
 @click.command()

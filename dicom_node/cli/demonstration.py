@@ -1,66 +1,214 @@
-"""``demo``: what ``make demo`` runs."""
+"""The whole way on one machine: a radiograph in, SEG and SR at a small PACS.
 
+Starts a real node on SQLite and files, a receiving PACS beside it, sends a film by
+C-STORE, waits, and tells what a radiologist would get. Nothing is faked: only the
+film is drawn, unless the user brings one.
+"""
+
+import json
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
+from PIL import Image
+from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
 
-from dicom_node import logs
-from dicom_node.cli.options import FilePath, FolderPath, config_option
-from dicom_node.demo import Delivered, DemoFailed, run
+from dicom_node.dimse.scu import storage
+from dicom_node.dimse.scu.association import RemoteAE
+from dicom_node.errors import NodeError
+from dicom_node.node.conformance import EVIDENCE_CLASSES
+from dicom_node.node.node import Node
+from dicom_node.node.settings.load import Settings
+from dicom_node.phantom.dataset import synthetic_dataset
 
-TITLES = {
-    "segmentation": "SEG, opacities",
-    "lung-segmentation": "SEG, lungs",
-    "measurement-report": "SR",
-    "presentation-state": "GSPS",
-    "secondary-capture": "SC",
-}
-
-
-@click.command()
-@click.option("--output", type=FolderPath, default=Path("demo-output"))
-@click.option("--image", type=FilePath, help="A DICOM file of your own.")
-@config_option
-def demo(output: Path, image: Path | None, config: Path | None) -> None:
-    """Send a radiograph through a node of its own, and show what comes of it."""
-    logs.configure("ERROR", "text")
-    what = str(image) if image else "a drawn chest radiograph (no patient)"
-    click.echo(f"Sending {what} to a node on this machine …")
-    try:
-        delivered = run(output, image, config)
-    except DemoFailed as error:
-        raise DemoFailed(f"demo: {error}") from error
-    show(delivered)
+MODALITY, PACS = "MODALITY", "DEMO_PACS"
+KINDS = (
+    "segmentation",
+    "lung-segmentation",
+    "measurement-report",
+    "presentation-state",
+    "secondary-capture",
+)
+PATIENCE_S = 600.0
+LOOK_EVERY_S = 0.1
+FINAL = ("delivered", "not eligible", "failed", "canceled")
 
 
-def show(delivered: Delivered) -> None:
-    """Print it all; the last line is for scripts."""
-    job, files = delivered.job, delivered.files
-    severity, model = job["severity"], job["model"]
-    click.echo(
-        f"\nAnalysed in {job['timings']['analysis_s']:.1f} s by the model"
-        f" {model['name']} {model['version']}\n"
-    )
-    _show_findings(job["findings"])
-    click.echo("\nLung area covered by opacity")
-    for name in ("right", "left", "total"):
-        click.echo(f"  {name:<6} {severity[name]:5.1f} %")
-    click.echo("\nAt the PACS")
-    for kind, path in files.items():
-        click.echo(f"  {TITLES.get(kind, kind):<15} {path}")
-    click.echo(f"\nOverlay\n  {delivered.overlay}\n")
-    seg = files.get("segmentation", files["lung-segmentation"])
-    click.echo(
-        f"demo: delivered SEG={seg} SR={files['measurement-report']}"
-        f" severity_total={severity['total']:.1f}%"
-    )
+class DemoFailed(NodeError):
+    """The film came to nothing; the message says why, with its code."""
 
 
-def _show_findings(findings: list[dict[str, Any]]) -> None:
-    click.echo(f"Findings: {len(findings)}")
-    for number, one in enumerate(findings, start=1):
-        click.echo(
-            f"  {number}  {one['zone']:<13} score {one['score']:.2f}"
-            f"  {one['percent_of_lung']:5.1f} % of the lung  box {one['box']}"
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the demonstration shows.
+
+    Parameters
+    ----------
+    job
+        As ``/api/v1/jobs`` tells it.
+    files
+        Kind of result -> the file that the PACS wrote.
+    overlay
+        The picture.
+    """
+
+    job: dict[str, Any]
+    files: dict[str, Path]
+    overlay: Path
+
+
+class ReceivingPACS:
+    """A Storage SCP that writes each object to a file, and nothing more.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.dcm"):
+            old.unlink()
+        self.files: dict[str, Path] = {}
+
+    @contextmanager
+    def listening(self) -> Iterator[int]:
+        """Listen on a free loopback port for the length of a block."""
+        entity = ApplicationEntity(ae_title=PACS)
+        for sop_class in {*EVIDENCE_CLASSES.values()}:
+            entity.add_supported_context(
+                sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+            )
+        entity.add_supported_context("1.2.840.10008.1.1")
+        server: Any = entity.start_server(
+            ("127.0.0.1", 0),
+            block=False,
+            evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_C_ECHO, _echo)],
         )
+        try:
+            yield int(server.socket.getsockname()[1])
+        finally:
+            server.shutdown()
+
+    def _store(self, event: evt.Event) -> int:
+        request: Any = event.request
+        uid = str(request.AffectedSOPInstanceUID)
+        modality = str(event.dataset.get("Modality", "OT"))
+        path = self._folder / f"{modality}-{uid}.dcm"
+        path.write_bytes(event.encoded_dataset())
+        self.files[uid] = path
+        return 0x0000
+
+
+def _echo(_event: evt.Event) -> int:
+    return 0x0000
+
+
+def run(output: Path, image: Path | None, config: Path | None = None) -> Delivered:
+    """Send a film through a node of its own.
+
+    Parameters
+    ----------
+    output
+        Folder for what the PACS receives and the overlay.
+    image
+        The user's film; a drawn one without it.
+    config
+        The user's TOML file, for the model to use.
+
+    Raises
+    ------
+    DemoFailed
+        The film is unsuitable, or was not stored or analysed.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    film = image or _drawn(output / "film.dcm")
+    pacs = ReceivingPACS(output / "pacs")
+    with (
+        tempfile.TemporaryDirectory(prefix="cxr-node-demo-") as data_dir,
+        pacs.listening() as pacs_port,
+    ):
+        settings = _settings(config, Path(data_dir), pacs_port)
+        with Node(settings) as node:
+            uid = _send(film, settings, node.dimse_port or 0)
+            job = _wait(uid, node.http_port or 0)
+    made = {item["kind"]: item["sop_instance_uid"] for item in job["evidence"]}
+    files = {
+        kind: pacs.files[made[kind]] for kind in KINDS if made.get(kind) in pacs.files
+    }
+    return Delivered(job, files, _overlay(files, output / "overlay.png"))
+
+
+def _drawn(path: Path) -> Path:
+    synthetic_dataset("CR", seed=1).save_as(path, enforce_file_format=True)
+    return path
+
+
+def _settings(config: Path | None, data_dir: Path, pacs_port: int) -> Settings:
+    destination = {
+        "name": "demo-pacs",
+        "ae_title": PACS,
+        "host": "127.0.0.1",
+        "port": pacs_port,
+        "evidence": KINDS,
+    }
+    return Settings.load(
+        config,
+        {
+            "node": {"data_dir": data_dir, "minimum_free_bytes": 50_000_000},
+            "dimse": {
+                "host": "127.0.0.1",
+                "port": 0,
+                "peers": [{"ae_title": MODALITY}],
+            },
+            "database": {"url": f"sqlite:///{data_dir / 'node.db'}"},
+            "http": {"host": "127.0.0.1", "port": 0, "auth": {"api_keys": []}},
+            "destinations": [destination],
+        },
+    )
+
+
+def _send(film: Path, settings: Settings, port: int) -> str:
+    remote = RemoteAE(settings.node.ae_title, "127.0.0.1", port)
+    (result,) = storage.send([film], remote, calling_ae=MODALITY)
+    if result.error is not None:
+        raise DemoFailed(f"not stored: {result.error}")
+    return result.sop_instance_uid
+
+
+def _wait(sop_instance_uid: str, port: int) -> dict[str, Any]:
+    """Look at the job, as an administrator's script would, until it has ended."""
+    base = f"http://127.0.0.1:{port}/api/v1"
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        seen = _get(f"{base}/instances/{sop_instance_uid}")
+        if seen["state"] == "delivered":
+            return _get(f"{base}/jobs/{seen['workitem_uid']}")
+        if seen["state"] in FINAL:
+            reason = seen["reason"] or {"code": "?", "text": "no reason"}
+            raise DemoFailed(f"{seen['state']}: {reason['code']}: {reason['text']}")
+        time.sleep(LOOK_EVERY_S)
+    raise DemoFailed(f"not delivered after {PATIENCE_S:.0f} s")
+
+
+def _get(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def _overlay(files: dict[str, Path], path: Path) -> Path:
+    """Turn the Secondary Capture, as it arrived, into a PNG."""
+    capture = dcmread(files["secondary-capture"])
+    Image.fromarray(capture.pixel_array).save(path)
+    return path

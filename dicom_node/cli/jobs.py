@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from dicom_node.admin import views
 from dicom_node.cli.options import config_option, opened_database
 from dicom_node.injected import clock, new_uid
-from dicom_node.procedure_step import ProcedureSteps
-from storage import workitems
+from dicom_node.web.api import views
+from dicom_node.worklist.procedure_step import ProcedureSteps
 from storage.database import Database
 from storage.errors import ObjectMissing, TransitionRefused, UnknownRecord
 from storage.records import ProcedureStepState, Stage
+from storage.worklist import workitems
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, as the HTTP interface does."

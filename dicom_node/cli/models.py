@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from dicom_node import wiring
 from dicom_node.cli.options import FilePath, config_option
 from dicom_node.errors import SettingsInvalid
-from dicom_node.settings import Settings
+from dicom_node.node import wiring
+from dicom_node.node.settings.load import Settings
 from inference.errors import InferenceError
 from inference.manifest import (
     find_model,

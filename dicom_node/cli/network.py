@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from dicom_node import wiring
 from dicom_node.cli.options import AnyPath, config_option
 from dicom_node.dimse.scu import storage, verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import DatasetInvalid
-from dicom_node.settings import Settings
+from dicom_node.node import wiring
+from dicom_node.node.settings.load import Settings
 
 _TARGET = re.compile(r"(?P<ae>[^@]{1,16})@(?P<host>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")
 _PREAMBLE_BYTES = 128

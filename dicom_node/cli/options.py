@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dicom_node.settings import Settings
+from dicom_node.node.settings.load import Settings
 from storage.database import Database
 from storage.errors import SchemaOutdated
 

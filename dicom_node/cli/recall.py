@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from dicom_node import wiring
 from dicom_node.cli.jobs import ModelName, json_option, print_json
 from dicom_node.cli.options import config_option, opened_database
 from dicom_node.injected import clock
-from dicom_node.recall import TITLES, Cause, Recall, RecalledStudy
-from dicom_node.settings import Settings
+from dicom_node.node import wiring
+from dicom_node.node.settings.load import Settings
+from dicom_node.worklist.recall import TITLES, Cause, Recall, RecalledStudy
 from inference.errors import InferenceError
 from inference.manifest import find_model, read_manifest
 from storage.errors import UnknownRecord
-from storage.objects import FileObjectStore
+from storage.objects.files import FileObjectStore
 
 
 @click.command()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from dicom_node import logs
 from dicom_node.cli.options import config_option
-from dicom_node.roles import Role
-from dicom_node.settings import Settings
+from dicom_node.node import logs
+from dicom_node.node.roles import Role
+from dicom_node.node.settings.load import Settings
 from storage.database import Database
 
 
@@ -25,7 +25,7 @@ from storage.database import Database
 def serve(config: Path | None, role: str) -> None:
     """Run the node until SIGTERM or Ctrl-C; then finish what runs and exit 0."""
     # Late: it brings the model's and the pixels' libraries along.
-    from dicom_node.node import Node  # noqa: PLC0415
+    from dicom_node.node.node import Node  # noqa: PLC0415
 
     settings = Settings.load(config)
     logs.configure(settings.node.log_level, settings.node.log_format)

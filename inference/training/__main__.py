@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from inference.errors import TrainingError
-from inference.training.dataset import read_picture
+from inference.training.data.dataset import read_picture
 from inference.training.engine import train
-from inference.training.recipe import read_recipe
+from inference.training.recipe.recipe import read_recipe
 
 
 def main(arguments: list[str] | None = None) -> int:

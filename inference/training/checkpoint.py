@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from inference.errors import TrainingError
-from inference.training.network import CxrNet
-from inference.training.recipe import Recipe, recipe_of
+from inference.training.architectures.mask_rcnn.network import CxrNet
+from inference.training.recipe.recipe import Recipe, recipe_of
 
 _KEYS = {"model", "ema", "optimiser", "step", "recipe", "data_digest", "git_sha"}
 

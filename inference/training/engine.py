@@ -21,14 +21,14 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from tqdm import tqdm
 
 from inference.errors import TrainingError
-from inference.training.batches import Batches, to_device
+from inference.training.architectures.mask_rcnn.network import CxrNet, Targets, build
 from inference.training.checkpoint import Checkpoint, git_sha, load, read_checkpoint
 from inference.training.curves import append_row, draw_curves
-from inference.training.dataset import ReadFrame, Sample, digest, read_samples
-from inference.training.network import CxrNet, Targets, build
+from inference.training.data.batches import Batches, to_device
+from inference.training.data.dataset import ReadFrame, Sample, digest, read_samples
+from inference.training.data.render import RenderCache
 from inference.training.overlays import draw_overlays
-from inference.training.recipe import Recipe
-from inference.training.render import RenderCache
+from inference.training.recipe.recipe import Recipe
 from inference.training.schedule import learning_rate, total_steps
 from inference.training.validation import Scores, autocast, validate
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.training.dataset import Sample
-from inference.training.network import Answer, CxrNet
-from inference.training.recipe import Recipe
-from inference.training.render import RenderCache
-from inference.training.transforms import Example, example
+from inference.training.architectures.mask_rcnn.network import Answer, CxrNet
+from inference.training.data.dataset import Sample
+from inference.training.data.render import RenderCache
+from inference.training.data.transforms import Example, example
+from inference.training.recipe.recipe import Recipe
 
 Colour = NDArray[np.uint8]
 

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from inference.training.batches import collate
-from inference.training.dataset import Sample
-from inference.training.network import Answer, CxrNet, Detections
-from inference.training.recipe import NetworkRecipe, Recipe
-from inference.training.render import RenderCache
-from inference.training.transforms import Example, example
+from inference.training.architectures.mask_rcnn.network import (
+    Answer,
+    CxrNet,
+    Detections,
+)
+from inference.training.data.batches import collate
+from inference.training.data.dataset import Sample
+from inference.training.data.render import RenderCache
+from inference.training.data.transforms import Example, example
+from inference.training.recipe.recipe import NetworkRecipe, Recipe
 
 _TOP_SHARE = 0.01
 _MIXED = 0.1

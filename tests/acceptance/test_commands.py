@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
-from dicom_node.quiet import quiet
-from tests.nodes import (
+from dicom_node.dataset.quiet import quiet
+from tests.factories.nodes import (
     EVIDENCE,
     destination,
     request,
@@ -24,8 +24,8 @@ from tests.nodes import (
     wait_for_state,
     wait_until,
 )
-from tests.pacs import PACS
-from tests.radiographs import synthetic_dataset
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers.pacs import PACS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "dicom_node"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.node import Node
-from tests.interop import peers
-from tests.nodes import destination, get, send, settings, wait_for_state
+from dicom_node.node.node import Node
+from tests.factories.nodes import destination, get, send, settings, wait_for_state
+from tests.peers import toolkits as peers
 
 CXR_NODE = Path(sys.executable).with_name("cxr-node")
 FINAL = ("delivered", "not eligible", "failed", "canceled")

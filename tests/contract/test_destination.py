@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
+from dicom_node.delivery.destination import DimseDestination, Outgoing
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.errors import (
     ClassNotAccepted,
@@ -12,11 +13,10 @@ from dicom_node.errors import (
     PeerRefused,
     PeerUnreachable,
 )
-from dicom_node.pipeline.destination import DimseDestination, Outgoing
-from tests.fakes_delivery import RecordingDestination
-from tests.nodes import save
-from tests.pacs import PACS
-from tests.radiographs import synthetic_dataset
+from tests.factories.nodes import save
+from tests.factories.radiographs import synthetic_dataset
+from tests.fakes.destination import RecordingDestination
+from tests.peers.pacs import PACS
 
 REFUSALS = {0xA700: PeerBusy, 0xA900: PeerRefused, 0x0122: ClassNotAccepted}
 

@@ -6,12 +6,12 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from inference.ensemble import Ensemble
 from inference.errors import ModelFailed
-from inference.onnx_runner import OnnxModelRunner
-from inference.runner import ModelRunner
-from tests.fakes_inference import ScriptedRunner
-from tests.tiny_model import write_tiny_model
+from inference.runners.ensemble import Ensemble
+from inference.runners.onnx import OnnxModelRunner
+from inference.runners.runner import ModelRunner
+from tests.factories.tiny_model import write_tiny_model
+from tests.fakes.runner import ScriptedRunner
 
 Make = Callable[[], ModelRunner]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from storage.errors import ObjectCorrupt, ObjectMissing, StoreFull
-from storage.objects import FileObjectStore, ObjectStore
-from tests.fakes import MemoryObjectStore
+from storage.objects.files import FileObjectStore, ObjectStore
+from tests.fakes.object_store import MemoryObjectStore
 
 CONTENT = bytes(range(256)) * 9000  # 2.3 MB, several chunks
 

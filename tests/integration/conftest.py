@@ -1,5 +1,5 @@
 """What integration tests have at hand."""
 
-from tests.postgres import postgres_url
+from tests.peers.postgres import postgres_url
 
 __all__ = ["postgres_url"]

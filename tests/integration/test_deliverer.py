@@ -8,17 +8,18 @@ from threading import Event, Thread
 
 import pytest
 
+from dicom_node.delivery.deliverer import Deliverer, Patience
+from dicom_node.delivery.route import Route
 from dicom_node.errors import ClassNotAccepted, PeerBusy, PeerRefused, PeerUnreachable
-from dicom_node.pipeline.delivery import Deliverer, Patience
-from dicom_node.pipeline.retry import BackOff
-from dicom_node.pipeline.route import Route
-from storage import deliveries, workitems
+from dicom_node.worklist.retry import BackOff
 from storage.database import Database
+from storage.outbox import deliveries
 from storage.records import DeliveryState, NewDelivery, ProcedureStepState
 from storage.signals import Topic
-from tests.fakes import MemoryObjectStore
-from tests.fakes_delivery import RecordingDestination
-from tests.rows import after, an_evidence, claim, receive, settle
+from storage.worklist import workitems
+from tests.factories.rows import after, an_evidence, claim, receive, settle
+from tests.fakes.destination import RecordingDestination
+from tests.fakes.object_store import MemoryObjectStore
 
 HOUR_S = 3600.0
 # No waiting between knocks, no jitter: the test's clock decides.

@@ -5,10 +5,10 @@ from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 
-from dicom_node.encoding import evidence
-from tests import nodes
-from tests.pacs import PACS
-from tests.radiographs import synthetic_dataset
+from dicom_node.evidence import kinds as evidence
+from tests.factories import nodes
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers.pacs import PACS
 
 KIND = "presentation-state"
 

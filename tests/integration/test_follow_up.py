@@ -7,28 +7,29 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
-from dicom_node.eligibility import EligibilityRules
-from dicom_node.encoding import codes
+from dicom_node.analysis.process import Analyzer
+from dicom_node.analysis.worker import Worker, WorkerOptions
+from dicom_node.delivery.deliverer import Deliverer, Patience
+from dicom_node.delivery.route import Route
 from dicom_node.errors import PeerRefused
+from dicom_node.evidence import codes
 from dicom_node.injected import clock, new_uid
-from dicom_node.maintenance import Retention, retain
-from dicom_node.pipeline.delivery import Deliverer, Patience
-from dicom_node.pipeline.process import Analyzer
-from dicom_node.pipeline.route import Route
-from dicom_node.pipeline.worker import Worker, WorkerOptions
-from dicom_node.procedure_step import ProcedureSteps
-from dicom_node.recall import Recall
-from dicom_node.reception import Reception, part10_header
-from storage import catalog, workitems
+from dicom_node.node.maintenance import Retention, retain
+from dicom_node.worklist.eligibility import EligibilityRules
+from dicom_node.worklist.procedure_step import ProcedureSteps
+from dicom_node.worklist.recall import Recall
+from dicom_node.worklist.reception import Reception, part10_header
+from storage.catalog import instances as catalog
 from storage.database import Database
-from storage.objects import FileObjectStore
+from storage.objects.files import FileObjectStore
 from storage.records import DeliveryState, InstanceState, ProcedureStepState
 from storage.signals import Topic
-from tests.analyses import a_context
-from tests.fakes_delivery import RecordingDestination
-from tests.fakes_inference import ScriptedRunner, chest_prediction, scripted_manifest
+from storage.worklist import workitems
+from tests.factories.analyses import a_context
+from tests.factories.radiographs import synthetic_dataset
+from tests.fakes.destination import RecordingDestination
+from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
 from tests.integration.test_worker import encoded
-from tests.radiographs import synthetic_dataset
 
 RULES = EligibilityRules(minimum_size_px=64)
 KINDS = ("segmentation", "measurement-report")

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import pytest
 
 from dicom_node.errors import NodeError
-from tests.integration import mortal_node
-from tests.integration.mortal_node import POINTS
-from tests.nodes import EVIDENCE, destination, get, save, send, wait_for_state
-from tests.nodes import settings as impatient
-from tests.pacs import PACS
-from tests.radiographs import synthetic_dataset
+from tests.factories.nodes import EVIDENCE, destination, get, save, send, wait_for_state
+from tests.factories.nodes import settings as impatient
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers import mortal_node
+from tests.peers.mortal_node import POINTS
+from tests.peers.pacs import PACS
 
 FILMS = 3
 START_S = 300.0

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from dicom_node.maintenance import (
+from dicom_node.node.maintenance import (
     Maintenance,
     Retention,
     Timer,
@@ -16,11 +16,13 @@ from dicom_node.maintenance import (
     retain,
     sweep,
 )
-from storage import catalog, deliveries, workitems
+from storage.catalog import instances as catalog
 from storage.database import Database
-from storage.objects import FileObjectStore
+from storage.objects.files import FileObjectStore
+from storage.outbox import deliveries
 from storage.records import NewDelivery, Reason, Stage
-from tests.rows import a_workitem, an_evidence, an_instance, claim, settle
+from storage.worklist import workitems
+from tests.factories.rows import a_workitem, an_evidence, an_instance, claim, settle
 
 DAY = timedelta(days=1)
 KEPT = Retention(sources=30 * DAY, results=90 * DAY)

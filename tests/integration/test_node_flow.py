@@ -13,12 +13,12 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
+from dicom_node.analysis import worker
+from dicom_node.delivery import deliverer as delivery
 from dicom_node.errors import PeerUnreachable
-from dicom_node.pipeline import delivery, worker
-from dicom_node.roles import Role
+from dicom_node.node.roles import Role
 from storage.database import Database
-from tests.fakes_inference import ScriptedRunner, chest_prediction, scripted_manifest
-from tests.nodes import (
+from tests.factories.nodes import (
     EVIDENCE,
     ScriptedNode,
     destination,
@@ -30,9 +30,10 @@ from tests.nodes import (
     wait_for_state,
     wait_until,
 )
-from tests.pacs import PACS
-from tests.postgres import new_database
-from tests.radiographs import synthetic_dataset
+from tests.factories.radiographs import synthetic_dataset
+from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
+from tests.peers.pacs import PACS
+from tests.peers.postgres import new_database
 
 
 @pytest.fixture

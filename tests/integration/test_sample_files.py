@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dicom_node import frames
-from dicom_node.eligibility import EligibilityRules, check
+from dicom_node.dataset import frames
 from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
+from dicom_node.worklist.eligibility import EligibilityRules, check
 from inference.preprocess import normalise
 
 NOT_ELIGIBLE = {

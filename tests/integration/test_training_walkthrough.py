@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from dicom_node.cli import cli
 from inference.manifest import read_manifest
 from inference.training.checkpoint import read_checkpoint
-from inference.training.recipe import recipe_of
-from tests.nodes import save
-from tests.radiographs import synthetic_dataset
+from inference.training.recipe.recipe import recipe_of
+from tests.factories.nodes import save
+from tests.factories.radiographs import synthetic_dataset
 
 pytestmark = pytest.mark.slow
 

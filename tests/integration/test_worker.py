@@ -7,25 +7,25 @@ import pytest
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from dicom_node.eligibility import EligibilityRules
+from dicom_node.analysis.leases import Leases
+from dicom_node.analysis.process import Analyzer
+from dicom_node.analysis.worker import Worker, WorkerOptions
+from dicom_node.delivery.route import Route
 from dicom_node.injected import clock, new_uid
-from dicom_node.pipeline.leases import Leases
-from dicom_node.pipeline.process import Analyzer
-from dicom_node.pipeline.route import Route
-from dicom_node.pipeline.worker import Worker, WorkerOptions
-from dicom_node.procedure_step import ProcedureSteps
-from dicom_node.reception import Reception, part10_header
+from dicom_node.worklist.eligibility import EligibilityRules
+from dicom_node.worklist.procedure_step import ProcedureSteps
+from dicom_node.worklist.reception import Reception, part10_header
 from inference.errors import ModelFailed
-from storage import workitems
 from storage.database import Database
 from storage.errors import StoreFull
-from storage.objects import FileObjectStore
+from storage.objects.files import FileObjectStore
 from storage.records import Cause, DeliveryState, ProcedureStepState, Stage
 from storage.signals import Topic
-from tests.analyses import a_context
-from tests.fakes_inference import ScriptedRunner
-from tests.nodes import wait_until
-from tests.radiographs import synthetic_dataset
+from storage.worklist import workitems
+from tests.factories.analyses import a_context
+from tests.factories.nodes import wait_until
+from tests.factories.radiographs import synthetic_dataset
+from tests.fakes.runner import ScriptedRunner
 
 RULES = EligibilityRules(minimum_size_px=64)
 ROUTE = Route("pacs", ("segmentation", "measurement-report"), {})

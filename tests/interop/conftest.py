@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop import peers
+from tests.peers import toolkits as peers
 
 
 @pytest.fixture

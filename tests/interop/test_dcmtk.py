@@ -14,14 +14,14 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dicom_node.dimse.scp.application_entity import Peer
+from dicom_node.dimse.acceptor.application_entity import Peer
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
 from dicom_node.errors import PeerUnreachable
-from dicom_node.synthetic import synthetic_dataset
-from tests.interop import peers
-from tests.receiving import (
+from dicom_node.phantom.dataset import synthetic_dataset
+from tests.peers import toolkits as peers
+from tests.peers.receiving import (
     MODALITY,
     NODE,
     PATIENT,

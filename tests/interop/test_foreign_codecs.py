@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pydicom import dcmread, uid
 
-from dicom_node import codecs
-from dicom_node.pixel_data import PixelCells, read_patterns
-from tests.radiographs import synthetic_dataset, synthetic_radiograph
+from dicom_node.dataset import codecs
+from dicom_node.dataset.pixel_data import PixelCells, read_patterns
+from tests.factories.radiographs import synthetic_dataset, synthetic_radiograph
 
 pytestmark = pytest.mark.interop
 

@@ -7,14 +7,11 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
 
-from dicom_node.encoding import evidence
 from dicom_node.errors import EvidenceInvalid
-from tests import nodes
-from tests.analyses import a_context, a_frame, an_analysis
-from tests.interop.validators import dciodvfy
-from tests.pacs import PACS
-from tests.radiographs import synthetic_dataset
-from tests.unit.dicom_node.encoding.mutations import (
+from dicom_node.evidence import kinds as evidence
+from tests.factories import nodes
+from tests.factories.analyses import a_context, a_frame, an_analysis
+from tests.factories.mutations import (
     CHARACTER_SETS,
     CONTENTS,
     COPIED,
@@ -22,6 +19,9 @@ from tests.unit.dicom_node.encoding.mutations import (
     everywhere,
     put,
 )
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers.pacs import PACS
+from tests.peers.validators import dciodvfy
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore::UserWarning")]
 CR, DX = "RG1_J2KI.dcm", "broken/dx_agfa_nopixeldata.dcm"

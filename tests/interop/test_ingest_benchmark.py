@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import ingest
-from tests.interop import peers
+from tests.peers import toolkits as peers
 
 pytestmark = [
     pytest.mark.interop,

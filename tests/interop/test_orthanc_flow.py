@@ -5,9 +5,8 @@ from io import BytesIO
 import pytest
 from pydicom import dcmread
 
-from dicom_node.sections import EvidenceSection
-from tests.interop import peers
-from tests.nodes import (
+from dicom_node.node.settings.sections import EvidenceSection
+from tests.factories.nodes import (
     AE_TITLE,
     EVIDENCE,
     ScriptedNode,
@@ -19,8 +18,9 @@ from tests.nodes import (
     wait_for_state,
     wait_until,
 )
-from tests.ports import free_port
-from tests.radiographs import synthetic_dataset
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers import toolkits as peers
+from tests.peers.ports import free_port
 
 pytestmark = pytest.mark.interop
 

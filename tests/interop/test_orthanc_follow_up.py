@@ -8,9 +8,8 @@ from click.testing import CliRunner
 from pydicom import dcmread
 
 from dicom_node.cli import cli
-from dicom_node.encoding import codes
-from tests.interop import peers
-from tests.nodes import (
+from dicom_node.evidence import codes
+from tests.factories.nodes import (
     EVIDENCE,
     ScriptedNode,
     destination,
@@ -22,7 +21,8 @@ from tests.nodes import (
     wait_for_state,
     wait_until,
 )
-from tests.radiographs import synthetic_dataset
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers import toolkits as peers
 
 pytestmark = pytest.mark.interop
 

@@ -11,20 +11,20 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dicom_node.encoding import evidence
-from dicom_node.encoding.identity import DISCLAIMER
-from dicom_node.encoding.report_class import CLASSES, under_class
-from dicom_node.encoding.wording import headline
+from dicom_node.evidence import kinds as evidence
+from dicom_node.evidence.report.classes import CLASSES, under_class
+from dicom_node.evidence.subject import DISCLAIMER
+from dicom_node.evidence.wording import headline
 from inference.frame import Orientation
-from tests.analyses import a_context, a_frame, an_analysis, ellipse
-from tests.interop.validators import (
+from tests.factories.analyses import a_context, a_frame, an_analysis, ellipse
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers.validators import (
     dsr2html,
     dsrdump,
     measurements_read_by_dcmqi,
     rendered_with,
     segments_read_by_dcmqi,
 )
-from tests.radiographs import synthetic_dataset
 
 pytestmark = pytest.mark.interop
 

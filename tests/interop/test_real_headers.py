@@ -3,9 +3,9 @@
 import pytest
 from pydicom import dcmread
 
-from dicom_node.encoding import evidence
-from tests.analyses import a_context, a_frame, an_analysis
-from tests.interop.validators import dciodvfy
+from dicom_node.evidence import kinds as evidence
+from tests.factories.analyses import a_context, a_frame, an_analysis
+from tests.peers.validators import dciodvfy
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore::UserWarning")]
 KINDS = [

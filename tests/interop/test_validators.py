@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_node.encoding import (
-    codes,
-    evidence,
-    measurement_report,
-    rejection_note,
-)
-from dicom_node.encoding.check import check
-from dicom_node.encoding.identity import ObjectReference, Prior
-from tests.analyses import NOW, a_context, a_frame, an_analysis
-from tests.interop.validators import dciodvfy, dcmpschk, dicom_sr_validator, dsrdump
-from tests.radiographs import synthetic_dataset
+from dicom_node.evidence import codes, rejection_note
+from dicom_node.evidence import kinds as evidence
+from dicom_node.evidence.check.objects import check
+from dicom_node.evidence.report import measurement_report
+from dicom_node.evidence.subject import ObjectReference, Prior
+from tests.factories.analyses import NOW, a_context, a_frame, an_analysis
+from tests.factories.radiographs import synthetic_dataset
+from tests.peers.validators import dciodvfy, dcmpschk, dicom_sr_validator, dsrdump
 
 pytestmark = pytest.mark.interop
 

@@ -21,9 +21,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dicom_node.node import Node
-from dicom_node.settings import Settings
-from tests.interop import ohif, peers
+from dicom_node.node.node import Node
+from dicom_node.node.settings.load import Settings
+from tests.peers import ohif
+from tests.peers import toolkits as peers
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"

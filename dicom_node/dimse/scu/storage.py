@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pynetdicom.association import Association
 
+from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.dimse.presentation import (
     MAXIMUM_CONTEXTS,
     UNCOMPRESSED,
@@ -34,7 +35,6 @@ from dicom_node.errors import (
     NodeError,
     PeerUnreachable,
 )
-from dicom_node.quiet import UNREADABLE
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from inference.manifest import ModelManifest, sha256_of
-from inference.runner import MASK_SIZE_PX, Prediction
+from inference.runners.runner import MASK_SIZE_PX, Prediction
 from inference.training.checkpoint import load_to_serve
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inference.errors import TrainingError
-from inference.training.dataset import Sample, read_samples
-from inference.training.recipe import CocoSource, DataRecipe, RsnaSource
+from inference.training.data.dataset import Sample, read_samples
+from inference.training.recipe.recipe import CocoSource, DataRecipe, RsnaSource
 
 
 def read_data(

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from inference.training.evaluation import agreement, classification, detection
 from inference.training.evaluation.cases import Boxes, Case
+from inference.training.evaluation.scores import agreement, classification, detection
 
 Rows = Sequence[Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from inference.manifest import ModelManifest
 from inference.training.evaluation.report import SECTIONS, overall_rows
-from inference.training.recipe import Recipe
+from inference.training.recipe.recipe import Recipe
 
 _SMALL_FILMS = 30
 _WIDE = 0.15

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from inference.training.evaluation import agreement, classification, detection
 from inference.training.evaluation.cases import Boxes, Case
+from inference.training.evaluation.scores import agreement, classification, detection
 
 _RATES = tuple(float(rate) for rate in np.geomspace(0.05, 8, 40))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.manifest import ModelManifest
-from inference.runner import ModelRunner, Prediction
+from inference.runners.runner import ModelRunner, Prediction
 
 _PARTS = ("boxes", "scores", "masks", "dense", "image")
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from inference.training.evaluation.bootstrap import REPLICATES, Interval
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.metrics import METRICS
+from inference.training.evaluation.scores.bootstrap import REPLICATES, Interval
 from inference.training.evaluation.summary import (
     SUBGROUPS,
     recognised,

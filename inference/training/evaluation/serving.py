@@ -15,14 +15,14 @@ from inference.errors import TrainingError, UnsuitableImage
 from inference.findings import Analysis
 from inference.frame import Frame
 from inference.manifest import ModelManifest
-from inference.postprocess import segment
 from inference.preprocess import Letterbox, preprocess
 from inference.quantify import quantify
-from inference.runner import ModelRunner, Prediction
-from inference.training.dataset import ReadFrame, Sample
-from inference.training.evaluation.agreement import dice
+from inference.runners.runner import ModelRunner, Prediction
+from inference.tasks.opacity import segment
+from inference.training.data.dataset import ReadFrame, Sample
+from inference.training.data.render import full_mask
 from inference.training.evaluation.cases import Box, Boxes, ByLung, Case, Stranger
-from inference.training.render import full_mask
+from inference.training.evaluation.scores.agreement import dice
 
 BATCH = 4
 _LEAST_SCORE = 0.01

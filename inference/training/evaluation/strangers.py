@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.frame import Frame
-from inference.runner import ModelRunner
-from inference.training.dataset import ReadFrame, Sample
+from inference.runners.runner import ModelRunner
+from inference.training.data.dataset import ReadFrame, Sample
 from inference.training.evaluation.serving import Look, look
 
 Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from inference.training.evaluation.bootstrap import REPLICATES, Interval, interval
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.metrics import Metric, mean
+from inference.training.evaluation.scores.bootstrap import (
+    REPLICATES,
+    Interval,
+    interval,
+)
 
 Summary = Mapping[str, Interval]
 UNKNOWN = "not told"

@@ -1,6 +1,6 @@
 """Search for thresholds and calibration on validation films.
 
-The rule that turns probabilities into masks is ``inference.postprocess``; this only
+The rule that turns probabilities into masks is ``inference.tasks.opacity``; this only
 finds the numbers that it runs with, one at a time, by running that very rule. Films
 are looked at with at most 512 pixels a side, which moves no result by much and costs
 a quarter.
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from inference.errors import TrainingError, UnsuitableImage
 from inference.manifest import Calibration, ModelManifest, Thresholds
-from inference.postprocess import Segmentation, segment
-from inference.training.evaluation import agreement, classification, detection
+from inference.tasks.opacity import Segmentation, segment
+from inference.training.evaluation.scores import agreement, classification, detection
 from inference.training.evaluation.serving import Look
 from inference.training.evaluation.studies import Mask, Study
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.receiving import Listening, listening
+from tests.peers.receiving import Listening, listening
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ import pytest
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 
+from dicom_node.dimse.acceptor.application_entity import Peer
 from dicom_node.dimse.presentation import (
     VERIFICATION_CLASS,
     acceptor_contexts,
     context,
 )
-from dicom_node.dimse.scp.application_entity import Peer
 from dicom_node.dimse.scu.verification import echo
 from dicom_node.errors import PeerBusy, PeerUnreachable
-from tests.nodes import wait_until
-from tests.receiving import MODALITY, NODE, PATIENT
+from tests.factories.nodes import wait_until
+from tests.peers.receiving import MODALITY, NODE, PATIENT
 
 UNCOMPRESSED = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 

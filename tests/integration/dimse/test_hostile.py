@@ -18,8 +18,8 @@ from dicom_node.dimse.presentation import STORAGE_CLASSES, context
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
 from dicom_node.errors import PeerUnreachable
-from tests.nodes import wait_until
-from tests.receiving import MODALITY, NODE, PATIENT, encoded, radiograph, written
+from tests.factories.nodes import wait_until
+from tests.peers.receiving import MODALITY, NODE, PATIENT, encoded, radiograph, written
 
 CR = STORAGE_CLASSES[0]
 ABORT, ACCEPT = 0x07, 0x02

@@ -4,7 +4,7 @@ from pydicom.uid import UID
 
 from dicom_node.dimse.presentation import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from dicom_node.dimse.scu.storage import Outgoing, send
-from tests.receiving import MODALITY, PATIENT
+from tests.peers.receiving import MODALITY, PATIENT
 
 
 def test_real_images_are_stored_exactly_as_sent(node, shared_dir):

@@ -25,7 +25,7 @@ from dicom_node.errors import (
     PeerRefused,
     PeerUnreachable,
 )
-from tests.receiving import NODE, PATIENT, encoded, radiograph, written
+from tests.peers.receiving import NODE, PATIENT, encoded, radiograph, written
 
 CR = STORAGE_CLASSES[0]
 QUICK = Timeouts(connection_s=2, association_s=2, message_s=2, network_s=2)

@@ -13,8 +13,8 @@ from pydicom.uid import (
 from dicom_node.dimse.presentation import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
-from storage.objects import FileObjectStore
-from tests.receiving import MODALITY, PATIENT, encoded, radiograph, written
+from storage.objects.files import FileObjectStore
+from tests.peers.receiving import MODALITY, PATIENT, encoded, radiograph, written
 
 KINDS = dict(zip(("CR", "DX", "DX-PROCESSING", "SC"), STORAGE_CLASSES, strict=True))
 

@@ -8,8 +8,8 @@ from dicom_node.dimse.scu.association import Timeouts
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo
 from dicom_node.errors import PeerUnreachable
-from tests.certificates import self_signed
-from tests.receiving import MODALITY, PATIENT, encoded, radiograph, written
+from tests.factories.certificates import self_signed
+from tests.peers.receiving import MODALITY, PATIENT, encoded, radiograph, written
 
 
 @pytest.fixture

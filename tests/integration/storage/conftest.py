@@ -8,8 +8,8 @@ import pytest
 
 from storage.database import Database
 from storage.schema import metadata
-from tests.disks import small_disk
-from tests.postgres import new_database, run_statement
+from tests.peers.disks import small_disk
+from tests.peers.postgres import new_database, run_statement
 
 __all__ = ["small_disk"]
 _TABLES = ", ".join(table.name for table in metadata.sorted_tables)

@@ -4,17 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from storage import catalog, deliveries, workitems
+from storage.catalog import instances as catalog
 from storage.database import Database
 from storage.errors import CursorInvalid, DuplicateInstance, UnknownRecord
-from storage.objects import StoredObject
+from storage.objects.files import StoredObject
+from storage.outbox import deliveries
 from storage.records import (
     Cause,
     InstanceState,
     NewDelivery,
     Reason,
 )
-from tests.rows import (
+from storage.worklist import workitems
+from tests.factories.rows import (
     NOW,
     after,
     an_evidence,

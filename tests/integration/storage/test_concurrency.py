@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from storage import catalog, deliveries, workitems
+from storage.catalog import instances as catalog
 from storage.database import Database
-from storage.objects import FileObjectStore
+from storage.objects.files import FileObjectStore
+from storage.outbox import deliveries
 from storage.records import NewDelivery, ProcedureStepState
 from storage.signals import Topic
-from tests.integration.storage.claimer import claim_everything
-from tests.rows import (
+from storage.worklist import workitems
+from tests.factories.rows import (
     NOW,
     a_workitem,
     after,
@@ -25,6 +26,7 @@ from tests.rows import (
     receive,
     settle,
 )
+from tests.peers.claimer import claim_everything
 
 ROOT = Path(__file__).resolve().parents[3]
 CLAIMERS = 8
@@ -33,7 +35,7 @@ WORKITEMS = 200
 CLAIMER = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from tests.integration.storage.claimer import claim_everything
+from tests.peers.claimer import claim_everything
 print("ready", flush=True)
 sys.stdin.readline()
 with ThreadPoolExecutor(3) as pool:

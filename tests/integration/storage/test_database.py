@@ -9,14 +9,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from storage import catalog, workitems
+from storage.catalog import instances as catalog
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
 from storage.records import ProcedureStepState
 from storage.schema import metadata
 from storage.signals import Topic
-from tests.postgres import run_statement
-from tests.rows import receive
+from storage.worklist import workitems
+from tests.factories.rows import receive
+from tests.peers.postgres import run_statement
 
 
 def test_migrations_make_exactly_the_schema_of_the_code(empty_database_url):

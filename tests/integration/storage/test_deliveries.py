@@ -2,11 +2,12 @@
 
 import pytest
 
-from storage import deliveries, workitems
 from storage.errors import UnknownRecord
+from storage.outbox import deliveries
 from storage.records import DeliveryState, NewDelivery
 from storage.signals import Topic
-from tests.rows import after, an_evidence, claim, receive, settle
+from storage.worklist import workitems
+from tests.factories.rows import after, an_evidence, claim, receive, settle
 
 
 @pytest.fixture

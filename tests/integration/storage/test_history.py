@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from storage import catalog, history, recalls, workitems
+from storage.catalog import instances as catalog
+from storage.outbox import recalls
 from storage.records import NewDelivery
-from tests.rows import (
+from storage.worklist import history, workitems
+from tests.factories.rows import (
     NOW,
     a_workitem,
     after,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage import deliveries, recalls, workitems
+from storage.outbox import deliveries, recalls
 from storage.records import (
     Delivery,
     DeliveryState,
@@ -10,7 +10,8 @@ from storage.records import (
     ProcedureStepState,
     Stage,
 )
-from tests.rows import after, an_evidence, claim, receive, settle
+from storage.worklist import workitems
+from tests.factories.rows import after, an_evidence, claim, receive, settle
 
 BAD = {"model": {"name": "default", "version": "1"}}
 NOTE = an_evidence(9, sop_instance_uid="1.8.1", kind="rejection-note")

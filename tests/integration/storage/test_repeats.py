@@ -2,10 +2,11 @@
 
 import pytest
 
-from storage import catalog, workitems
+from storage.catalog import instances as catalog
 from storage.errors import ObjectMissing, TransitionRefused, UnknownRecord
 from storage.records import NewDelivery, ProcedureStepState
-from tests.rows import after, an_evidence, claim, new_uid, receive, settle
+from storage.worklist import workitems
+from tests.factories.rows import after, an_evidence, claim, new_uid, receive, settle
 
 
 def model(name, version):

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from storage import catalog, deliveries, workitems
+from storage.catalog import instances as catalog
 from storage.errors import (
     LeaseLost,
     ObjectMissing,
     TransitionRefused,
     UnknownRecord,
 )
+from storage.outbox import deliveries
 from storage.records import (
     DeliveryState,
     NewDelivery,
@@ -19,7 +20,8 @@ from storage.records import (
     Stage,
 )
 from storage.signals import Topic
-from tests.rows import (
+from storage.worklist import workitems
+from tests.factories.rows import (
     NOW,
     a_workitem,
     after,

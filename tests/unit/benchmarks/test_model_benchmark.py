@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from benchmarks.model import SHIPPED, network, some_films
-from inference.onnx_runner import OnnxModelRunner
+from inference.runners.onnx import OnnxModelRunner
 
 
 def test_the_network_that_is_timed_answers_as_the_shipped_graph() -> None:

@@ -17,7 +17,7 @@ from inference.manifest import (
     verify,
     write_manifest,
 )
-from tests.fakes_inference import scripted_manifest
+from tests.fakes.runner import scripted_manifest
 
 
 def test_a_manifest_is_read_back_as_it_was_written(tmp_path):

@@ -8,9 +8,9 @@ from hypothesis.extra import numpy as hnp
 
 from inference.findings import Region, Side, Zone
 from inference.frame import Frame, Orientation
-from inference.postprocess import Opacity, Segmentation
 from inference.quantify import extent, quantify, severity
-from tests.fakes_inference import scripted_manifest
+from inference.tasks.opacity import Opacity, Segmentation
+from tests.fakes.runner import scripted_manifest
 
 ROWS, COLUMNS = 40, 60
 MANIFEST = scripted_manifest()

@@ -1,5 +1,5 @@
 """What the unit tests of storage have at hand."""
 
-from tests.disks import small_disk
+from tests.peers.disks import small_disk
 
 __all__ = ["small_disk"]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.training.recipe import Recipe, recipe_of
+from inference.training.recipe.recipe import Recipe, recipe_of
 
 ROWS, COLUMNS = 96, 120
 CATEGORIES = [

@@ -13,11 +13,11 @@ from inference.errors import TrainingError
 from inference.frame import Frame
 from inference.training.__main__ import main
 from inference.training.checkpoint import Checkpoint, load, read_checkpoint
-from inference.training.dataset import read_picture, read_samples
+from inference.training.data.dataset import read_picture, read_samples
 from inference.training.engine import split, train
-from inference.training.recipe import Recipe, recipe_of
+from inference.training.recipe.recipe import Recipe, recipe_of
 from tests.unit.inference.training.conftest import tiny_table
-from tests.unit.inference.training.test_dataset import read_dicom, write_rsna
+from tests.unit.inference.training.data.test_dataset import read_dicom, write_rsna
 
 
 def run(recipe: Recipe, output: Path, **more) -> Path:

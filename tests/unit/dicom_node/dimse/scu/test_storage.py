@@ -3,7 +3,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.dimse.scu.storage import Outgoing
 from dicom_node.errors import DatasetInvalid
-from tests.receiving import radiograph, written
+from tests.peers.receiving import radiograph, written
 
 
 def test_a_file_says_what_it_is(tmp_path):

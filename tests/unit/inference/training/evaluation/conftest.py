@@ -10,8 +10,8 @@ from PIL import Image
 from scipy import ndimage
 
 from inference.manifest import ModelManifest
-from inference.runner import Prediction
-from inference.training.evaluate import measure, write
+from inference.runners.runner import Prediction
+from inference.training.commands.evaluate import measure, write
 from inference.training.evaluation.films import read_data
 
 ROWS, COLUMNS, SIZE = 160, 200, 128

@@ -6,7 +6,7 @@ import pytest
 
 from inference.errors import TrainingError
 from inference.manifest import read_manifest, write_manifest
-from inference.training.crossvalidate import crossvalidate
+from inference.training.commands.crossvalidate import crossvalidate
 from inference.training.evaluation.cases import read_cases
 from tests.unit.inference.training.evaluation.conftest import PhantomReader
 

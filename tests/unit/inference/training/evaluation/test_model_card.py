@@ -6,9 +6,9 @@ import pytest
 
 from inference.errors import TrainingError
 from inference.manifest import read_manifest, write_manifest
-from inference.training.card import write_card
+from inference.training.commands.card import write_card
 from inference.training.evaluation.model_card import model_card
-from inference.training.recipe import Recipe
+from inference.training.recipe.recipe import Recipe
 
 
 @pytest.fixture

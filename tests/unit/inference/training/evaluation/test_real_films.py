@@ -4,7 +4,7 @@ import pytest
 
 from inference.findings import Region, Side
 from inference.quantify import severity
-from inference.training.dataset import read_picture
+from inference.training.data.dataset import read_picture
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import union
 

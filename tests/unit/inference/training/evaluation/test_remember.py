@@ -3,7 +3,7 @@
 import numpy as np
 
 from inference.training.evaluation.remember import RememberingRunner
-from tests.fakes_inference import ScriptedRunner, chest_prediction, scripted_manifest
+from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
 
 MANIFEST = scripted_manifest()
 SIZE = MANIFEST.input_size_px

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from inference.errors import TrainingError
-from inference.training.evaluate import measure, pool, write
+from inference.training.commands.evaluate import measure, pool, write
 from inference.training.evaluation import metrics, report, summary
 from inference.training.evaluation.cases import (
     Boxes,

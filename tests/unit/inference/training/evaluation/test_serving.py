@@ -5,8 +5,8 @@ import pytest
 
 from inference.errors import TrainingError
 from inference.frame import Frame, Orientation
-from inference.training.dataset import read_picture
-from inference.training.evaluate import measure
+from inference.training.commands.evaluate import measure
+from inference.training.data.dataset import read_picture
 from inference.training.evaluation import serving
 from inference.training.evaluation.films import read_data
 

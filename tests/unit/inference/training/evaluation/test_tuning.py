@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from inference.errors import TrainingError
-from inference.training.dataset import read_picture
-from inference.training.evaluate import measure
+from inference.training.commands.evaluate import measure
+from inference.training.commands.tune import judge_crosswise, see
+from inference.training.data.dataset import read_picture
 from inference.training.evaluation import tuning
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import judge
-from inference.training.tune import judge_crosswise, see
 
 
 def looked(reader, folder):

@@ -1,1 +1,0 @@
-"""The HTTP interface for people and orchestrators: jobs, instances, health."""

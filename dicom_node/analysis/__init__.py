@@ -1,0 +1,1 @@
+"""From a claimed Workitem to settled results."""

@@ -1,0 +1,234 @@
+"""Images to results, as straight calls: read, preprocess, infer, quantify, encode.
+
+Pure but for reading the files. One image's trouble is that image's alone: an error
+becomes its Failed, and a batch that the model refuses is halved until the culprit
+stands alone. The worker and ``cxr-node analyze`` are its two users.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+
+from dicom_node.analysis.past import Past
+from dicom_node.dataset import frames
+from dicom_node.dataset.header import read_header, skip_file_meta
+from dicom_node.dataset.quiet import UNREADABLE, quiet
+from dicom_node.errors import DatasetInvalid
+from dicom_node.evidence import codes
+from dicom_node.evidence.check.objects import check as check_evidence
+from dicom_node.evidence.kinds import EncodedEvidence, encode_all, part_10
+from dicom_node.evidence.report import measurement_report
+from dicom_node.evidence.subject import EvidenceContext
+from dicom_node.worklist.eligibility import EligibilityRules, check, is_awaited
+from inference.errors import ModelFailed, OutOfMemory
+from inference.findings import Analysis
+from inference.frame import Frame
+from inference.preprocess import Letterbox, preprocess
+from inference.quantify import quantify
+from inference.runners.runner import ModelRunner, Prediction
+from inference.tasks.opacity import segment
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An image to analyse.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    sha256
+        Digest of the file's bytes; results are named after it.
+    created_at
+        The moment that stands in the results: a repeated run writes the same bytes.
+    past
+        What was said before.
+    """
+
+    path: Path
+    sha256: str
+    created_at: datetime
+    past: Past = Past()  # noqa: RUF009  a frozen value
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzed:
+    """An image's results."""
+
+    dataset: Dataset
+    frame: Frame
+    analysis: Analysis
+    evidence: tuple[EncodedEvidence, ...]
+    context: EvidenceContext
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why an image has no results."""
+
+    error: Exception
+
+
+Outcome = Analyzed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    source: Source
+    dataset: Dataset
+    frame: Frame
+    tensor: NDArray[np.float32]
+    letterbox: Letterbox
+
+
+class Analyzer:
+    """The model and everything around it.
+
+    Parameters
+    ----------
+    runner
+        The loaded model.
+    rules
+        Which images are eligible; those that came over the network were asked
+        before, files on the command line were not.
+    context
+        Who makes the results; image and moment are filled in for each.
+    kinds
+        Kinds of result to encode.
+    """
+
+    def __init__(
+        self,
+        runner: ModelRunner,
+        rules: EligibilityRules,
+        context: EvidenceContext,
+        kinds: Sequence[str],
+    ) -> None:
+        self._runner = runner
+        self._rules = rules
+        self._context = context
+        self._kinds = tuple(kinds)
+        self._largest_batch: int | None = None
+
+    @property
+    def context(self) -> EvidenceContext:
+        """Who makes the results, but for image and moment."""
+        return self._context
+
+    def explain(self, source: Source, code: str, text: str) -> EncodedEvidence | None:
+        """Write a report that says why an awaited result does not come.
+
+        Returns
+        -------
+        EncodedEvidence or None
+            None when nobody waits for a result of such an image.
+
+        Raises
+        ------
+        EvidenceInvalid
+            The image cannot be referred to.
+        """
+        header = _header(source.path)
+        if not is_awaited(header, self._rules):
+            return None
+        reason = codes.not_analysed(code, text)
+        with quiet():
+            report = measurement_report.encode_not_analysable(
+                header, reason, text, self._context_of(source)
+            )
+            before = source.past.predecessor
+            check_evidence(report, header, {before.sop_instance_uid} if before else ())
+            return EncodedEvidence(measurement_report.KIND, report, part_10(report))
+
+    def analyze(self, sources: Sequence[Source]) -> Iterator[Outcome]:
+        """Analyse a batch; one outcome for each source, in order, as it is ready."""
+        prepared = [_guarded(self._prepare, source) for source in sources]
+        good = [item for item in prepared if isinstance(item, _Prepared)]
+        answers = iter(self._predict([item.tensor for item in good]))
+        for item in prepared:
+            if isinstance(item, Failed):
+                yield item
+                continue
+            answer = next(answers)
+            if isinstance(answer, Failed):
+                yield answer
+            else:
+                yield _guarded(self._conclude, item, answer)
+
+    def _prepare(self, source: Source) -> _Prepared:
+        # The header first: what is not eligible need not be decodable.
+        check(_header(source.path), self._rules)
+        dataset, frame = frames.read(source.path)
+        size_px = self._runner.manifest.input_size_px
+        tensor, letterbox = preprocess(frame, size_px)
+        return _Prepared(source, dataset, frame, tensor, letterbox)
+
+    def _predict(
+        self, tensors: list[NDArray[np.float32]]
+    ) -> Iterator[Prediction | Failed]:
+        step = self._largest_batch or max(1, len(tensors))
+        for start in range(0, len(tensors), step):
+            yield from self._run(tensors[start : start + step])
+
+    def _run(self, tensors: list[NDArray[np.float32]]) -> list[Prediction | Failed]:
+        try:
+            return list(self._runner.run(np.stack(tensors)))
+        except ModelFailed as error:
+            if len(tensors) == 1:
+                return [Failed(error)]
+            half = len(tensors) // 2
+            if isinstance(error, OutOfMemory):
+                self._largest_batch = half
+            logger.warning(
+                "The model refused a batch of %d; it is halved.",
+                len(tensors),
+                extra={"action": "halve-batch"},
+            )
+        return self._run(tensors[:half]) + self._run(tensors[half:])
+
+    def _conclude(self, item: _Prepared, prediction: Prediction) -> Analyzed:
+        manifest = self._runner.manifest
+        segmentation = segment(prediction, item.letterbox, item.frame, manifest)
+        analysis = quantify(segmentation, item.frame, manifest)
+        context = self._context_of(item.source)
+        evidence = encode_all(self._kinds, item.dataset, item.frame, analysis, context)
+        return Analyzed(item.dataset, item.frame, analysis, tuple(evidence), context)
+
+    def _context_of(self, source: Source) -> EvidenceContext:
+        return replace(
+            source.past.into(self._context),
+            created_at=source.created_at,
+            source_sha256=source.sha256,
+        )
+
+
+def _header(path: Path) -> Dataset:
+    try:
+        syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
+    except (InvalidDicomError, *UNREADABLE) as error:
+        raise DatasetInvalid("not a DICOM file") from error
+    with path.open("rb") as stream:
+        skip_file_meta(stream)
+        return read_header(stream, syntax)
+
+
+def _guarded(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Failed:
+    """Run one image's step; the worker's outermost edge, drawn around each image."""
+    try:
+        return step(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001
+        return Failed(error)

@@ -1,0 +1,309 @@
+"""The worker: claim a batch, keep its leases, analyse, settle each image.
+
+Batches cross studies. Every image ends in one of four ways: settled with results,
+to be tried again later, canceled with a reason, or left to the worker that took it
+over. An image whose analysis took the whole process down is tried alone.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from dicom_node.analysis.leases import Leases
+from dicom_node.analysis.past import look_back
+from dicom_node.analysis.process import Analyzer, Failed, Outcome, Source
+from dicom_node.analysis.settlement import Settlements
+from dicom_node.delivery.route import Route
+from dicom_node.errors import DatasetInvalid, EvidenceInvalid
+from dicom_node.worklist.procedure_step import ProcedureSteps
+from dicom_node.worklist.retry import (
+    Cancel,
+    Decision,
+    Retry,
+    StepBack,
+    decide,
+    describe,
+    is_unforeseen,
+)
+from storage.errors import StorageError
+from storage.objects.files import ObjectStore
+from storage.records import Cause, Evidence, Instance, NewDelivery, Reason, Workitem
+from storage.signals import Watch
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+"""A look without a wake-up; timers give them much more often."""
+
+LOST = Reason(
+    "PROCESS_LOST",
+    "The analysis of this image ended the whole process repeatedly.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works.
+
+    Parameters
+    ----------
+    name
+        Unique among all workers of the database.
+    batch_size, batch_wait_s
+        At most so many images per run; how long to wait for a fuller batch.
+    lease_s
+        Time until others may take over.
+    lost_attempts
+        How often an image may take the process down.
+    """
+
+    name: str
+    batch_size: int = 8
+    batch_wait_s: float = 0.02
+    lease_s: float = 60.0
+    lost_attempts: int = 3
+
+
+class Worker:
+    """Works off the worklist until told to stop.
+
+    Parameters
+    ----------
+    steps
+        The worklist.
+    store
+        Where images are and results go.
+    analyzer
+        The model and everything around it.
+    routes
+        Who gets which results.
+    options
+        Sizes and times.
+    """
+
+    def __init__(
+        self,
+        steps: ProcedureSteps,
+        store: ObjectStore,
+        analyzer: Analyzer,
+        routes: Sequence[Route],
+        options: WorkerOptions,
+    ) -> None:
+        self._steps = steps
+        self._store = store
+        self._analyzer = analyzer
+        self._settlements = Settlements(store, routes)
+        self._options = options
+
+    def run(self, stop: threading.Event, watch: Watch) -> None:
+        """Work until ``stop`` is set; what is claimed is finished first.
+
+        Parameters
+        ----------
+        stop
+            Ends the loop; ``watch.notify()`` makes it look.
+        watch
+            Wakes the worker for new work.
+        """
+        while not stop.is_set():
+            try:
+                worked = self.work(watch)
+            except Exception:
+                logger.exception("A batch failed.", extra={"action": "work"})
+                worked = False
+            if not worked and not stop.is_set():
+                watch.wait(self._until_work())
+
+    def work(self, watch: Watch) -> bool:
+        """Claim a batch and conclude it; tell whether there was any."""
+        claimed = self._claim(self._options.batch_size)
+        if not claimed:
+            return False
+        with Leases(self._steps, self._options.lease_s) as leases:
+            leases.hold(claimed)
+            claimed += self._fill_up(len(claimed), leases, watch)
+            for batch in self._batches(claimed, leases):
+                self._analyze(batch, leases)
+        return True
+
+    def _fill_up(self, count: int, leases: Leases, watch: Watch) -> list[Workitem]:
+        """Wait a moment for a fuller batch; idle hardware is the price of haste."""
+        more: list[Workitem] = []
+        until = monotonic() + self._options.batch_wait_s
+        while (room := self._options.batch_size - count - len(more)) > 0:
+            left = until - monotonic()
+            if left <= 0:
+                break
+            if watch.wait(left):
+                found = self._claim(room)
+                leases.hold(found)
+                more += found
+        return more
+
+    def _claim(self, limit: int) -> list[Workitem]:
+        options = self._options
+        return self._steps.claim(options.name, limit=limit, lease_s=options.lease_s)
+
+    def _until_work(self) -> float:
+        """Time until a look without a wake-up, which no retry should wait for."""
+        try:
+            next_s = self._steps.next_claim_in()
+        except StorageError:
+            next_s = None
+        return IDLE_S if next_s is None else min(IDLE_S, max(next_s, 0.05))
+
+    def _batches(
+        self, claimed: list[Workitem], leases: Leases
+    ) -> Iterator[list[Workitem]]:
+        """Set apart what may have ended a process: each of those runs alone.
+
+        The queue's order is stable, so the culprit becomes the first of them and
+        is canceled; those that only stood beside it are not.
+        """
+        lost = {step.workitem_uid: self._lost_attempts(step) for step in claimed}
+        suspects = [step for step in claimed if lost[step.workitem_uid]]
+        fresh = [step for step in claimed if not lost[step.workitem_uid]]
+        if fresh:
+            yield fresh
+        for place, step in enumerate(suspects):
+            limit = self._options.lost_attempts
+            if place == 0 and lost[step.workitem_uid] >= limit:
+                leases.release(step)
+                self._conclude(step, Cancel(LOST), LOST.text)
+            else:
+                yield [step]
+
+    def _lost_attempts(self, step: Workitem) -> int:
+        return self._steps.lost_attempts(step) if step.attempts > 1 else 0
+
+    def _analyze(self, claimed: Sequence[Workitem], leases: Leases) -> None:
+        started = monotonic()
+        ready = []
+        for step in claimed:
+            task = self._task(step)
+            if task is None:
+                leases.release(step)
+            else:
+                ready.append(task)
+        outcomes = self._analyzer.analyze([task.source for task in ready])
+        for task, outcome in zip(ready, outcomes, strict=True):
+            # Its end is written within moments; a heartbeat must not cross it.
+            leases.release(task.step)
+            self._settle(task, outcome)
+        logger.debug(
+            "Worked on %d images in %.3f s.",
+            len(claimed),
+            monotonic() - started,
+            extra={"action": "work"},
+        )
+
+    def _task(self, step: Workitem) -> "_Task | None":
+        """Find the image and its past; without it the step is concluded here."""
+        try:
+            instance = self._steps.instance(step)
+            path = self._store.path(instance.object_key)
+            earlier, priors = self._steps.past(step, instance)
+        except StorageError as error:
+            self._fail(step, error)
+            return None
+        past = look_back(earlier, priors, self._analyzer.context)
+        first = past.repeated.workitem if past.repeated else step
+        created_at = first.started_at or first.scheduled_at
+        source = Source(path, instance.sha256, created_at, past)
+        return _Task(step, instance, source)
+
+    def _settle(self, task: "_Task", outcome: Outcome) -> None:
+        step, instance = task.step, task.instance
+        if isinstance(outcome, Failed):
+            self._fail(step, outcome.error, task)
+            return
+        try:
+            settlement = self._settlements.of_analysis(
+                step, instance, outcome, task.source.past
+            )
+            self._steps.settle(step, settlement)
+        except StorageError as error:
+            self._fail(step, error)
+            return
+        severity = outcome.analysis.severity.total
+        logger.info(
+            "An image is analysed: %d findings, severity %.1f %%.",
+            len(outcome.analysis.findings),
+            severity,
+            extra=_extra("analyzed", step),
+        )
+
+    def _fail(
+        self, step: Workitem, error: Exception, task: "_Task | None" = None
+    ) -> None:
+        decision = decide(error, step.attempts)
+        alarming = not (
+            isinstance(decision, Cancel) and decision.reason.cause is Cause.IMAGE
+        )
+        logger.log(
+            logging.WARNING if alarming else logging.INFO,
+            "An image has no result: %s.",
+            describe(error),
+            exc_info=error if is_unforeseen(error) else None,
+            extra=_extra("no-result", step),
+        )
+        self._conclude(step, decision, describe(error), task)
+
+    def _conclude(
+        self,
+        step: Workitem,
+        decision: Decision,
+        error: str,
+        task: "_Task | None" = None,
+    ) -> None:
+        """Write a decision down; if that fails too, the lease will run out."""
+        try:
+            match decision:
+                case Retry(after_s):
+                    self._steps.retry_later(step, after_s, error)
+                case Cancel(reason):
+                    explanation = self._explanation(task, reason)
+                    self._steps.cancel(step, reason, *explanation)
+                case StepBack():
+                    pass
+        except StorageError as failure:
+            logger.warning(
+                "An outcome could not be recorded: %s.",
+                failure,
+                extra=_extra("conclude", step),
+            )
+
+    def _explanation(
+        self, task: "_Task | None", reason: Reason
+    ) -> tuple[Sequence[Evidence], Sequence[NewDelivery]]:
+        """Say to those who want to know why an awaited result does not come."""
+        wanted = self._settlements.explains and reason.cause is Cause.IMAGE
+        if task is None or not wanted:
+            return (), ()
+        try:
+            report = self._analyzer.explain(task.source, reason.code, reason.text)
+        except (DatasetInvalid, EvidenceInvalid) as error:
+            logger.warning(
+                "No report can say why an image is not analysed: %s.",
+                error,
+                extra=_extra("explain", task.step),
+            )
+            return (), ()
+        if report is None:
+            return (), ()
+        return self._settlements.of_explanation(task.step, task.instance, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A claimed step, its image, and where that lies."""
+
+    step: Workitem
+    instance: Instance
+    source: Source
+
+
+def _extra(action: str, step: Workitem) -> dict[str, str]:
+    return {"action": action, "workitem": step.workitem_uid}

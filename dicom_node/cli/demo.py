@@ -1,0 +1,66 @@
+"""``demo``: what ``make demo`` runs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dicom_node.cli.demonstration import Delivered, DemoFailed, run
+from dicom_node.cli.options import FilePath, FolderPath, config_option
+from dicom_node.node import logs
+
+TITLES = {
+    "segmentation": "SEG, opacities",
+    "lung-segmentation": "SEG, lungs",
+    "measurement-report": "SR",
+    "presentation-state": "GSPS",
+    "secondary-capture": "SC",
+}
+
+
+@click.command()
+@click.option("--output", type=FolderPath, default=Path("demo-output"))
+@click.option("--image", type=FilePath, help="A DICOM file of your own.")
+@config_option
+def demo(output: Path, image: Path | None, config: Path | None) -> None:
+    """Send a radiograph through a node of its own, and show what comes of it."""
+    logs.configure("ERROR", "text")
+    what = str(image) if image else "a drawn chest radiograph (no patient)"
+    click.echo(f"Sending {what} to a node on this machine …")
+    try:
+        delivered = run(output, image, config)
+    except DemoFailed as error:
+        raise DemoFailed(f"demo: {error}") from error
+    show(delivered)
+
+
+def show(delivered: Delivered) -> None:
+    """Print it all; the last line is for scripts."""
+    job, files = delivered.job, delivered.files
+    severity, model = job["severity"], job["model"]
+    click.echo(
+        f"\nAnalysed in {job['timings']['analysis_s']:.1f} s by the model"
+        f" {model['name']} {model['version']}\n"
+    )
+    _show_findings(job["findings"])
+    click.echo("\nLung area covered by opacity")
+    for name in ("right", "left", "total"):
+        click.echo(f"  {name:<6} {severity[name]:5.1f} %")
+    click.echo("\nAt the PACS")
+    for kind, path in files.items():
+        click.echo(f"  {TITLES.get(kind, kind):<15} {path}")
+    click.echo(f"\nOverlay\n  {delivered.overlay}\n")
+    seg = files.get("segmentation", files["lung-segmentation"])
+    click.echo(
+        f"demo: delivered SEG={seg} SR={files['measurement-report']}"
+        f" severity_total={severity['total']:.1f}%"
+    )
+
+
+def _show_findings(findings: list[dict[str, Any]]) -> None:
+    click.echo(f"Findings: {len(findings)}")
+    for number, one in enumerate(findings, start=1):
+        click.echo(
+            f"  {number}  {one['zone']:<13} score {one['score']:.2f}"
+            f"  {one['percent_of_lung']:5.1f} % of the lung  box {one['box']}"
+        )

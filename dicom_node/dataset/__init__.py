@@ -1,0 +1,1 @@
+"""DICOM data sets that nobody vouches for: read, decoded, mended, copied."""

@@ -1,0 +1,201 @@
+"""Data set -> Frame: the pixels as the model sees them, and the way back.
+
+One path for serving and training: decode, Modality LUT, VOI LUT, polarity, padding,
+orientation, calibration (DICOM PS3.3 C.7.6.1, C.7.6.3, C.11.1, C.11.2; 10.7). What a
+file claims is checked before memory is spent on it.
+"""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from pydicom import dcmread, uid
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from dicom_node.dataset.attributes import number, numbers, text, texts
+from dicom_node.dataset.grayscale import develop
+from dicom_node.dataset.header import skip_file_meta
+from dicom_node.dataset.pixel_data import (
+    PixelCells,
+    count_patterns,
+    look_up,
+    read_patterns,
+)
+from dicom_node.dataset.quiet import MALFORMED, quiet
+from dicom_node.errors import DatasetInvalid
+from inference.frame import Frame, Orientation
+
+_CHUNK_BYTES = 1 << 20
+_META_BYTES = 4096
+_UNORIENTED = (
+    "Patient Orientation is not given; the patient's right was taken to be at the"
+    " picture's left."
+)
+_MISORIENTED = "Patient Orientation is not that of a frontal film; it was not followed."
+_TURNED = "The picture was turned upright as Patient Orientation says."
+_CALIBRATED = frozenset({"GEOMETRY", "FIDUCIAL"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is decoded at most.
+
+    Parameters
+    ----------
+    pixels
+        Rows x Columns. Default: 100 million, five times the largest detector.
+    inflated_bytes
+        What a deflated data set may grow to. Default: 256 MiB.
+    """
+
+    pixels: int = 100_000_000
+    inflated_bytes: int = 256 * 1024 * 1024
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def read(
+    source: Path | BinaryIO | Dataset, *, limits: Limits = DEFAULT_LIMITS
+) -> tuple[Dataset, Frame]:
+    """Read a radiograph.
+
+    Parameters
+    ----------
+    source
+        A DICOM file, an open one, or a data set with file meta and pixel data.
+    limits
+        What is decoded at most.
+
+    Returns
+    -------
+        The data set without its pixel data, and the Frame.
+
+    Raises
+    ------
+    DatasetInvalid
+        The bytes are not a readable DICOM object.
+    PixelsUndecodable
+        The pixel data are missing, cut, contradictory or too large.
+    OSError
+        The file cannot be opened or read.
+    """
+    dataset = _load(source, limits)
+    with quiet():
+        cells = PixelCells.of(dataset, limits.pixels)
+    patterns = read_patterns(dataset, cells)
+    del dataset.PixelData
+    counts = count_patterns(patterns, cells.stored)
+    with quiet():
+        development = develop(dataset, cells.stored, counts)
+        orientation, turned = _orientation(dataset)
+        spacing = _pixel_spacing_mm(dataset, orientation)
+        remarks = (*development.remarks, *turned, *_compression(dataset))
+    patterns = orientation.upright(patterns).astype(np.uint16, copy=False)
+    padding = development.padding
+    return dataset, Frame(
+        pixels=look_up(development.table, patterns),
+        padding=None if padding is None else look_up(padding, patterns),
+        pixel_spacing_mm=spacing,
+        orientation=orientation,
+        remarks=remarks,
+    )
+
+
+def _load(source: Path | BinaryIO | Dataset, limits: Limits) -> Dataset:
+    """Read a file, or copy a data set so that the caller's keeps its pixels."""
+    if isinstance(source, Dataset):
+        dataset = source[:]
+        if hasattr(source, "file_meta"):
+            dataset.file_meta = source.file_meta
+        return dataset
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return _load_stream(stream, limits)
+    return _load_stream(source, limits)
+
+
+def _load_stream(stream: BinaryIO, limits: Limits) -> Dataset:
+    start = stream.tell()
+    head = stream.read(_META_BYTES)
+    stream.seek(start)
+    if uid.DeflatedExplicitVRLittleEndian.encode() in head:
+        _check_inflated_size(stream, limits.inflated_bytes)
+        stream.seek(start)
+    try:
+        with quiet():
+            return dcmread(stream)
+    except InvalidDicomError as error:
+        raise DatasetInvalid("not a DICOM file") from error
+    except (*MALFORMED, zlib.error, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DatasetInvalid("the data set cannot be read") from error
+
+
+def _check_inflated_size(stream: BinaryIO, limit_bytes: int) -> None:
+    """Inflate once into nothing, so that a bomb is seen before it goes off."""
+    skip_file_meta(stream)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    size, data = 0, b""
+    try:
+        while not inflater.eof and (data or (data := stream.read(_CHUNK_BYTES))):
+            size += len(inflater.decompress(data, _CHUNK_BYTES))
+            data = inflater.unconsumed_tail
+            if size > limit_bytes:
+                raise DatasetInvalid("the data set inflates beyond the limit")
+    except zlib.error as error:
+        raise DatasetInvalid("the data set does not inflate") from error
+
+
+def _orientation(dataset: Dataset) -> tuple[Orientation, tuple[str, ...]]:
+    r"""Find the turn that makes Patient Orientation L\F (PS3.3 C.7.6.1.1.1)."""
+    letters = [part[:1] for part in texts(dataset, "PatientOrientation")]
+    along, down, *_ = (*letters, "", "")
+    if not along and not down:
+        return Orientation(), (_UNORIENTED,)
+    if along in {"L", "R"} and down in {"H", "F"}:
+        turn = Orientation(flip_rows=down == "H", flip_columns=along == "R")
+    elif along in {"H", "F"} and down in {"L", "R"}:
+        turn = Orientation(
+            transpose=True, flip_rows=along == "H", flip_columns=down == "R"
+        )
+    else:
+        return Orientation(), (_MISORIENTED,)
+    if turn == Orientation():
+        return turn, ()
+    return turn, (_TURNED,)
+
+
+def _pixel_spacing_mm(
+    dataset: Dataset, orientation: Orientation
+) -> tuple[float, float] | None:
+    """Take Pixel Spacing where it is the patient's, not the detector's (PS3.3 10.7.1).
+
+    Without a calibration type, a Pixel Spacing that equals Imager Pixel Spacing is
+    the detector's own and magnified by an unknown factor.
+    """
+    spacing = numbers(dataset, "PixelSpacing")
+    if len(spacing) != 2 or min(spacing) <= 0:  # noqa: PLR2004  rows, columns
+        return None
+    calibrated = text(dataset, "PixelSpacingCalibrationType") in _CALIBRATED
+    if not calibrated and np.allclose(
+        spacing, numbers(dataset, "ImagerPixelSpacing") or (0.0, 0.0), rtol=1e-3
+    ):
+        return None
+    between_rows, between_columns = spacing
+    if orientation.transpose:
+        return between_columns, between_rows
+    return between_rows, between_columns
+
+
+def _compression(dataset: Dataset) -> tuple[str, ...]:
+    """Say that grey values were lost on the way (PS3.3 C.7.6.1.1.5)."""
+    if text(dataset, "LossyImageCompression") != "01":
+        return ()
+    ratio = number(dataset, "LossyImageCompressionRatio")
+    degree = f" (ratio {ratio:.3g})" if ratio and ratio > 0 else ""
+    return (f"The image was compressed with loss{degree}.",)

@@ -1,0 +1,363 @@
+"""Reads the header of a DICOM object that nobody vouches for.
+
+Walks the encoded data set up to the pixel data without building anything, so that
+a lying length, a deep or endless sequence, or a deflate bomb costs neither memory
+nor time; what survives is small and goes to pydicom (DICOM PS3.5 section 7).
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import BinaryIO, NamedTuple, Protocol
+
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.uid import UID
+
+from dicom_node.dataset.quiet import MALFORMED, quiet
+from dicom_node.errors import DatasetInvalid
+
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_DELIMITER_GROUP = 0xFFFE
+_PIXEL_GROUP = 0x7FE0
+_LONG_VRS = frozenset(
+    vr.encode()
+    for vr in [
+        "OB",
+        "OD",
+        "OF",
+        "OL",
+        "OV",
+        "OW",
+        "SQ",
+        "SV",
+        "UC",
+        "UN",
+        "UR",
+        "UT",
+        "UV",
+    ]
+)
+_FRAGMENT_VRS = frozenset((b"OB", b"OW"))
+_PREFIX_AT, _PREFIX = 128, b"DICM"
+_GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
+_CHUNK_BYTES = 64 * 1024
+_A, _Z = b"AZ"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLimits:
+    """How much of a header is read before it is called hostile.
+
+    Parameters
+    ----------
+    element_bytes
+        A longer data element is passed over.
+    header_bytes
+        All data elements that are kept.
+    elements
+        Data elements and items, nested ones too.
+    depth
+        Sequences within sequences.
+    inflated_bytes
+        What a deflated header may grow to.
+    """
+
+    element_bytes: int = 64 * 1024
+    header_bytes: int = 1024 * 1024
+    elements: int = 20_000
+    depth: int = 32
+    inflated_bytes: int = 32 * 1024 * 1024
+
+
+DEFAULT_LIMITS = HeaderLimits()
+
+
+def read_header(
+    stream: BinaryIO,
+    transfer_syntax_uid: str,
+    limits: HeaderLimits = DEFAULT_LIMITS,
+) -> Dataset:
+    """Read the public data elements before the pixel data.
+
+    Parameters
+    ----------
+    stream
+        A seekable stream at the first byte of the data set.
+    transfer_syntax_uid
+        How the data set is encoded.
+
+    Raises
+    ------
+    DatasetInvalid
+        The bytes are not a data set, or not one that a sane sender would make.
+    """
+    syntax = UID(transfer_syntax_uid)
+    source: _Source
+    if syntax == "1.2.840.10008.1.2.1.99":
+        source = _Deflated(stream, limits.inflated_bytes)
+    else:
+        source = _Plain(stream)
+    little_endian = syntax != "1.2.840.10008.1.2.2"
+    walk = _Walk(source, limits, "<" if little_endian else ">")
+    kept = walk.collect()
+    try:
+        with quiet():
+            return read_dataset(BytesIO(kept), walk.implicit, little_endian)
+    except MALFORMED as error:
+        raise DatasetInvalid("the header cannot be read") from error
+
+
+def skip_file_meta(stream: BinaryIO) -> None:
+    """Move from the start of a Part 10 file to its data set.
+
+    Raises
+    ------
+    DatasetInvalid
+        There is no preamble and File Meta Information.
+
+    References
+    ----------
+    DICOM PS3.10 section 7.1.
+    """
+    head = stream.read(_PREFIX_AT + len(_PREFIX) + 12)
+    meta = head[_PREFIX_AT + len(_PREFIX) :]
+    if head[_PREFIX_AT:][: len(_PREFIX)] != _PREFIX or meta[:8] != (
+        _GROUP_LENGTH_ELEMENT
+    ):
+        raise DatasetInvalid("the file has no File Meta Information")
+    stream.seek(struct.unpack("<I", meta[8:])[0], 1)
+
+
+class _Source(Protocol):
+    """Bytes that are only ever read forwards."""
+
+    def take(self, count: int) -> bytes:
+        """Read up to ``count`` bytes."""
+        ...
+
+    def skip(self, count: int) -> bool:
+        """Pass over bytes; false when they are not all there."""
+        ...
+
+
+class _Plain:
+    """The bytes as they lie in a file."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        start = stream.tell()
+        self._end = stream.seek(0, 2)
+        stream.seek(start)
+
+    def take(self, count: int) -> bytes:
+        return self._stream.read(count)
+
+    def skip(self, count: int) -> bool:
+        here = self._stream.tell()
+        if count > self._end - here:
+            return False
+        self._stream.seek(count, 1)
+        return True
+
+
+class _Deflated:
+    """Bytes inflated as they are asked for, and no more than allowed."""
+
+    def __init__(self, stream: BinaryIO, limit_bytes: int) -> None:
+        self._stream = stream
+        self._left_bytes = limit_bytes
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._compressed = b""
+
+    def take(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count and (piece := self._inflate(count - len(data))):
+            data += piece
+        return bytes(data)
+
+    def skip(self, count: int) -> bool:
+        while count:
+            passed = len(self.take(min(count, _CHUNK_BYTES)))
+            if not passed:
+                return False
+            count -= passed
+        return True
+
+    def _inflate(self, count: int) -> bytes:
+        piece = b""
+        while not piece and not self._inflater.eof:
+            if not self._compressed:
+                self._compressed = self._stream.read(_CHUNK_BYTES)
+                if not self._compressed:
+                    break
+            try:
+                piece = self._inflater.decompress(self._compressed, count)
+            except zlib.error as error:
+                raise DatasetInvalid("the data set does not inflate") from error
+            self._compressed = self._inflater.unconsumed_tail
+        self._left_bytes -= len(piece)
+        if self._left_bytes < 0:
+            raise DatasetInvalid("the header inflates beyond all measure")
+        return piece
+
+
+class _Element(NamedTuple):
+    tag: int
+    vr: bytes | None
+    length: int
+
+
+class _Open(NamedTuple):
+    """A sequence or an item whose end is still to come.
+
+    The items of encapsulated pixel data (PS3.5 A.4) are opaque.
+    """
+
+    is_sequence: bool
+    end: int | None
+    implicit: bool
+    opaque: bool = False
+
+    @classmethod
+    def sequence(cls, element: _Element, *, implicit: bool) -> "_Open":
+        """Open a value of undefined length."""
+        return cls(
+            is_sequence=True,
+            end=None,
+            implicit=implicit or element.vr == b"UN",  # PS3.5 6.2.2 note 2
+            opaque=element.vr in _FRAGMENT_VRS,
+        )
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One pass over a data set; ``implicit`` is decided by its first element.
+
+    Some senders encode implicit value representation whatever they negotiated.
+    """
+
+    source: _Source
+    limits: HeaderLimits
+    order: str
+    implicit: bool = False
+    _position: int = 0
+    _elements: int = 0
+    _record: bytearray | None = field(default=None)
+
+    def collect(self) -> bytes:
+        """Gather the public elements before the pixel data, encoded as they are."""
+        kept = bytearray()
+        self._record = bytearray()
+        element: _Element | None = self._first_element()
+        while element is not None and element.tag >> 16 < _PIXEL_GROUP:
+            self._pass_value(element)
+            if not element.tag >> 16 & 1:
+                kept += self._recorded()
+            if len(kept) > self.limits.header_bytes:
+                raise DatasetInvalid("the header is too long")
+            self._record = bytearray()
+            element = self._next_element(self.implicit)
+        if element is not None and element.length != _UNDEFINED:
+            self._record = None
+            self._skip(element.length)
+        if not kept:
+            raise DatasetInvalid("the data set has no header")
+        return bytes(kept)
+
+    def _recorded(self) -> bytearray:
+        return self._record or bytearray()
+
+    def _first_element(self) -> _Element:
+        start = self._take(8)
+        if not start:
+            raise DatasetInvalid("the data set is empty")
+        vr = start[4:6]
+        self.implicit = not all(_A <= byte <= _Z for byte in vr)
+        return self._element_from(start, self.implicit)
+
+    def _next_element(self, implicit: bool) -> _Element | None:  # noqa: FBT001
+        start = self._take(8)
+        return self._element_from(start, implicit) if start else None
+
+    def _element_from(self, start: bytes, implicit: bool) -> _Element:  # noqa: FBT001
+        self._elements += 1
+        if self._elements > self.limits.elements:
+            raise DatasetInvalid("the header has too many elements")
+        group, number = struct.unpack(f"{self.order}HH", start[:4])
+        tag, vr = group << 16 | number, start[4:6]
+        if implicit or group == _DELIMITER_GROUP:
+            return _Element(tag, None, self._unsigned(start[4:]))
+        if vr in _LONG_VRS:
+            return _Element(tag, vr, self._unsigned(self._need(4)))
+        return _Element(tag, vr, struct.unpack(f"{self.order}H", start[6:])[0])
+
+    def _unsigned(self, data: bytes) -> int:
+        return int(struct.unpack(f"{self.order}I", data)[0])
+
+    def _pass_value(self, element: _Element) -> None:
+        if element.length != _UNDEFINED:
+            self._skip(element.length)
+            return
+        opened = [_Open.sequence(element, implicit=self.implicit)]
+        while opened:
+            if len(opened) > 2 * self.limits.depth:
+                raise DatasetInvalid("sequences are nested too deeply")
+            self._step(opened)
+
+    def _step(self, opened: list[_Open]) -> None:
+        """Read the next element or delimiter inside the innermost sequence."""
+        current = opened[-1]
+        if current.end is not None and self._position >= current.end:
+            opened.pop()
+            return
+        element = self._next_element(current.implicit)
+        if element is None:
+            raise DatasetInvalid("the data set ends within a sequence")
+        if element.tag == (_SEQUENCE_END if current.is_sequence else _ITEM_END):
+            opened.pop()
+        elif current.is_sequence:
+            self._open_item(element, opened)
+        elif element.length == _UNDEFINED:
+            opened.append(_Open.sequence(element, implicit=current.implicit))
+        else:
+            self._skip(element.length)
+
+    def _open_item(self, element: _Element, opened: list[_Open]) -> None:
+        if element.tag != _ITEM:
+            raise DatasetInvalid("a sequence holds something that is no item")
+        sequence = opened[-1]
+        if sequence.opaque:
+            self._skip(element.length)
+            return
+        undefined = element.length == _UNDEFINED
+        end = None if undefined else self._position + element.length
+        item = _Open(is_sequence=False, end=end, implicit=sequence.implicit)
+        opened.append(item)
+
+    def _take(self, count: int) -> bytes:
+        data = self.source.take(count)
+        if 0 < len(data) < count:
+            raise DatasetInvalid("the data set ends in the middle of an element")
+        self._position += len(data)
+        if self._record is not None:
+            self._record += data
+        return data
+
+    def _need(self, count: int) -> bytes:
+        data = self._take(count)
+        if len(data) < count:
+            raise DatasetInvalid("the data set ends before a value")
+        return data
+
+    def _skip(self, count: int) -> None:
+        record = self._record
+        if record is not None and len(record) + count <= self.limits.element_bytes:
+            self._need(count)
+            return
+        self._record = None
+        self._position += count
+        if not self.source.skip(count):
+            raise DatasetInvalid("the data set ends in the middle of a value")

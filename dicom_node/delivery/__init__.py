@@ -1,0 +1,1 @@
+"""The outbox, emptied: results on their way to their receivers."""

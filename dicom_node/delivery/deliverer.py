@@ -1,0 +1,318 @@
+"""Delivers the outbox: one thread per destination, so that none blocks another.
+
+What is not delivered is tried again for days, less and less often; the model never
+runs for it. While a destination does not answer, only a C-ECHO knocks, and when it
+opens everything that waits goes out at once. A class that is not accepted is
+replaced by the next best object (status table: DICOM PS3.4 B.2.3).
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+from dicom_node.delivery.destination import Answer, Destination, Outgoing
+from dicom_node.delivery.route import Route
+from dicom_node.delivery.stand_in import StandIns
+from dicom_node.errors import (
+    ClassNotAccepted,
+    PeerBusy,
+    PeerRefused,
+    PeerUnreachable,
+)
+from dicom_node.worklist.retry import BackOff, Retry, decide, describe
+from storage.database import Database, Transaction
+from storage.errors import ObjectMissing, StorageError
+from storage.objects.files import ObjectStore
+from storage.outbox import deliveries
+from storage.records import Delivery, DueDelivery, Evidence
+from storage.signals import Watch
+from storage.worklist import workitems
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+"""A look without a wake-up; timers give them much more often."""
+PROCESSING_FAILURE = 0x0110
+CANNOT_UNDERSTAND = 0xC
+"""First digit of the statuses C000 to CFFF."""
+TRIES_OF_PASSING = 3
+"""A refusal that may be the peer's bad moment is tried so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to try.
+
+    Parameters
+    ----------
+    back_off
+        Between tries of one object.
+    give_up_after_s
+        Since the object was ready.
+    probe_s
+        Between knocks at a destination that does not answer.
+    lease_s
+        Until another process may take an object over.
+    batch_size
+        Objects per association.
+    """
+
+    back_off: BackOff = BackOff(first_s=30.0, longest_s=1800.0)  # noqa: RUF009
+    give_up_after_s: float = 604_800.0
+    probe_s: float = 15.0
+    lease_s: float = 120.0
+    batch_size: int = 32
+
+
+class Deliverer:
+    """Empties one destination's part of the outbox until told to stop.
+
+    Parameters
+    ----------
+    route, destination
+        What goes there, and the way there.
+    database, store
+        The outbox, and the objects' bytes.
+    patience
+        How long to try.
+    clock
+        Aware UTC.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        destination: Destination,
+        database: Database,
+        store: ObjectStore,
+        *,
+        patience: Patience,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._route = route
+        self._destination = destination
+        self._stand_ins = StandIns(route, database, store)
+        self._database = database
+        self._store = store
+        self._patience = patience
+        self._clock = clock
+        self.reachable = True
+        self._silent = False
+        self._knock_at = 0.0
+
+    @property
+    def name(self) -> str:
+        """The destination's name."""
+        return self._route.destination
+
+    def run(self, stop: threading.Event, watch: Watch) -> None:
+        """Deliver until ``stop`` is set; an association under way is finished first."""
+        while not stop.is_set():
+            try:
+                worked = self.work()
+            except Exception:
+                logger.exception("A delivery failed.", extra=self._extra("deliver"))
+                worked = False
+            if not worked and not stop.is_set():
+                self._rest(watch)
+
+    def work(self) -> bool:
+        """Send what is due; tell whether there may be more at once."""
+        if not self.reachable and not self._knock():
+            return False
+        due = self._due()
+        if not due:
+            return False
+        for item, answer in self._answers(due):
+            self._record(item, answer)
+            if isinstance(answer.error, PeerUnreachable):
+                self._lose(answer.error)
+        return self.reachable
+
+    def _lose(self, error: PeerUnreachable) -> None:
+        """Stop sending, and knock from now on."""
+        if self.reachable:
+            self.reachable, self._silent = False, False
+            self._knock_at = monotonic() + self._patience.probe_s
+            logger.warning(
+                "The destination cannot be reached, its results wait: %s.",
+                error,
+                extra=self._extra("unreachable"),
+            )
+
+    def _rest(self, watch: Watch) -> None:
+        """Wait for news, for the next row to fall due, or to knock again."""
+        if self.reachable:
+            watch.wait(self._until_due())
+        else:
+            watch.wait(max(0.0, self._knock_at - monotonic()))
+
+    def _until_due(self) -> float:
+        try:
+            with self._database.transaction(read_only=True) as tx:
+                at = deliveries.next_due_at(tx, destination=self.name)
+        except StorageError:
+            at = None
+        if at is None:
+            return IDLE_S
+        # A row that is due already is leased by another process: do not spin on it.
+        return min(IDLE_S, max(0.1, (at - self._clock()).total_seconds()))
+
+    def _due(self) -> list[DueDelivery]:
+        with self._database.transaction() as tx:
+            return list(
+                deliveries.due(
+                    tx,
+                    destination=self.name,
+                    limit=self._patience.batch_size,
+                    now=self._clock(),
+                    lease_s=self._patience.lease_s,
+                )
+            )
+
+    def _knock(self) -> bool:
+        """Ask an unreachable destination whether it is back, now and then."""
+        if monotonic() < self._knock_at:
+            return False
+        self._knock_at = monotonic() + self._patience.probe_s
+        try:
+            self._destination.probe()
+        except PeerUnreachable as error:
+            self._silent = True
+            for item in self._due():
+                self._record(item, Answer(item.evidence.sop_instance_uid, None, error))
+            return False
+        except (PeerBusy, PeerRefused):
+            logger.debug("It answers, if not kindly.", extra=self._extra("knock"))
+        self.reachable = True
+        if self._silent:
+            self._hasten()
+        return True
+
+    def _hasten(self) -> None:
+        """Send at once what waited for a destination that was away.
+
+        Not for one that answers every knock: there the object itself may be what
+        breaks the association, and its back-off lets the others pass.
+        """
+        with self._database.transaction() as tx:
+            waiting = deliveries.hasten(tx, self.name, self._clock())
+        logger.info(
+            "The destination is back; %d objects go out.",
+            waiting,
+            extra=self._extra("reachable"),
+        )
+
+    def _answers(
+        self, due: Sequence[DueDelivery]
+    ) -> Iterator[tuple[DueDelivery, Answer]]:
+        """Send a batch, and pair each row with its answer."""
+        items = {item.evidence.sop_instance_uid: item for item in due}
+        objects = []
+        for uid, item in items.items():
+            try:
+                path = self._store.path(item.evidence.object_key)
+            except ObjectMissing as error:
+                yield item, Answer(uid, None, error)
+            else:
+                objects.append(Outgoing(item.evidence.sop_class_uid, uid, path))
+        for answer in self._destination.deliver(objects):
+            yield items[answer.sop_instance_uid], answer
+
+    def _record(self, item: DueDelivery, answer: Answer) -> None:
+        delivery = item.delivery
+        refused = isinstance(answer.error, ClassNotAccepted)
+        other = self._stand_ins.for_(item) if refused else None
+        with self._database.transaction() as tx:
+            now = self._clock()
+            if answer.error is None:
+                status = answer.status or 0
+                deliveries.sent(tx, delivery.delivery_id, status=status, now=now)
+            else:
+                self._refused(tx, delivery, answer.status, answer.error, other, now)
+            workitems.complete_if_delivered(tx, delivery.workitem_uid, now)
+        self._tell(item, answer, other)
+
+    def _refused(
+        self,
+        tx: Transaction,
+        delivery: Delivery,
+        status: int | None,
+        error: Exception,
+        other: Evidence | None,
+        now: datetime,
+    ) -> None:
+        """Send something else, try again later, or give up."""
+        words: dict[str, Any] = {"error": describe(error), "status": status}
+        if other is not None:
+            deliveries.superseded(tx, delivery.delivery_id, by=other, now=now, **words)
+            return
+        after_s = self._again_after(delivery, error, now)
+        if after_s is None:
+            deliveries.failed(tx, delivery.delivery_id, **words)
+        else:
+            next_try_at = now + timedelta(seconds=after_s)
+            deliveries.try_again(
+                tx, delivery.delivery_id, next_try_at=next_try_at, **words
+            )
+
+    def _again_after(
+        self, delivery: Delivery, error: Exception, now: datetime
+    ) -> float | None:
+        """Seconds to the next try; ``None`` when there shall be none."""
+        since = delivery.created_at or now
+        if (now - since).total_seconds() >= self._patience.give_up_after_s:
+            return None
+        back_off = self._patience.back_off
+        decision = decide(error, delivery.attempts, back_off)
+        if isinstance(decision, Retry):
+            return decision.after_s
+        if is_passing(error) and delivery.attempts < TRIES_OF_PASSING:
+            return back_off.after(delivery.attempts)
+        return None
+
+    def _tell(self, item: DueDelivery, answer: Answer, other: Evidence | None) -> None:
+        extra = self._extra("delivered" if answer.error is None else "refused", item)
+        if other is not None:
+            logger.warning(
+                "The class of a %s is not accepted; a %s goes instead.",
+                item.evidence.kind,
+                other.kind,
+                extra=extra,
+            )
+        elif answer.error is not None:
+            # One line says that nobody is there; not one for each object.
+            silent = isinstance(answer.error, PeerUnreachable)
+            logger.log(
+                logging.DEBUG if silent else logging.WARNING,
+                "A %s was not delivered: %s.",
+                item.evidence.kind,
+                describe(answer.error),
+                extra=extra,
+            )
+        elif answer.status:
+            logger.warning(
+                "A %s was delivered with a warning, status 0x%04X.",
+                item.evidence.kind,
+                answer.status,
+                extra=extra,
+            )
+        else:
+            logger.info("A %s was delivered.", item.evidence.kind, extra=extra)
+
+    def _extra(self, action: str, item: DueDelivery | None = None) -> dict[str, str]:
+        extra = {"action": action, "destination": self.name}
+        if item is not None:
+            extra["workitem"] = item.delivery.workitem_uid
+        return extra
+
+
+def is_passing(error: Exception) -> bool:
+    """Tell whether a refusal may be the peer's bad moment (0110, Cxxx)."""
+    if not isinstance(error, PeerRefused):
+        return False
+    return error.status == PROCESSING_FAILURE or error.status >> 12 == CANNOT_UNDERSTAND

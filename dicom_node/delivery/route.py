@@ -1,0 +1,66 @@
+"""Which results go to which receiver, and what may stand in for what."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dicom_node.evidence.report.classes import CLASSES
+from storage.records import Evidence, NewDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One receiver's wishes.
+
+    Parameters
+    ----------
+    destination
+        Its name in the configuration.
+    evidence
+        Kinds of result it gets.
+    fallback
+        For a kind whose SOP class it does not accept: what else to try, in order.
+    required
+        Whether a job is done only when this receiver has its results.
+    not_analysable_report
+        Whether it is told why an awaited result does not come.
+    """
+
+    destination: str
+    evidence: tuple[str, ...]
+    fallback: Mapping[str, tuple[str, ...]]
+    required: bool = True
+    not_analysable_report: bool = False
+
+    def deliveries(self, evidence: Sequence[Evidence]) -> list[NewDelivery]:
+        """Pick what goes out at once; stand-ins wait until they are needed."""
+        return [
+            NewDelivery(self.destination, item.sop_instance_uid, self.required)
+            for kind in self.evidence
+            for item in evidence
+            if item.kind == kind
+        ]
+
+    def stand_ins(self, kind: str) -> Iterator[str]:
+        """Name the kinds that may be sent instead of one, best first.
+
+        A stand-in that is refused in turn is followed by what comes after it.
+        """
+        yield from self.fallback.get(kind, ())
+        for chain in self.fallback.values():
+            if kind in chain:
+                yield from chain[chain.index(kind) + 1 :]
+
+
+def kinds_of(routes: Iterable[Route]) -> tuple[str, ...]:
+    """Every kind to encode, each once, in a stable order.
+
+    A report under another class is made from the stored one when it is needed.
+    """
+    wanted: dict[str, None] = {}
+    for route in routes:
+        for kind in route.evidence:
+            wanted[kind] = None
+            wanted |= dict.fromkeys(
+                other for other in route.fallback.get(kind, ()) if other not in CLASSES
+            )
+    return tuple(wanted)

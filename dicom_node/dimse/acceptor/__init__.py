@@ -1,0 +1,1 @@
+"""The node as an acceptor of associations; pynetdicom's internals live here."""

@@ -1,0 +1,117 @@
+"""An association in the acceptor role, from request to end (PS3.8 sections 7 and 9).
+
+pynetdicom's reactor polls every millisecond; this one waits for events.
+"""
+
+# ruff: noqa: SLF001  pynetdicom offers no public way into its reactors.
+
+import logging
+import threading
+from collections.abc import Callable
+
+from pynetdicom import evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+
+from dicom_node.dimse.acceptor.messages import Opener, StreamingMessages
+from dicom_node.dimse.acceptor.upper_layer import EventDrivenProvider, RingingQueue
+
+_LOG = logging.getLogger(__name__)
+_IDLE_CHECK_S = 0.5
+
+
+class StreamedAssociation(Association):
+    """An association in the acceptor role that waits for events.
+
+    Parameters
+    ----------
+    ae
+        The local application entity.
+    opener
+        Opens the place for the data set of a C-STORE request.
+    ended
+        Called with the association when its thread ends.
+    """
+
+    def __init__(
+        self,
+        ae: ApplicationEntity,
+        opener: Opener,
+        ended: Callable[["StreamedAssociation"], None],
+    ) -> None:
+        self._woken = threading.Event()
+        self._ended = ended
+        super().__init__(ae, MODE_ACCEPTOR)
+        self._messages = StreamingMessages(self, opener, RingingQueue(self.wake))
+        self.dimse = self._messages
+        self.dul = EventDrivenProvider(
+            self, self._messages, self.wake, ae.maximum_pdu_size
+        )
+        # These setters also start from the providers' timers.
+        self.acse_timeout = ae.acse_timeout
+        self.network_timeout = ae.network_timeout
+
+    def disconnect(self) -> None:
+        """Close the connection under an association that does not end."""
+        if self.dul.socket is not None:
+            self.dul.socket._shutdown_socket()
+
+    def wake(self) -> None:
+        """Let the association look at its queues."""
+        self._woken.set()
+
+    def run_reactor(self) -> None:
+        """Serve the association from its request to its end."""
+        connection = self.dul.socket.socket if self.dul.socket else None
+        try:
+            super().run_reactor()
+        finally:
+            self._messages.abandon()
+            # The library leaves it open when the peer was the first to go.
+            if connection is not None:
+                connection.close()
+            self._ended(self)
+
+    def _run_reactor(self) -> None:
+        """Serve DIMSE requests until the association ends."""
+        while not self._kill:
+            self._woken.wait(_IDLE_CHECK_S)
+            self._woken.clear()
+            # Pynetdicom's own senders ask for this pause (Association.send_...).
+            self._is_paused = True
+            self._reactor_checkpoint.wait()
+            self._is_paused = False
+            self._serve_queued()
+            if self._is_over():
+                self.kill()
+
+    def _serve_queued(self) -> None:
+        while not self._kill and not self.dimse.msg_queue.empty():
+            context_id, message = self.dimse.get_msg(block=False)
+            if message is not None and context_id is not None:
+                self._serve_request(message, context_id)
+                # However long that took, the peer was not the one who was idle.
+                self.dul._idle_timer.restart()
+
+    def _is_over(self) -> bool:
+        """Tell whether the association ended; answer a release request."""
+        if self.is_established and self.acse.is_release_requested():
+            self.acse.send_release(is_response=True)
+            self.is_released = True
+            self.is_established = False
+            evt.trigger(self, evt.EVT_RELEASED, {})
+            return True
+        if self.acse.is_aborted():
+            self.dul.receive_pdu(wait=False)
+            self.is_aborted = True
+            self.is_established = False
+            evt.trigger(self, evt.EVT_ABORTED, {})
+            return True
+        if self.dul.idle_timer_expired():
+            _LOG.warning(
+                "Nothing came within the network time-out.", extra={"action": "abort"}
+            )
+            self.abort()
+            return True
+        return not self.dul.is_alive()

@@ -1,1 +1,0 @@
-"""Services that this node provides to callers (SCP role)."""

@@ -1,0 +1,1 @@
+"""Services that this node provides to callers (SCP role), one file each."""

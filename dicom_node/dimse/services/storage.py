@@ -1,0 +1,188 @@
+"""Storage SCP: C-STORE into the reception (DICOM PS3.4 Annex B).
+
+The data set goes to disk fragment by fragment, as it was sent. Success is answered
+only after ``reception.receive`` returned.
+"""
+
+import logging
+from io import BytesIO
+from typing import TYPE_CHECKING, cast
+
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
+
+from dicom_node.dimse.status import STATUS, Status, status_of
+from dicom_node.errors import ClassNotAccepted, DatasetInvalid, NodeError
+from dicom_node.worklist.reception import Outcome, Receipt, Reception, part10_header
+from storage.errors import DuplicateInstance, StorageError
+from storage.objects.files import Incoming
+
+if TYPE_CHECKING:
+    from pynetdicom.dimse_primitives import C_STORE
+
+_LOG = logging.getLogger(__name__)
+_COMMENT_LENGTH = 64  # Error Comment is LO; PS3.7 C.4
+_PATIENCE = 4
+
+
+class Arrival(BytesIO):
+    """A data set on its way to disk; pynetdicom takes it for a message's buffer.
+
+    An error does not end the association: the rest is read and thrown away, and
+    the response says what was wrong (PS3.7 9.1.1.1.9).
+
+    Parameters
+    ----------
+    reception
+        Where it goes.
+    maximum_bytes
+        A longer data set is refused; one that does not end at all makes ``write``
+        fail, which aborts the association.
+    """
+
+    def __init__(self, reception: Reception, header: bytes, maximum_bytes: int) -> None:
+        super().__init__()
+        self._maximum_bytes = maximum_bytes
+        self._received_bytes = 0
+        self._incoming: Incoming | None = None
+        self._failure: Exception | None = None
+        try:
+            self._incoming = reception.incoming()
+            self._incoming.write(header)
+        except (StorageError, OSError) as error:
+            self._give_up(error)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
+        """Take a fragment."""
+        self._received_bytes += len(data)
+        if self._received_bytes > _PATIENCE * self._maximum_bytes:
+            raise DatasetInvalid("the data set does not end")
+        if self._received_bytes > self._maximum_bytes:
+            self._give_up(DatasetInvalid("larger than this node accepts"))
+        if self._incoming is not None:
+            try:
+                self._incoming.write(data)
+            except (StorageError, OSError) as error:
+                self._give_up(error)
+        return len(data)
+
+    def hand_over(self) -> Incoming:
+        """Give up the complete object, or raise what went wrong on its way."""
+        if self._failure is not None:
+            raise self._failure
+        if self._incoming is None:
+            raise DatasetInvalid("there is no data set")
+        incoming, self._incoming = self._incoming, None
+        return incoming
+
+    def close(self) -> None:
+        """Forget what was received and not handed over."""
+        if self._incoming is not None:
+            self._incoming.abort()
+            self._incoming = None
+        super().close()
+
+    def _give_up(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        if self._incoming is not None:
+            self._incoming.abort()
+            self._incoming = None
+
+
+class StorageSCP:
+    """Answers C-STORE requests.
+
+    Parameters
+    ----------
+    reception
+        Makes objects durable.
+    maximum_object_bytes
+        Longer data sets are refused.
+    """
+
+    def __init__(self, reception: Reception, maximum_object_bytes: int) -> None:
+        self._reception = reception
+        self._maximum_object_bytes = maximum_object_bytes
+
+    def open(
+        self, association: Association, context_id: int, request: C_STORE_RQ
+    ) -> BytesIO:
+        """Open the place for the data set of a request."""
+        command = request.command_set
+        header = part10_header(
+            sop_class_uid=command.AffectedSOPClassUID,
+            sop_instance_uid=command.AffectedSOPInstanceUID,
+            transfer_syntax_uid=_transfer_syntax(association, context_id),
+            calling_ae=_calling_ae(association),
+        )
+        return Arrival(self._reception, header, self._maximum_object_bytes)
+
+    def store(self, event: evt.Event) -> Dataset:
+        """Store the object of a complete request and say what became of it."""
+        try:
+            receipt = self._receive(event)
+        except (NodeError, StorageError) as error:
+            return _refusal(event, error)
+        except Exception as error:  # noqa: BLE001  the outermost edge of C-STORE
+            _LOG.exception("C-STORE failed.", extra={"action": "refuse"})
+            return _response(status_of(error), "processing failure")
+        if receipt.outcome is Outcome.QUARANTINED:
+            return _response(
+                STATUS[DuplicateInstance], "another object has this SOP Instance UID"
+            )
+        return _response(Status.SUCCESS)
+
+    def _receive(self, event: evt.Event) -> Receipt:
+        request = cast("C_STORE", event.request)
+        arrival = request.DataSet
+        if not isinstance(arrival, Arrival):
+            raise DatasetInvalid("there is no data set")
+        with arrival:
+            if request.AffectedSOPClassUID != event.context.abstract_syntax:
+                raise ClassNotAccepted(
+                    Status.SOP_CLASS_NOT_SUPPORTED, "not the class of its context"
+                )
+            return self._reception.receive(
+                arrival.hand_over(),
+                sop_class_uid=str(request.AffectedSOPClassUID),
+                sop_instance_uid=str(request.AffectedSOPInstanceUID),
+                transfer_syntax_uid=str(event.context.transfer_syntax),
+                calling_ae=_calling_ae(event.assoc),
+            )
+
+
+def _transfer_syntax(association: Association, context_id: int) -> str:
+    for context in association.accepted_contexts:
+        if context.context_id == context_id:
+            return str(context.transfer_syntax[0])
+    raise DatasetInvalid("the presentation context was not accepted")
+
+
+def _calling_ae(association: Association) -> str:
+    return str(association.requestor.ae_title).strip()
+
+
+def _refusal(event: evt.Event, error: Exception) -> Dataset:
+    status = status_of(error)
+    _LOG.warning(
+        "Refused an object from %s with 0x%04X: %s.",
+        _calling_ae(event.assoc),
+        status,
+        error,
+        extra={
+            "action": "refuse",
+            "instance": str(cast("C_STORE", event.request).AffectedSOPInstanceUID),
+        },
+    )
+    return _response(status, str(error))
+
+
+def _response(status: int, comment: str = "") -> Dataset:
+    response = Dataset()
+    response.Status = int(status)
+    if comment:
+        plain = comment.encode("ascii", "replace").decode().replace("\\", "/")
+        response.ErrorComment = plain[:_COMMENT_LENGTH]
+    return response

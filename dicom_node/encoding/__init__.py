@@ -1,1 +1,0 @@
-"""Results as DICOM objects ("evidence", as IHE calls it); pure functions."""

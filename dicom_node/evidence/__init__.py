@@ -1,0 +1,1 @@
+"""Results as DICOM objects: what is sent, checked before it leaves."""

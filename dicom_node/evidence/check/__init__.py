@@ -1,0 +1,1 @@
+"""Checks of a result object before it may be sent."""

@@ -1,0 +1,267 @@
+"""Attribute by attribute: what must be there is, and is valid for its VR.
+
+What an object's modules require (PS3.3 Annex A), what every code, reference and content
+item must hold wherever it stands, and what PS3.5 section 6.2 says of each value.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+
+from highdicom._standard_utils import (
+    get_iod_module_map,
+    get_module_attribute_map,
+    get_sop_class_iod_map,
+)
+from pydicom.config import RAISE
+from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
+from pydicom.valuerep import VR, validate_value
+
+from dicom_node.dataset.character_sets import holds_every_text
+
+Defects = Iterator[str]
+
+# Their attribute tables list alternatives of one choice as if all were required.
+_CHOICES = {"segmentation-multi-frame-functional-groups", "sr-document-content"}
+_CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
+_REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
+_ROOT = (
+    "ConceptNameCodeSequence",
+    "ContentSequence",
+    "ContentTemplateSequence",
+    "ContinuityOfContent",
+    "ValueType",
+)
+# What stands in one item of these sequences (PS3.3 C.7.6.16, C.8.20, C.10.5, C.18);
+# of the object itself under its SOP class.
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    SegmentationStorage: (
+        "ContentDate",
+        "ContentTime",
+        "DimensionIndexSequence",
+        "InstanceNumber",
+        "NumberOfFrames",
+        "PerFrameFunctionalGroupsSequence",
+        "PixelData",
+        "ReferencedSeriesSequence",
+        "SharedFunctionalGroupsSequence",
+    ),
+    SecondaryCaptureImageStorage: ("PixelData", "PlanarConfiguration"),
+    **dict.fromkeys(
+        (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage),
+        (*_ROOT, "CurrentRequestedProcedureEvidenceSequence"),
+    ),
+    KeyObjectSelectionDocumentStorage: _ROOT,
+    "AnatomicRegionSequence": _CODE,
+    "ContentTemplateSequence": ("MappingResource", "TemplateIdentifier"),
+    "ContributingEquipmentSequence": ("Manufacturer", "PurposeOfReferenceCodeSequence"),
+    "DerivationImageSequence": ("DerivationCodeSequence", "SourceImageSequence"),
+    "DerivationImageSequence.SourceImageSequence": ("PurposeOfReferenceCodeSequence",),
+    "DimensionIndexSequence": ("FunctionalGroupPointer",),
+    "FrameContentSequence": ("DimensionIndexValues",),
+    "GraphicAnnotationSequence": ("GraphicLayer",),
+    "GraphicLayerSequence": ("GraphicLayer", "GraphicLayerOrder"),
+    "GraphicObjectSequence": (
+        "GraphicAnnotationUnits",
+        "GraphicData",
+        "GraphicDimensions",
+        "GraphicType",
+        "NumberOfGraphicPoints",
+    ),
+    "MeasuredValueSequence": ("NumericValue", "MeasurementUnitsCodeSequence"),
+    "PerFrameFunctionalGroupsSequence": ("FrameContentSequence",),
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "ReferencedSOPSequence": _REFERENCE,
+    "ReferencedSeriesSequence": ("SeriesInstanceUID",),
+    "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
+    "SegmentSequence": ("SegmentAlgorithmName", "TrackingID", "TrackingUID"),
+    "SourceImageSequence": _REFERENCE,
+    "TextObjectSequence": ("UnformattedTextValue",),
+}
+# At least one of each choice.
+_UNPAIRED = ("BodyPartExamined", "Laterality")
+_ONE_OF: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    GrayscaleSoftcopyPresentationStateStorage: (
+        ("PresentationLUTShape", "PresentationLUTSequence"),
+        _UNPAIRED,
+    ),
+    SecondaryCaptureImageStorage: (_UNPAIRED,),
+    "DisplayedAreaSelectionSequence": (
+        ("PresentationPixelAspectRatio", "PresentationPixelSpacing"),
+    ),
+    "ReferencedSeriesSequence": (
+        (
+            "ReferencedInstanceSequence",
+            "ReferencedImageSequence",
+            "ReferencedSOPSequence",
+        ),
+    ),
+}
+# All or none, wherever they stand.
+_TOGETHER = (
+    {"RescaleIntercept", "RescaleSlope", "RescaleType"},
+    {"TrackingID", "TrackingUID"},
+    {"WindowCenter", "WindowWidth"},
+    {
+        "BoundingBoxAnnotationUnits",
+        "BoundingBoxBottomRightHandCorner",
+        "BoundingBoxTextHorizontalJustification",
+        "BoundingBoxTopLeftHandCorner",
+    },
+)
+# Content items by their value (PS3.3 table C.17-5, C.18).
+_CONTENT: Mapping[str, tuple[str, ...]] = {
+    "CODE": ("ConceptNameCodeSequence", "ConceptCodeSequence"),
+    "CONTAINER": ("ContinuityOfContent",),
+    "COMPOSITE": ("ReferencedSOPSequence",),
+    "IMAGE": ("ReferencedSOPSequence",),
+    "NUM": ("ConceptNameCodeSequence", "MeasuredValueSequence"),
+    "SCOORD": ("GraphicType", "GraphicData", "ContentSequence"),
+    "TEXT": ("ConceptNameCodeSequence", "TextValue"),
+    "UIDREF": ("ConceptNameCodeSequence", "UID"),
+}
+
+
+def attribute_defects(dataset: Dataset) -> Defects:
+    """Name what is absent, empty or invalid; no value, for it may be a patient's."""
+    yield from _required_by_modules(dataset)
+    for path, place in places(dataset):
+        yield from _required_by_place(path, place)
+        for element in place:
+            yield from _value(element)
+    if not holds_every_text(dataset):
+        yield "a text is not of the Specific Character Set"
+
+
+def places(
+    dataset: Dataset, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Dataset]]:
+    """Every data set in a data set, itself too, with the sequences that lead there."""
+    yield path, dataset
+    for element in dataset:
+        if element.VR == VR.SQ:
+            for item in element.value:
+                yield from places(item, (*path, element.keyword))
+
+
+@cache
+def _required(sop_class_uid: str) -> tuple[tuple[str, bool, tuple[str, ...]], ...]:
+    """(keyword, needs a value, path) of an IOD's mandatory modules (PS3.3 Annex A)."""
+    iod = get_sop_class_iod_map().get(sop_class_uid, "")
+    modules = [
+        module["key"]
+        for module in get_iod_module_map().get(iod, [])
+        if module["usage"] == "M" and module["key"] not in _CHOICES
+    ]
+    return tuple(
+        (row["keyword"], row["type"] == "1", tuple(row["path"]))
+        for module in modules
+        for row in get_module_attribute_map()[module]
+        if row["type"] in {"1", "2"}
+    )
+
+
+def _required_by_modules(dataset: Dataset) -> Defects:
+    sop_class = dataset.get("SOPClassUID", "")
+    required = _required(sop_class)
+    if not required:
+        yield "the SOP class is not one this node makes"
+    for keyword, needs_value, path in required:
+        for place in _at(dataset, path):
+            where = ".".join([*path, keyword])
+            if keyword not in place:
+                yield f"{where} is absent"
+            elif needs_value and place[keyword].is_empty:
+                yield f"{where} is empty"
+
+
+def _at(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Dataset]:
+    """Every data set that stands at a path of nested sequences."""
+    if not path:
+        yield dataset
+        return
+    for item in dataset.get(path[0]) or ():
+        yield from _at(item, path[1:])
+
+
+def _required_by_place(path: tuple[str, ...], item: Dataset) -> Defects:
+    keyword = path[-1] if path else str(item.get("SOPClassUID"))
+    where = f"an item of {keyword}" if path else "the object"
+    needs = [*_NEEDS.get(keyword, ()), *_NEEDS.get(".".join(path[-2:]), ())]
+    if keyword.endswith("CodeSequence"):
+        needs += _CODE
+    if any(each in item for each in _REFERENCE):
+        needs += _REFERENCE
+    if keyword == "ContentSequence":
+        yield from _required_by_value_type(item, where)
+    for group in _TOGETHER:
+        if not group.isdisjoint(item.dir()):
+            needs += sorted(group)
+    yield from _lacks(item, needs, where)
+    for choice in _ONE_OF.get(keyword, ()):
+        if not any(item.get(each) for each in choice):
+            yield f"{where} has no {' or '.join(choice)}"
+
+
+def _required_by_value_type(item: Dataset, where: str) -> Defects:
+    value_type = item.get("ValueType")
+    if value_type not in _CONTENT:
+        yield f"{where} has no known ValueType"
+    yield from _lacks(item, ("RelationshipType", *_CONTENT.get(value_type, ())), where)
+
+
+def _lacks(item: Dataset, needs: Iterable[str], where: str) -> Defects:
+    for need in dict.fromkeys(needs):
+        if need not in item or item[need].is_empty:
+            yield f"{where} has no {need}"
+
+
+def _value(element: DataElement) -> Defects:
+    if not element.keyword or element.tag.is_private:
+        yield f"{element.tag} is not in the dictionary"
+        return
+    allowed = dictionary_VR(element.tag)
+    if element.VR not in {allowed, *allowed.split(" or ")}:
+        yield f"{element.keyword} has another VR"
+    elif element.VR != VR.SQ and not element.is_empty:
+        if not _is_multiplicity(element.VM, dictionary_VM(element.tag)):
+            yield f"{element.keyword} has a wrong number of values"
+        if not _is_valid(element):
+            what = "UID" if element.VR == VR.UI else "value"
+            yield f"{element.keyword} is not a valid {what}"
+
+
+def _is_valid(element: DataElement) -> bool:
+    # pydicom reads several numbers as a plain list
+    several = isinstance(element.value, MultiValue | list)
+    values = element.value if several else [element.value]
+    numeric = element.VR in {VR.DS, VR.IS}
+    try:
+        for value in values:
+            validate_value(element.VR, str(value) if numeric else value, RAISE)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _is_multiplicity(count: int, allowed: str) -> bool:
+    """Tell whether a number of values fits "1", "2-2n", "1-3" or "1-n"."""
+    least, _, most = allowed.partition("-")
+    if not most:
+        return count == int(least)
+    if not most.endswith("n"):
+        return int(least) <= count <= int(most)
+    return count >= int(least) and count % int(most[:-1] or 1) == 0

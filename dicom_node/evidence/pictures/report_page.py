@@ -1,0 +1,236 @@
+"""The report as a page for people: film, numbers, findings, what made them.
+
+A4, dark on white, type embedded; the same sentences as the measurement report.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+from pydicom.dataset import Dataset
+from reportlab.lib.colors import Color, HexColor
+from reportlab.lib.enums import TA_RIGHT
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.platypus import (
+    Flowable,
+    HRFlowable,
+    Image,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+)
+
+from dicom_node.evidence.pictures import letters
+from dicom_node.evidence.pictures.overlay import draw_film
+from dicom_node.evidence.subject import DISCLAIMER, EvidenceContext
+from dicom_node.evidence.wording import comments, findings, percent
+from inference.findings import Analysis, Zone
+from inference.frame import Frame
+
+TITLE = "AI lung opacity report"
+_INK = HexColor("#1b222b")
+_QUIET = HexColor("#67727f")
+_WARM = HexColor("#c4621c")
+_RULE = HexColor("#d5dae0")
+_FILM_WIDTH = 104 * mm
+_FILM_HEIGHT = 125 * mm
+_FILM_PX = 1400
+_FRAME_PADDING = 6  # of the platform, in points
+_FLUSH = ("LEFTPADDING", (0, 0), (-1, -1), 0)
+
+
+def page(
+    clean: Dataset, frame: Frame, analysis: Analysis, context: EvidenceContext
+) -> bytes:
+    """Lay out the report as PDF; the same input gives the same bytes."""
+    letters.register()
+    stream = BytesIO()
+    document = SimpleDocTemplate(
+        stream,
+        pagesize=A4,
+        leftMargin=18 * mm - _FRAME_PADDING,
+        rightMargin=18 * mm - _FRAME_PADDING,
+        topMargin=16 * mm,
+        bottomMargin=16 * mm,
+        title=TITLE,
+        author=f"{context.model_name} {context.software_version}",
+        invariant=1,
+    )
+    document.build(
+        [
+            *_head(clean),
+            _film_and_numbers(frame, analysis),
+            Spacer(0, 5 * mm),
+            *_findings(analysis),
+            *_sentences(analysis, context),
+            *_foot(clean, context),
+        ]
+    )
+    return stream.getvalue()
+
+
+def _style(
+    size: float, color: Color = _INK, weight: str = "Regular", *, right: bool = False
+) -> ParagraphStyle:
+    return ParagraphStyle(
+        f"{weight}-{size}",
+        fontName=f"Roboto-{weight}",
+        fontSize=size,
+        leading=size * 1.35,
+        textColor=color,
+        **({"alignment": TA_RIGHT} if right else {}),
+    )
+
+
+def _text(text: str, style: ParagraphStyle) -> Paragraph:
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Paragraph(safe, style)
+
+
+def _head(clean: Dataset) -> list[Flowable]:
+    title = Table(
+        [
+            [
+                _text(TITLE, _style(18, weight="Light")),
+                _text(DISCLAIMER, _style(10, _WARM, "Medium", right=True)),
+            ]
+        ],
+        colWidths=[90 * mm, 84 * mm],
+        style=[
+            _FLUSH,
+            ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+            ("VALIGN", (0, 0), (-1, -1), "BOTTOM"),
+        ],
+    )
+    cells = (
+        ("Patient", letters.person(clean.PatientName)),
+        ("Patient ID", letters.shown(str(clean.PatientID or ""))),
+        ("Birth date", letters.shown(_day(clean.PatientBirthDate))),
+        ("Sex", letters.shown(str(clean.PatientSex or ""))),
+        ("Study date", letters.shown(_day(clean.StudyDate))),
+        ("Accession number", letters.shown(str(clean.AccessionNumber or ""))),
+    )
+    rows = [[_pair(*cell) for cell in cells[start : start + 3]] for start in (0, 3)]
+    patient = Table(
+        rows,
+        colWidths=[58 * mm] * 3,
+        style=[_FLUSH, ("VALIGN", (0, 0), (-1, -1), "TOP")],
+    )
+    rule = HRFlowable(width="100%", color=_RULE, spaceBefore=3, spaceAfter=4)
+    return [title, rule, patient, rule]
+
+
+def _pair(name: str, value: tuple[str, str]) -> list[Flowable]:
+    text, type_ = value
+    style = ParagraphStyle(type_, parent=_style(10), fontName=type_)
+    return [_text(name, _style(7.5, _QUIET)), _text(text, style)]
+
+
+def _day(value: object) -> str:
+    digits = str(value or "")
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}" if digits else ""
+
+
+def _film_and_numbers(frame: Frame, analysis: Analysis) -> Table:
+    stream = BytesIO()
+    draw_film(frame, analysis, width_px=_FILM_PX).save(stream, "JPEG", quality=90)
+    scale = min(_FILM_WIDTH / frame.columns, _FILM_HEIGHT / frame.rows)
+    film = Image(stream, frame.columns * scale, frame.rows * scale)
+    return Table(
+        [[film, _numbers(analysis)]],
+        colWidths=[_FILM_WIDTH + 6 * mm, 64 * mm],
+        style=[_FLUSH, ("VALIGN", (0, 0), (-1, -1), "TOP")],
+    )
+
+
+def _numbers(analysis: Analysis) -> list[Flowable]:
+    severity = analysis.severity
+    total = ParagraphStyle(
+        "total", fontName="Roboto-Light", fontSize=34, leading=40, textColor=_INK
+    )
+    rows = [
+        ("Right lung", percent(severity.right)),
+        ("Left lung", percent(severity.left)),
+        ("Opacity extent score", f"{severity.extent_score} of 8"),
+        ("Probability of any opacity", f"{100 * analysis.opacity_score:.0f} %"),
+    ]
+    zones = [["Zone", "Right", "Left"]] + [
+        [
+            name.capitalize(),
+            *(
+                percent(severity.zones.get(Zone(f"{side} {name}"), 0.0))
+                for side in ("right", "left")
+            ),
+        ]
+        for name in ("upper", "middle", "lower")
+    ]
+    return [
+        _text("Opacity of both lungs", _style(9, _QUIET)),
+        _text(percent(severity.total), total),
+        Spacer(0, 3 * mm),
+        _table(rows, [44 * mm, 20 * mm]),
+        Spacer(0, 5 * mm),
+        _table(zones, [24 * mm, 20 * mm, 20 * mm], header=True),
+    ]
+
+
+def _table(
+    rows: Sequence[Sequence[str]], widths: Sequence[float], *, header: bool = False
+) -> Table:
+    style: list[tuple[object, ...]] = [
+        ("FONT", (0, 0), (-1, -1), "Roboto-Regular", 9),
+        ("TEXTCOLOR", (0, 0), (-1, -1), _INK),
+        ("LEFTPADDING", (0, 0), (0, -1), 0),
+        ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+        ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, _RULE),
+    ]
+    if header:
+        style += [
+            ("TEXTCOLOR", (0, 0), (-1, 0), _QUIET),
+            ("FONT", (0, 0), (-1, 0), "Roboto-Regular", 8),
+        ]
+    return Table(
+        [list(row) for row in rows],
+        colWidths=widths,
+        style=style,
+        repeatRows=1 if header else 0,
+    )
+
+
+def _findings(analysis: Analysis) -> list[Flowable]:
+    if not analysis.findings:
+        return []
+    rows = [["Finding", "Certainty", "Share of its lung", "Area"]]
+    for number, finding in enumerate(analysis.findings, start=1):
+        area = finding.area_mm2
+        rows.append(
+            [
+                f"{number}   Opacity, {finding.zone.value} zone",
+                f"{100 * finding.score:.0f} %",
+                percent(finding.percent_of_lung),
+                "not calibrated" if area is None else f"{area / 100:.1f} cm²",
+            ]
+        )
+    widths = [84 * mm, 26 * mm, 34 * mm, 30 * mm]
+    return [_table(rows, widths, header=True), Spacer(0, 4 * mm)]
+
+
+def _sentences(analysis: Analysis, context: EvidenceContext) -> list[Flowable]:
+    lines = findings(analysis, context) + comments(analysis.remarks, context)[:-1]
+    return [_text(line, _style(9.5)) for line in lines]
+
+
+def _foot(clean: Dataset, context: EvidenceContext) -> list[Flowable]:
+    model = context.manifest
+    maker = f"{context.model_name} {context.software_version} ({context.ae_title})"
+    lines = (
+        f"{DISCLAIMER}; not verified by a physician.",
+        f"Made by {maker} at {context.created_at:%Y-%m-%d %H:%M %Z}.",
+        f"Model {model.name} {model.version}, SHA-256 {model.sha256}.",
+        f"Source image {clean.SOPInstanceUID}.",
+    )
+    rule = HRFlowable(width="100%", color=_RULE, spaceBefore=6, spaceAfter=4)
+    return [rule, *(_text(line, _style(7.5, _QUIET)) for line in lines)]

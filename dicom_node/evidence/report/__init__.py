@@ -1,0 +1,1 @@
+"""The Structured Report (PS3.16 TID 1500)."""

@@ -1,0 +1,230 @@
+"""Measurement groups of the report: one region with its numbers each (TID 1410).
+
+A region is an outline, or a segment of this image's SEGs for readers that want that.
+The text that viewers put beside an outline is the measurement's meaning, value and
+unit; the algorithm is named on each measurement (TID 4019).
+"""
+
+from collections.abc import Sequence
+
+from highdicom.sr import (
+    AlgorithmIdentification,
+    FindingSite,
+    GraphicTypeValues,
+    ImageRegion,
+    Measurement,
+    ReferencedSegmentationFrame,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+    SourceImageForSegmentation,
+    TrackingIdentifier,
+)
+from highdicom.sr import MeasurementsAndQualitativeEvaluations as ImageGroup
+from highdicom.sr import PlanarROIMeasurementsAndQualitativeEvaluations as Group
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import SegmentationStorage
+
+from dicom_node.evidence import codes
+from dicom_node.evidence.outline import Points, simplified
+from dicom_node.evidence.segmentation import LUNGS, OPACITIES
+from dicom_node.evidence.subject import EvidenceContext, instance_uid, tracking
+from inference.findings import Analysis, Finding, Lung, Side, Zone
+
+__all__ = ["Group", "Groups", "ImageGroup"]
+
+
+class Groups:
+    """Makes the groups of one report.
+
+    Parameters
+    ----------
+    clean
+        The source's normalised header.
+    context
+        Model, prior and UIDs.
+    """
+
+    def __init__(self, clean: Dataset, context: EvidenceContext) -> None:
+        self._clean = clean
+        self._context = context
+        self._algorithm = AlgorithmIdentification(
+            name=context.manifest.name,
+            version=context.manifest.version,
+            parameters=[f"SHA-256={context.manifest.sha256}"],
+            family=codes.ARTIFICIAL_INTELLIGENCE,
+        )
+
+    def total(self, analysis: Analysis, outline: Points) -> Group | ImageGroup:
+        """Both lungs together: severity, extent score, probability, change, zones.
+
+        Viewers print the first five numbers beside the outline; so the zones are last.
+        """
+        severity = analysis.severity
+        first, zeros = self._severities(
+            (codes.TOTAL_OPACITY, codes.TOTAL_FREE, severity.total),
+            (*_codes_of(Side.RIGHT), severity.right),
+            (*_codes_of(Side.LEFT), severity.left),
+        )
+        if prior := self._context.prior:
+            change = severity.total - prior.total
+            first.insert(1, self._number(codes.CHANGE_TOTAL, change, codes.POINTS))
+        numbers = [
+            *first,
+            self._number(codes.OPACITY_PROBABILITY, 100 * analysis.opacity_score),
+            self._number(codes.EXTENT_SCORE, severity.extent_score, unit=codes.SCORE),
+            *zeros,
+            *(self._zone(zone, value) for zone, value in severity.zones.items()),
+        ]
+        sites = [FindingSite(codes.LUNG)]
+        if self._context.image_level == "tid1501":
+            return self._image_group("both lungs", numbers, sites)
+        return self._group("both lungs", self._outline(outline), numbers, sites)
+
+    def lung(
+        self, number: int, lung: Lung, outline: Points, analysis: Analysis
+    ) -> Group:
+        """One lung: its severity, its change."""
+        severity, side = analysis.severity, lung.side
+        value = severity.right if side is Side.RIGHT else severity.left
+        first, zeros = self._severities((*_codes_of(side), value))
+        numbers = [*first, *zeros]
+        if prior := self._context.prior:
+            before = prior.right if side is Side.RIGHT else prior.left
+            numbers.append(
+                self._number(codes.CHANGE_SIDE, value - before, codes.POINTS)
+            )
+        site = FindingSite(codes.SIDES[side])
+        region = self._region(LUNGS, number, outline)
+        return self._group(f"{side.value} lung", region, numbers, [site])
+
+    def _severities(
+        self, *wanted: tuple[Code, Code, float]
+    ) -> tuple[list[Measurement], list[Measurement]]:
+        """Numbers to be read first, and the zeros among them.
+
+        OHIF leaves a zero's value out of its text; so what is free of opacity is said
+        in its place, as a number that shows.
+        """
+        first, zeros = [], []
+        for name, free, value in wanted:
+            number = self._number(name, value)
+            if number.value == 0:
+                first.append(self._number(free, 100 - value))
+                zeros.append(number)
+            else:
+                first.append(number)
+        return first, zeros
+
+    def _zone(self, zone: Zone, value: float) -> Measurement:
+        site = FindingSite(codes.ZONES[zone], codes.LATERALITY[zone.side])
+        return self._number(codes.ZONE_OPACITY[zone], value, sites=[site])
+
+    def finding(self, number: int, finding: Finding) -> Group:
+        """One opacity: its share of the lung, certainty, and area where calibrated."""
+        numbers = [
+            self._number(codes.FINDING_OPACITY, finding.percent_of_lung),
+            self._number(codes.CERTAINTY, 100 * finding.score),
+        ]
+        if finding.area_mm2 is not None:
+            numbers.append(
+                self._number(codes.AREA, finding.area_mm2, unit=codes.SQUARE_MILLIMETRE)
+            )
+        sites = [
+            FindingSite(codes.SIDES[finding.side]),
+            FindingSite(codes.ZONES[finding.zone], codes.LATERALITY[finding.side]),
+        ]
+        region = self._region(OPACITIES, number, simplified(finding.region))
+        return self._group(f"opacity {number}", region, numbers, sites)
+
+    def _group(
+        self,
+        what: str,
+        region: ImageRegion | ReferencedSegmentationFrame,
+        numbers: list[Measurement],
+        sites: list[FindingSite],
+    ) -> Group:
+        return Group(
+            tracking_identifier=self._tracking(what),
+            referenced_region=region if isinstance(region, ImageRegion) else None,
+            referenced_segment=None if isinstance(region, ImageRegion) else region,
+            finding_type=codes.OPACITY,
+            finding_sites=sites,
+            measurements=numbers,
+        )
+
+    def _image_group(
+        self, what: str, numbers: list[Measurement], sites: list[FindingSite]
+    ) -> ImageGroup:
+        """Numbers of the whole film, without a region (TID 1501)."""
+        image = SourceImageForMeasurementGroup(
+            self._clean.SOPClassUID, self._clean.SOPInstanceUID
+        )
+        return ImageGroup(
+            tracking_identifier=self._tracking(what),
+            finding_type=codes.OPACITY,
+            finding_sites=sites,
+            measurements=numbers,
+            source_images=[image],
+        )
+
+    def _tracking(self, what: str) -> TrackingIdentifier:
+        identifier, uid = tracking(self._context, self._clean, what)
+        return TrackingIdentifier(uid=uid, identifier=identifier)
+
+    def _region(
+        self, kind: str, number: int, outline: Points
+    ) -> ImageRegion | ReferencedSegmentationFrame:
+        if self._context.report_regions == "outline":
+            return self._outline(outline)
+        return self._segment(kind, number)
+
+    def _segment(self, kind: str, number: int) -> ReferencedSegmentationFrame:
+        """Point to a segment of this image's SEG of a kind.
+
+        Neither item may name a frame: the SEG's is given by its segment, the image has
+        but one (PS3.3 C.18.4, 10.3).
+        """
+        image = SourceImageForSegmentation(
+            self._clean.SOPClassUID, self._clean.SOPInstanceUID
+        )
+        segment = ReferencedSegmentationFrame(
+            SegmentationStorage,
+            instance_uid(self._context, self._clean, kind),
+            frame_number=number,
+            segment_number=number,
+            source_image=image,
+        )
+        del segment[0].ReferencedSOPSequence[0].ReferencedFrameNumber
+        (name,) = segment[1].ConceptNameCodeSequence
+        name.CodeMeaning = "Source image for segmentation"
+        return segment
+
+    def _outline(self, outline: Points) -> ImageRegion:
+        return ImageRegion(
+            graphic_type=GraphicTypeValues.POLYLINE,
+            graphic_data=outline,
+            source_image=SourceImageForRegion(
+                self._clean.SOPClassUID, self._clean.SOPInstanceUID
+            ),
+        )
+
+    def _number(
+        self,
+        name: Code,
+        value: float,
+        unit: Code = codes.PERCENT,
+        sites: Sequence[FindingSite] | None = None,
+    ) -> Measurement:
+        # Hundredths are finer than any reader or any model of today.
+        return Measurement(
+            name=name,
+            value=round(float(value), 2),
+            unit=unit,
+            algorithm_id=self._algorithm,
+            finding_sites=sites,
+        )
+
+
+def _codes_of(side: Side) -> tuple[Code, Code]:
+    return codes.LUNG_OPACITY[side], codes.LUNG_FREE[side]

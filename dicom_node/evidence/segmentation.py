@@ -1,0 +1,195 @@
+"""Segmentation objects: the opacities, and the lungs in a series of their own.
+
+BINARY, one segment per finding, no overlap, Derivation Image pointing pixel by pixel at
+the one source image (PS3.3 A.51, C.8.20). In ``compat`` geometry the planar functional
+groups that viewers ask for are present too, without a Frame of Reference.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from highdicom import PixelMeasuresSequence, PlaneOrientationSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import Segmentation, SegmentDescription
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from dicom_node.dataset.normalise import normalise
+from dicom_node.evidence import codes
+from dicom_node.evidence.subject import (
+    DISCLAIMER,
+    EvidenceContext,
+    algorithm,
+    finish,
+    instance_uid,
+    series_number,
+    series_uid,
+    tracking,
+)
+from inference.findings import Analysis, Finding, Lung, Region, Side
+
+OPACITIES = "segmentation"
+LUNGS = "lung-segmentation"
+
+# Warm and far apart for findings, cool for lungs (L*, a*, b*); all within sRGB.
+_WARM = ((68, 32, 61), (81, 6, 66), (55, 53, 43), (76, 29, 34), (58, 51, 1))
+_COOL = {Side.RIGHT: (76, -18, -24), Side.LEFT: (65, 1, -44)}
+
+
+def encode_opacities(
+    source: Dataset, analysis: Analysis, context: EvidenceContext
+) -> Dataset | None:
+    """Encode every finding as a segment of its own.
+
+    Returns
+    -------
+        The SEG; ``None`` when nothing was found (the report says so in words).
+
+    Raises
+    ------
+    EvidenceInvalid
+        The source cannot be referred to.
+    """
+    if not analysis.findings:
+        return None
+    clean = normalise(source)
+    descriptions = [
+        _finding(number, finding, clean, context)
+        for number, finding in enumerate(analysis.findings, start=1)
+    ]
+    regions = [finding.region for finding in analysis.findings]
+    seg = _segmentation(clean, regions, descriptions, OPACITIES, context)
+    return finish(seg, source, clean, context)
+
+
+def encode_lungs(
+    source: Dataset, analysis: Analysis, context: EvidenceContext
+) -> Dataset:
+    """Encode the right and the left lung.
+
+    Raises
+    ------
+    EvidenceInvalid
+        The source cannot be referred to.
+    """
+    clean = normalise(source)
+    descriptions = [
+        _lung(number, lung, clean, context)
+        for number, lung in enumerate(analysis.lungs, start=1)
+    ]
+    regions = [lung.region for lung in analysis.lungs]
+    seg = _segmentation(clean, regions, descriptions, LUNGS, context)
+    return finish(seg, source, clean, context)
+
+
+def _finding(
+    number: int, finding: Finding, clean: Dataset, context: EvidenceContext
+) -> SegmentDescription:
+    identifier, uid = tracking(context, clean, f"opacity {number}")
+    score = round(100 * finding.score)
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=f"Opacity {number}, {finding.zone.value} zone, {score} %",
+        segmented_property_category=codes.ABNORMAL_STRUCTURE,
+        segmented_property_type=codes.OPACITY,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=algorithm(context),
+        tracking_uid=uid,
+        tracking_id=identifier,
+        anatomic_regions=[codes.SIDES[finding.side]],
+        display_color=_colour(_WARM[(number - 1) % len(_WARM)]),
+    )
+
+
+def _lung(
+    number: int, lung: Lung, clean: Dataset, context: EvidenceContext
+) -> SegmentDescription:
+    identifier, uid = tracking(context, clean, f"{lung.side.value} lung")
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=codes.SIDES[lung.side].meaning,
+        segmented_property_category=codes.ANATOMICAL_STRUCTURE,
+        segmented_property_type=codes.SIDES[lung.side],
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=algorithm(context),
+        tracking_uid=uid,
+        tracking_id=identifier,
+        display_color=_colour(_COOL[lung.side]),
+    )
+
+
+def _colour(lab: tuple[float, float, float]) -> CIELabColor:
+    return CIELabColor(*lab)
+
+
+def _label_map(
+    regions: Sequence[Region], rows: int, columns: int
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """One integer per pixel, the earlier region on top where two would meet."""
+    labels = np.zeros((rows, columns), np.min_scalar_type(len(regions)))
+    for number in range(len(regions), 0, -1):
+        region = regions[number - 1]
+        height, width = region.mask.shape
+        window = labels[
+            region.row : region.row + height, region.column : region.column + width
+        ]
+        window[region.mask] = number
+    return labels
+
+
+def _segmentation(
+    clean: Dataset,
+    regions: Sequence[Region],
+    descriptions: Sequence[SegmentDescription],
+    kind: str,
+    context: EvidenceContext,
+) -> Segmentation:
+    labels = _label_map(regions, clean.Rows, clean.Columns)
+    opacities = kind == OPACITIES
+    seg = Segmentation(
+        source_images=[clean],
+        pixel_array=labels[np.newaxis],
+        segmentation_type="BINARY",
+        segment_descriptions=descriptions,
+        series_instance_uid=series_uid(context, clean, kind),
+        series_number=series_number(context, kind),
+        sop_instance_uid=instance_uid(context, clean, kind),
+        instance_number=1,
+        manufacturer=context.manufacturer,
+        manufacturer_model_name=context.model_name,
+        software_versions=context.software_version,
+        device_serial_number=context.serial_number,
+        content_label="AI_LUNG_OPACITY" if opacities else "AI_LUNGS",
+        content_description=DISCLAIMER,
+        series_description="AI lung opacities" if opacities else "AI lungs",
+        omit_empty_frames=False,
+    )
+    dimensions = instance_uid(context, clean, f"{kind} dimensions")
+    for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimensions
+    seg.PatientOrientation = clean.get("PatientOrientation")
+    seg.BodyPartExamined = "CHEST"
+    seg.ContentCreatorName = context.creator_name
+    if context.viewer_geometry == "compat":
+        _add_planar_geometry(seg, clean)
+    return seg
+
+
+def _add_planar_geometry(seg: Segmentation, clean: Dataset) -> None:
+    """Say "planar, not flipped": without it OHIF and Slicer do not open the object.
+
+    A.51.5 lets these groups be; there is no Frame of Reference, so millimetres here
+    are nominal.
+    """
+    spacing = clean.get("PixelSpacing") or clean.get("ImagerPixelSpacing") or [1.0, 1.0]
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    shared.PlaneOrientationSequence = PlaneOrientationSequence(
+        "PATIENT", [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    )
+    shared.PixelMeasuresSequence = PixelMeasuresSequence(
+        [float(value) for value in spacing], slice_thickness=1.0
+    )
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        position = Dataset()
+        position.ImagePositionPatient = [0.0, 0.0, 0.0]
+        frame.PlanePositionSequence = [position]

@@ -1,0 +1,209 @@
+"""Checks what a deployment needs before a modality finds out.
+
+Each check is a function that returns a sentence, or raises what is wrong; none
+changes anything. ``cxr-node doctor`` prints them as a table.
+"""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dicom_node.analysis.process import Analyzer, Failed, Source
+from dicom_node.dimse.scu import verification
+from dicom_node.dimse.scu.association import RemoteAE
+from dicom_node.errors import NodeError, SettingsInvalid
+from dicom_node.injected import clock
+from dicom_node.node import wiring
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.settings.sections import DestinationSection
+from dicom_node.phantom.dataset import synthetic_dataset
+from inference.errors import InferenceError
+from inference.manifest import find_model, read_manifest, verify
+from storage.errors import StorageError
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    GOOD = "ok"
+    DOUBTFUL = "warning"
+    BAD = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the table."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+class Doubt(NodeError):
+    """Nothing is broken, but somebody should look."""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Run every check; a finding for each, as it ends."""
+    for name, check in _checks(settings):
+        yield _run(name, check)
+
+
+def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "disk", lambda: _disk(settings)
+    yield "database", lambda: _database(settings)
+    yield "peers", lambda: _peers(settings)
+    yield "TLS files", lambda: _tls(settings)
+    yield "DIMSE port", lambda: _dimse_port(settings)
+    yield "HTTP port", lambda: _http_port(settings)
+    if not settings.destinations:
+        yield "destinations", _no_destination
+    for section in settings.destinations:
+        yield f"destination {section.name}", _echo(settings, section)
+    yield "model", lambda: _model(settings)
+    yield "golden image", lambda: _golden_image(settings)
+
+
+def _run(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, Verdict.GOOD, check())
+    except Doubt as doubt:
+        return Finding(name, Verdict.DOUBTFUL, str(doubt))
+    except (NodeError, InferenceError, StorageError, OSError, ValueError) as error:
+        return Finding(name, Verdict.BAD, " ".join(str(error).split()))
+
+
+def _disk(settings: Settings) -> str:
+    folder = settings.node.data_dir
+    existing = next(
+        path for path in (folder, *folder.absolute().parents) if path.exists()
+    )
+    with tempfile.TemporaryFile(dir=existing) as file:
+        file.write(b"\0" * 4096)
+        file.flush()
+        os.fsync(file.fileno())
+    status = os.statvfs(existing)
+    free = status.f_bavail * status.f_frsize
+    if free < settings.node.minimum_free_bytes:
+        raise SettingsInvalid(
+            f"{folder}: {free / 1e9:.1f} GB free is below node.minimum_free_bytes"
+        )
+    return f"{folder} can be written, {free / 1e9:.1f} GB free"
+
+
+def _database(settings: Settings) -> str:
+    url = settings.database_url
+    if (
+        url.startswith("sqlite:///")
+        and not Path(url.removeprefix("sqlite:///")).exists()
+    ):
+        return "SQLite; made at the first start"
+    with closing(wiring.database(settings)) as database:
+        database.check_schema()
+        return f"{database.dialect}, schema is current"
+
+
+def _peers(settings: Settings) -> str:
+    if settings.dimse.accept_unknown_peers:
+        return "any calling AE title may send"
+    if not settings.dimse.peers:
+        raise Doubt("nobody may send: dimse.peers is empty")
+    return ", ".join(peer.ae_title for peer in settings.dimse.peers) + " may send"
+
+
+def _tls(settings: Settings) -> str:
+    wiring.dimse(settings)
+    http = settings.http.tls
+    for path in (http.certificate, http.key, http.ca):
+        if path is not None and not os.access(path, os.R_OK):
+            raise SettingsInvalid(f"http.tls: {path} cannot be read")
+    on = [n for n, s in (("dimse", settings.dimse.tls), ("http", http)) if s.on]
+    return f"TLS on {' and '.join(on)}" if on else "TLS is off"
+
+
+def _dimse_port(settings: Settings) -> str:
+    section = settings.dimse
+    if _is_free(section.host, section.port):
+        return f"{section.host}:{section.port} is free"
+    host = "127.0.0.1" if section.host in ("0.0.0.0", "::") else section.host  # noqa: S104
+    here = RemoteAE(settings.node.ae_title, host, section.port)
+    try:
+        verification.echo(
+            here,
+            calling_ae=settings.node.ae_title,
+            timeouts=wiring.timeouts(settings),
+        )
+    except NodeError as error:
+        raise Doubt(
+            f"{section.host}:{section.port} is in use: by this node, if it runs"
+        ) from error
+    return f"{section.host}:{section.port}: the node runs and answers"
+
+
+def _http_port(settings: Settings) -> str:
+    section = settings.http
+    if _is_free(section.host, section.port):
+        return f"{section.host}:{section.port} is free"
+    raise Doubt(f"{section.host}:{section.port} is in use: by this node, if it runs")
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError:
+        return False
+    return True
+
+
+def _no_destination() -> str:
+    raise Doubt("none: results stay on this node")
+
+
+def _echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
+    def check() -> str:
+        remote = wiring.remote(settings, section)
+        verification.echo(
+            remote,
+            calling_ae=settings.node.ae_title,
+            timeouts=wiring.timeouts(settings),
+        )
+        return f"{remote} answers C-ECHO"
+
+    return check
+
+
+def _model(settings: Settings) -> str:
+    folder = find_model(settings.model.name, wiring.model_roots(settings))
+    manifest = read_manifest(folder)
+    verify(folder, manifest)
+    return (
+        f"{manifest.name} {manifest.version}, SHA-256 {manifest.sha256[:12]}, as said"
+    )
+
+
+def _golden_image(settings: Settings) -> str:
+    """Send a drawn radiograph down the whole path, encoding included."""
+    with (
+        closing(wiring.runner(settings)) as runner,
+        tempfile.TemporaryDirectory() as tmp,
+    ):
+        runner.load()
+        path = Path(tmp) / "golden.dcm"
+        synthetic_dataset("CR").save_as(path, enforce_file_format=True)
+        context = wiring.context(settings, runner.manifest)
+        kinds = ("segmentation", "lung-segmentation", "measurement-report")
+        analyzer = Analyzer(runner, wiring.rules(settings), context, kinds)
+        started = clock()
+        (outcome,) = analyzer.analyze([Source(path, "0" * 64, started)])
+        took_s = (clock() - started).total_seconds()
+        provider = runner.providers[0].removesuffix("ExecutionProvider")
+    if isinstance(outcome, Failed):
+        raise InferenceError(str(outcome.error)) from outcome.error
+    severity = outcome.analysis.severity.total
+    return f"analysed on {provider} in {took_s:.1f} s, severity {severity:.1f} %"

@@ -1,0 +1,1 @@
+"""The configuration: one TOML file, secret files, the environment."""

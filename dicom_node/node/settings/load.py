@@ -1,0 +1,194 @@
+"""The configuration as one frozen value: TOML < secret files < environment < arguments.
+
+Read once at the top (``cli``) and passed down by ``node`` as plain values. Unknown
+keys, bad values and impossible combinations are refused with the key's path;
+``conf/node.toml`` shows every key with its unit, default and reason.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from dicom_node.errors import SettingsInvalid
+from dicom_node.node.settings.sections import (
+    DatabaseSection,
+    DeliverySection,
+    DestinationSection,
+    DimseSection,
+    EligibilitySection,
+    EvidenceSection,
+    HttpSection,
+    ModelSection,
+    NodeSection,
+    RetentionSection,
+    SegSection,
+    SrSection,
+    WorkerSection,
+)
+
+ENVIRONMENT_PREFIX = "CXR_NODE__"
+SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
+DEFAULT_SECRETS_DIR = Path("/run/secrets")
+
+
+class Settings(BaseSettings):
+    """Everything a site may choose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    node: NodeSection = NodeSection()
+    dimse: DimseSection = DimseSection()
+    database: DatabaseSection = DatabaseSection()
+    http: HttpSection = HttpSection()
+    model: ModelSection = ModelSection()
+    worker: WorkerSection = WorkerSection()
+    delivery: DeliverySection = DeliverySection()
+    destinations: tuple[DestinationSection, ...] = ()
+    evidence: EvidenceSection = EvidenceSection()
+    seg: SegSection = SegSection()
+    sr: SrSection = SrSection()
+    eligibility: EligibilitySection = EligibilitySection()
+    retention: RetentionSection = RetentionSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load`` merged: nothing is read behind its back."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @classmethod
+    def load(
+        cls, path: Path | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Merge the file, secret files, the environment and the arguments.
+
+        Parameters
+        ----------
+        path
+            The TOML file; ``None`` for none.
+        overrides
+            Nested keys from the command line, the strongest.
+
+        Raises
+        ------
+        SettingsInvalid
+            One line with the path of every key that cannot be used.
+        """
+        merged: dict[str, Any] = {}
+        for source in (
+            _toml(path),
+            _secret_files(cls),
+            _environment(cls),
+            overrides or {},
+        ):
+            merged = _merge(merged, source)
+        try:
+            return cls(**merged)
+        except ValidationError as error:
+            raise SettingsInvalid(_one_line(error, path)) from error
+
+    @model_validator(mode="after")
+    def _distinct_destinations(self) -> Self:
+        names = [destination.name for destination in self.destinations]
+        if len(set(names)) != len(names):
+            msg = "destinations: a name is used twice"
+            raise ValueError(msg)
+        here = {self.dimse.host, "localhost", "127.0.0.1", "::1"}
+        for destination in self.destinations:
+            if destination.port == self.dimse.port and destination.host in here:
+                msg = f"destinations: {destination.name} is this node itself"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The URL in use: the configured one, or SQLite in the data folder."""
+        url = self.database.url.get_secret_value()
+        return url or f"sqlite:///{self.node.data_dir / 'node.db'}"
+
+
+def _toml(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise SettingsInvalid(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{path}: not valid TOML: {error}") from error
+
+
+def _secret_files(cls: type[BaseSettings]) -> dict[str, Any]:
+    folder = Path(os.environ.get(SECRETS_DIR_VARIABLE, DEFAULT_SECRETS_DIR))
+    if not folder.is_dir():
+        return {}
+    try:
+        return NestedSecretsSettingsSource(
+            EnvSettingsSource(cls), secrets_dir=folder, secrets_nested_delimiter="__"
+        )()
+    except (SettingsError, OSError) as error:
+        raise SettingsInvalid(f"{folder}: {error}") from error
+
+
+def _environment(cls: type[BaseSettings]) -> dict[str, Any]:
+    for name in os.environ:
+        section = name.upper().removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower()
+        known = section in cls.model_fields
+        if name.upper().startswith(ENVIRONMENT_PREFIX) and not known:
+            raise SettingsInvalid(f"environment: {name}: unknown key")
+    try:
+        return EnvSettingsSource(cls)()
+    except SettingsError as error:
+        raise SettingsInvalid(f"environment: {error}") from error
+
+
+def _merge(weak: Mapping[str, Any], strong: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(weak)
+    for key, value in strong.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _one_line(error: ValidationError, path: Path | None) -> str:
+    def sentence(detail: Mapping[str, Any]) -> str:
+        where = ".".join(str(part) for part in detail["loc"])
+        text = str(detail["msg"]).removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            text = "unknown key"
+        elif detail["type"] == "missing":
+            text = "required key is missing"
+        return f"{where}: {text}" if where else text
+
+    details = error.errors(include_url=False, include_input=False)
+    found = "; ".join(sentence(detail) for detail in details)
+    return f"{path}: {found}" if path else found

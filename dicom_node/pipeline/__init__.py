@@ -1,1 +1,0 @@
-"""From a claimed Workitem to delivered results, and nothing else."""

@@ -1,0 +1,1 @@
+"""What speaks HTTP: the server, and the faces behind it."""

@@ -1,0 +1,1 @@
+"""The HTTP interface for programs: jobs, instances, health, as JSON."""

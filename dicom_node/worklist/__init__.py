@@ -1,0 +1,1 @@
+"""What comes in, what is to be done about it, and how it ended."""

@@ -1,0 +1,209 @@
+"""Changes of state of a Unified Procedure Step, one transaction each.
+
+The worker, the HTTP interface and the command line all come through here, so that
+a step is claimed, ended, canceled and repeated by one set of rules (DICOM PS3.4
+CC.1.1 and CC.2.1).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from storage.catalog import instances as catalog
+from storage.database import Database
+from storage.errors import TransitionRefused
+from storage.records import (
+    Evidence,
+    Instance,
+    Job,
+    NewDelivery,
+    Reason,
+    Workitem,
+)
+from storage.worklist import history, workitems
+
+LEASE_EXPIRED = "lease expired"
+"""Outcome of an Attempt whose worker fell silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an analysis leaves behind: objects, where they shall go, and numbers."""
+
+    evidence: Sequence[Evidence]
+    deliveries: Sequence[NewDelivery]
+    result: Mapping[str, Any]
+
+
+class ProcedureSteps:
+    """The worklist, as those who work on it see it.
+
+    Parameters
+    ----------
+    database
+        Where it is kept.
+    clock
+        Aware UTC.
+    new_uid
+        Makes Transaction UIDs and Workitem UIDs.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], datetime],
+        new_uid: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._new_uid = new_uid
+
+    def claim(self, worker: str, *, limit: int, lease_s: float) -> list[Workitem]:
+        """Set steps IN PROGRESS for a worker, at most ``limit``."""
+        with self._database.transaction() as tx:
+            return workitems.claim(
+                tx,
+                worker=worker,
+                limit=limit,
+                lease_s=lease_s,
+                now=self._clock(),
+                new_uid=self._new_uid,
+            )
+
+    def job(self, workitem_uid: str) -> Job:
+        """Everything about one step; raises UnknownRecord."""
+        with self._database.transaction(read_only=True) as tx:
+            return workitems.get_job(tx, workitem_uid)
+
+    def instance(self, step: Workitem) -> Instance:
+        """Find the image that a step is about."""
+        with self._database.transaction(read_only=True) as tx:
+            return catalog.get_instance(tx, step.sop_instance_uid)
+
+    def past(self, step: Workitem, film: Instance) -> tuple[list[Job], list[Job]]:
+        """Find the image's jobs before this one, and those of the film before it."""
+        with self._database.transaction(read_only=True) as tx:
+            earlier = history.earlier_jobs(tx, step)
+            return list(earlier), list(history.prior_jobs(tx, film))
+
+    def lost_attempts(self, step: Workitem) -> int:
+        """Count earlier attempts that ended with their worker, not with a word."""
+        attempts = self.job(step.workitem_uid).attempts
+        return sum(attempt.outcome == LEASE_EXPIRED for attempt in attempts)
+
+    def next_claim_in(self) -> float | None:
+        """Seconds until the next queued step may be claimed; ``None`` for none."""
+        with self._database.transaction(read_only=True) as tx:
+            at = workitems.next_claim_at(tx)
+        return None if at is None else max(0.0, (at - self._clock()).total_seconds())
+
+    def heartbeat(self, step: Workitem, *, lease_s: float) -> None:
+        """Keep a claim alive; raises LeaseLost."""
+        until = self._clock() + timedelta(seconds=lease_s)
+        with self._database.transaction() as tx:
+            workitems.heartbeat(tx, step.workitem_uid, _transaction(step), until)
+
+    def settle(self, step: Workitem, outcome: Outcome) -> None:
+        """Record results and what shall be delivered, in one transaction.
+
+        A cancel that was requested meanwhile wins over the results.
+        """
+        with self._database.transaction() as tx:
+            workitems.settle(
+                tx,
+                step.workitem_uid,
+                _transaction(step),
+                evidence=outcome.evidence,
+                deliveries=outcome.deliveries,
+                result=outcome.result,
+                now=self._clock(),
+            )
+
+    def retry_later(self, step: Workitem, after_s: float, error: str) -> None:
+        """Give a claim back; nobody takes it before that time."""
+        now = self._clock()
+        with self._database.transaction() as tx:
+            workitems.retry_later(
+                tx,
+                step.workitem_uid,
+                _transaction(step),
+                not_before=now + timedelta(seconds=after_s),
+                error=error,
+                now=now,
+            )
+
+    def cancel(
+        self,
+        step: Workitem,
+        reason: Reason,
+        evidence: Sequence[Evidence] = (),
+        deliveries: Sequence[NewDelivery] = (),
+    ) -> None:
+        """End a claimed step without results; objects may say why."""
+        with self._database.transaction() as tx:
+            workitems.cancel(
+                tx,
+                step.workitem_uid,
+                reason,
+                self._clock(),
+                _transaction(step),
+                evidence=evidence,
+                deliveries=deliveries,
+            )
+
+    def request_cancel(self, workitem_uid: str) -> None:
+        """Ask for a step to end: at once when nobody works on it, else soon.
+
+        Raises
+        ------
+        UnknownRecord
+            There is no such step.
+        TransitionRefused
+            It has ended already.
+        """
+        with self._database.transaction() as tx:
+            workitems.request_cancel(tx, workitem_uid, self._clock())
+
+    def retry(self, workitem_uid: str) -> str:
+        """Work on a failed step again; return the Workitem that does it.
+
+        Failed deliveries go out again without inference; a canceled analysis is
+        repeated as a new Workitem.
+
+        Raises
+        ------
+        UnknownRecord
+            There is no such step.
+        TransitionRefused
+            Nothing about it failed.
+        """
+        with self._database.transaction() as tx:
+            return workitems.retry(tx, workitem_uid, self._clock(), self._new_uid)
+
+    def reprocess(self, workitem_uid: str, priority: int | None = None) -> str:
+        """Analyse an image again that has been analysed; return the new Workitem.
+
+        The same model and settings send the stored results again, another model a
+        new set that names the one before.
+
+        Raises
+        ------
+        UnknownRecord
+            There is no such step.
+        TransitionRefused
+            It has not ended, or was replaced already.
+        ObjectMissing
+            Retention deleted the image.
+        """
+        with self._database.transaction() as tx:
+            return workitems.reprocess(
+                tx, workitem_uid, self._clock(), self._new_uid, priority=priority
+            )
+
+
+def _transaction(step: Workitem) -> str:
+    if step.transaction_uid is None:
+        raise TransitionRefused(f"{step.workitem_uid} is not claimed")
+    return step.transaction_uid

@@ -1,0 +1,374 @@
+"""The one door for images, whether they come by C-STORE or STOW-RS.
+
+When ``receive`` returns, the object is on disk and one commit holds its Instance
+with a Workitem, or with the coded reason why there is none; only then may the
+sender be told Success (DICOM PS3.4 B.2.3). The bytes stay as they were sent.
+"""
+
+import logging
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+)
+
+from dicom_node.dataset.acquisition import acquired_at
+from dicom_node.dataset.header import (
+    DEFAULT_LIMITS,
+    HeaderLimits,
+    read_header,
+    skip_file_meta,
+)
+from dicom_node.dataset.quiet import UNREADABLE, quiet
+from dicom_node.dimse.presentation import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+)
+from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
+from dicom_node.worklist import eligibility
+from dicom_node.worklist.eligibility import EligibilityRules
+from storage.catalog import instances as catalog
+from storage.database import Database, Transaction
+from storage.errors import DuplicateInstance, ObjectMissing
+from storage.objects.files import Incoming, ObjectStore, StoredObject
+from storage.records import (
+    Cause,
+    Instance,
+    ProcedureStepState,
+    Reason,
+    Stage,
+    Workitem,
+)
+from storage.worklist import workitems
+
+_LOG = logging.getLogger(__name__)
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_UID_LENGTH = 64
+_RADIOGRAPHS = frozenset(
+    {
+        ComputedRadiographyImageStorage,
+        DigitalXRayImageStorageForPresentation,
+        DigitalXRayImageStorageForProcessing,
+    }
+)
+_COMPARE_BYTES = 1 << 20
+
+OWN_RESULT = Reason("OWN_RESULT", "This object is a result of this node.", Cause.IMAGE)
+
+
+class Outcome(StrEnum):
+    """What became of a received object."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The durable outcome of one object.
+
+    Parameters
+    ----------
+    outcome
+        ``DUPLICATE``: the very same object is here already. ``QUARANTINED``: its
+        UID is here already, with other bytes; the first stays, the second is kept
+        aside for an administrator.
+    not_eligible
+        Why it will not be analysed, if so.
+    """
+
+    outcome: Outcome
+    not_eligible: Reason | None = None
+
+
+def part10_header(
+    *,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    transfer_syntax_uid: str,
+    calling_ae: str,
+) -> bytes:
+    """Encode preamble and File Meta Information for bytes sent without them.
+
+    References
+    ----------
+    DICOM PS3.10 section 7.1.
+    """
+    meta = b"".join(
+        (
+            _meta(0x0001, b"OB\0\0" + struct.pack("<I", 2) + b"\x00\x01"),
+            _meta_text(0x0002, "UI", sop_class_uid),
+            _meta_text(0x0003, "UI", sop_instance_uid),
+            _meta_text(0x0010, "UI", transfer_syntax_uid),
+            _meta_text(0x0012, "UI", IMPLEMENTATION_CLASS_UID),
+            _meta_text(0x0013, "SH", IMPLEMENTATION_VERSION_NAME),
+            _meta_text(0x0016, "AE", calling_ae) if calling_ae else b"",
+        )
+    )
+    length = _meta(0x0000, b"UL" + struct.pack("<HI", 4, len(meta)))
+    return b"\0" * 128 + b"DICM" + length + meta
+
+
+def _meta(number: int, rest: bytes) -> bytes:
+    return struct.pack("<HH", 0x0002, number) + rest
+
+
+def _meta_text(number: int, vr: str, text: str) -> bytes:
+    value = text.encode("ascii", "replace")
+    value += b"\0"[: len(value) % 2] if vr == "UI" else b" "[: len(value) % 2]
+    return _meta(number, vr.encode() + struct.pack("<H", len(value)) + value)
+
+
+class Reception:
+    """Takes objects in.
+
+    Parameters
+    ----------
+    store
+        Where the bytes go.
+    database
+        Where Instance and Workitem go.
+    rules
+        Which images are analysed.
+    clock
+        The time, aware UTC.
+    new_uid
+        Makes Workitem UIDs.
+    on_work
+        Called after the commit of a new Workitem.
+    explains
+        Whether an awaited image that is not eligible is queued all the same: the
+        worker then reports why it is not analysed.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  the composition root passes all of them
+        self,
+        store: ObjectStore,
+        database: Database,
+        rules: EligibilityRules,
+        clock: Callable[[], datetime],
+        new_uid: Callable[[], str],
+        on_work: Callable[[], None] = lambda: None,
+        limits: HeaderLimits = DEFAULT_LIMITS,
+        *,
+        explains: bool = False,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._rules = rules
+        self._clock = clock
+        self._new_uid = new_uid
+        self._on_work = on_work
+        self._limits = limits
+        self._explains = explains
+
+    def incoming(self) -> Incoming:
+        """Open a writer for an object; ``part10_header`` goes first.
+
+        Raises
+        ------
+        StoreFull
+            There is no room.
+        """
+        return self._store.incoming()
+
+    def receive(
+        self,
+        incoming: Incoming,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        calling_ae: str,
+    ) -> Receipt:
+        """Make an object durable and queue it, or say why it is not analysed.
+
+        Parameters
+        ----------
+        incoming
+            A complete Part 10 file; used up in any case.
+        sop_class_uid, sop_instance_uid, transfer_syntax_uid
+            What the request names.
+        calling_ae
+            Who sends it.
+
+        Raises
+        ------
+        DatasetInvalid
+            The bytes are not a readable data set.
+        DatasetMismatch
+            The data set is of another class or instance than the request.
+        StoreFull, DatabaseUnavailable
+            Nothing was accepted; the sender may try again.
+        """
+        try:
+            with incoming.path.open("rb") as stream:
+                skip_file_meta(stream)
+                header = read_header(stream, transfer_syntax_uid, self._limits)
+            with quiet():
+                _check_identity(header, sop_class_uid, sop_instance_uid)
+                instance = _describe(header)
+            reason = self._not_eligible(header)
+            stored = incoming.commit()
+        except BaseException:
+            incoming.abort()
+            raise
+        instance = replace(
+            instance,
+            transfer_syntax_uid=transfer_syntax_uid,
+            object_key=stored.key,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            received_at=self._clock(),
+            calling_ae=calling_ae,
+            not_eligible=reason,
+        )
+        return self._record(instance, stored)
+
+    def _not_eligible(self, header: Dataset) -> Reason | None:
+        try:
+            eligibility.check(header, self._rules)
+        except NotEligible as refusal:
+            if self._explains and eligibility.is_awaited(header, self._rules):
+                return None
+            return Reason(refusal.code, refusal.text, Cause.IMAGE)
+        except UNREADABLE as error:
+            raise DatasetInvalid("a value in the header is malformed") from error
+        return None
+
+    def _record(self, instance: Instance, stored: StoredObject) -> Receipt:
+        try:
+            with self._database.transaction() as tx:
+                instance, is_new = self._enqueue(tx, instance)
+        except DuplicateInstance:
+            return self._settle_duplicate(instance, stored)
+        if not is_new:
+            return Receipt(Outcome.DUPLICATE, instance.not_eligible)
+        _LOG.info(
+            "Received an image from %s.",
+            instance.calling_ae,
+            extra={"action": "receive", "instance": instance.sop_instance_uid},
+        )
+        if instance.not_eligible is None:
+            self._on_work()
+        return Receipt(Outcome.STORED, instance.not_eligible)
+
+    def _enqueue(self, tx: Transaction, instance: Instance) -> tuple[Instance, bool]:
+        # Whatever this node makes, it is no radiograph: one query less for those.
+        if instance.sop_class_uid not in _RADIOGRAPHS and catalog.is_own_result(
+            tx, instance.sop_instance_uid
+        ):
+            instance = replace(instance, not_eligible=OWN_RESULT)
+        is_new = catalog.add_instance(tx, instance)
+        if is_new and instance.not_eligible is None:
+            workitem = Workitem(
+                workitem_uid=self._new_uid(),
+                sop_instance_uid=instance.sop_instance_uid,
+                state=ProcedureStepState.SCHEDULED,
+                stage=Stage.QUEUED,
+                scheduled_at=instance.received_at,
+            )
+            workitems.schedule(tx, workitem)
+        return instance, is_new
+
+    def _settle_duplicate(self, second: Instance, stored: StoredObject) -> Receipt:
+        """Tell a second copy of the same data set from another object.
+
+        Another sender, or another version of this node, writes another File Meta
+        Information around the same bytes.
+        """
+        uid = second.sop_instance_uid
+        with self._database.transaction(read_only=True) as tx:
+            first = catalog.get_instance(tx, uid)
+        if self._same_dataset(first, second):
+            self._store.delete(stored.key)
+            return Receipt(Outcome.DUPLICATE, first.not_eligible)
+        with self._database.transaction() as tx:
+            catalog.quarantine(tx, uid, stored, second.calling_ae, second.received_at)
+        _LOG.warning(
+            "An object from %s has the UID of another one; it is in quarantine.",
+            second.calling_ae,
+            extra={"action": "quarantine", "instance": uid},
+        )
+        return Receipt(Outcome.QUARANTINED)
+
+    def _same_dataset(self, first: Instance, second: Instance) -> bool:
+        if first.transfer_syntax_uid != second.transfer_syntax_uid:
+            return False
+        try:
+            one = self._store.open(first.object_key)
+        except ObjectMissing:  # retention took it; nobody can tell any more
+            return False
+        with one:
+            try:
+                other = self._store.open(second.object_key)
+            except ObjectMissing:  # a twin, received meanwhile, was found the same
+                return True
+            with other:
+                skip_file_meta(one)
+                skip_file_meta(other)
+                return _same_rest(one, other)
+
+
+def _same_rest(one: BinaryIO, other: BinaryIO) -> bool:
+    while True:
+        piece = one.read(_COMPARE_BYTES)
+        if piece != other.read(_COMPARE_BYTES):
+            return False
+        if not piece:
+            return True
+
+
+def _check_identity(header: Dataset, sop_class_uid: str, sop_instance_uid: str) -> None:
+    """Hold the data set against its request (PS3.4 B.2.3, status A900)."""
+    if _uid(header, "SOPClassUID") != sop_class_uid:
+        raise DatasetMismatch("the data set is of another SOP class than the request")
+    if _uid(header, "SOPInstanceUID") != sop_instance_uid:
+        raise DatasetMismatch("the data set is another instance than the request")
+
+
+def _describe(header: Dataset) -> Instance:
+    """Take from a header what the catalogue holds."""
+    return Instance(
+        sop_instance_uid=_uid(header, "SOPInstanceUID"),
+        sop_class_uid=_uid(header, "SOPClassUID"),
+        transfer_syntax_uid="",
+        study_instance_uid=_uid(header, "StudyInstanceUID"),
+        series_instance_uid=_uid(header, "SeriesInstanceUID"),
+        object_key="",
+        size_bytes=0,
+        sha256="",
+        received_at=datetime.min,  # noqa: DTZ901  replaced once the object is stored
+        patient_id=_text(header, "PatientID"),
+        accession_number=_text(header, "AccessionNumber"),
+        modality=_text(header, "Modality"),
+        issuer_of_patient_id=_text(header, "IssuerOfPatientID"),
+        acquired_at=acquired_at(header),
+    )
+
+
+def _uid(header: Dataset, keyword: str) -> str:
+    uid = _text(header, keyword)
+    if len(uid) > _UID_LENGTH or not _UID.fullmatch(uid):
+        raise DatasetInvalid(f"{keyword} is missing or not a UID")
+    return uid
+
+
+def _text(header: Dataset, keyword: str) -> str:
+    try:
+        value = header.get(keyword)
+        # NUL is how some senders pad; a database may refuse it in a text.
+        text = "" if value is None else str(value)
+    except UNREADABLE as error:
+        raise DatasetInvalid(f"{keyword} is malformed") from error
+    return text.replace("\0", "").strip()

@@ -1,0 +1,1 @@
+"""The reference network: one trunk, Mask R-CNN, a dense head and an image head."""

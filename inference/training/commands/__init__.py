@@ -1,0 +1,1 @@
+"""The model-building commands, without their command line."""

@@ -1,0 +1,1 @@
+"""Annotated films, from their files to what a network is shown."""

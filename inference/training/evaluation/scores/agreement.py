@@ -1,0 +1,65 @@
+"""Metrics of outlines and percentages: Dice, bias, limits of agreement, correlation.
+
+Limits of agreement are Bland and Altman's (Lancet 1986): bias plus and minus 1.96
+standard deviations of the differences.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.training.evaluation.scores.classification import ranks
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+_LEAST_PAIRS = 3
+
+
+def dice(one: Bools, other: Bools) -> float:
+    """Twice the shared area over the sum of areas; NaN when both are empty."""
+    total = int(np.count_nonzero(one)) + int(np.count_nonzero(other))
+    shared = int(np.count_nonzero(one & other))
+    return 2 * shared / total if total else float("nan")
+
+
+def mean_absolute_error(predicted: Floats, true: Floats) -> float:
+    """Mean distance, in the unit of the values."""
+    return float(np.abs(predicted - true).mean()) if true.size else float("nan")
+
+
+def bias(predicted: Floats, true: Floats) -> float:
+    """Mean of predicted minus true."""
+    return float((predicted - true).mean()) if true.size else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where 95 % of the differences lie, were they normal."""
+
+    low: float
+    high: float
+
+
+def limits_of_agreement(predicted: Floats, true: Floats) -> Limits:
+    """Bias plus and minus 1.96 standard deviations of predicted minus true."""
+    if true.size < _LEAST_PAIRS:
+        return Limits(float("nan"), float("nan"))
+    middle = bias(predicted, true)
+    spread = 1.96 * float(np.std(predicted - true, ddof=1))
+    return Limits(middle - spread, middle + spread)
+
+
+def pearson(one: Floats, other: Floats) -> float:
+    """Linear correlation; NaN when either does not vary."""
+    if one.size < _LEAST_PAIRS:
+        return float("nan")
+    a, b = one - one.mean(), other - other.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 0 else float("nan")
+
+
+def spearman(one: Floats, other: Floats) -> float:
+    """Rank correlation, ties sharing their mean rank."""
+    return pearson(ranks(one), ranks(other))

@@ -1,0 +1,368 @@
+"""Where the bytes live: an object store addressed by content.
+
+The door to durability. An object counts as stored only when its file and the
+directory that names it are fsynced; that is what a Success status to a Storage
+SCU rests on (DICOM PS3.4 B.2.3, PS3.7 9.1.1).
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from storage.errors import ObjectCorrupt, ObjectMissing, StoreFull
+from storage.objects.durable import (
+    free_bytes_of,
+    full_as_store_full,
+    open_locked,
+    remove_if_abandoned,
+    sync_directory,
+    write_all,
+    write_back,
+)
+
+_CHUNK_BYTES = 1 << 20
+_WRITE_BACK_BYTES = 512 * 1024
+_WATERMARK_CHECK_BYTES = 8 << 20
+_SHA256_HEX_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What the store knows of an object: its key, size and digest."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+class Incoming(Protocol):
+    """An object on its way in; nothing of it is visible before ``commit``."""
+
+    @property
+    def path(self) -> Path:
+        """A file that holds what was written so far, to look at headers."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was written so far."""
+        ...
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Append; raises StoreFull when there is no room."""
+        ...
+
+    def commit(self) -> StoredObject:
+        """Make the object durable and visible, and say what it is."""
+        ...
+
+    def abort(self) -> None:
+        """Forget everything; harmless after ``commit``."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Immutable objects, addressed by what they contain."""
+
+    def incoming(self) -> Incoming:
+        """Open a writer for an object that arrives piece by piece."""
+        ...
+
+    def put(self, source: BinaryIO | Path, *, move: bool = False) -> StoredObject:
+        """Store a stream or a file; with ``move`` the file is used up."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """Read an object; raises ObjectMissing."""
+        ...
+
+    def path(self, key: str) -> Path:
+        """Name a file with the object's bytes; raises ObjectMissing."""
+        ...
+
+    def verify(self, key: str) -> None:
+        """Read it all and compare digests; raises ObjectCorrupt, ObjectMissing."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when it is not there."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Room left above the watermark."""
+        ...
+
+    def keys(self) -> Iterable[str]:
+        """Every stored key, in no particular order."""
+        ...
+
+
+class FileObjectStore:
+    """Objects as files: ``objects/ab/<sha256>`` under one root.
+
+    Parameters
+    ----------
+    root
+        Directory of the store; made when it is not there.
+    watermark_bytes
+        Nothing is accepted while the file system has less free space than this.
+    """
+
+    def __init__(self, root: Path, *, watermark_bytes: int = 0) -> None:
+        self._objects = root / "objects"
+        self._incoming = root / "incoming"
+        self._watermark_bytes = watermark_bytes
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        # All 256 are made now, so that storing an object never has to make a
+        # directory and fsync its parents.
+        for number in range(256):
+            (self._objects / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        for directory in (self._objects, self._incoming, root, root.parent):
+            sync_directory(directory)
+
+    def incoming(self) -> "FileIncoming":
+        """Open a writer for an object that arrives piece by piece.
+
+        Raises
+        ------
+        StoreFull
+            Free space is below the watermark, or there is none.
+        """
+        self._check_room()
+        return FileIncoming(self._incoming, self._place, self._check_room)
+
+    def put(self, source: BinaryIO | Path, *, move: bool = False) -> StoredObject:
+        """Store a stream or a file, durably.
+
+        Parameters
+        ----------
+        source
+            A stream open for reading, or a file.
+        move
+            The file may be used up (it is renamed when it is on the same file
+            system); only for a path.
+
+        Raises
+        ------
+        StoreFull
+            There is no room; nothing half-written stays.
+        """
+        if not isinstance(source, Path):
+            return self._copy(source)
+        if move and source.stat().st_dev == self._incoming.stat().st_dev:
+            return self._adopt(source)
+        with source.open("rb") as stream:
+            stored = self._copy(stream)
+        if move:
+            source.unlink(missing_ok=True)
+        return stored
+
+    def open(self, key: str) -> BinaryIO:
+        """Open an object for reading.
+
+        Raises
+        ------
+        ObjectMissing
+            Nothing is stored under that key.
+        """
+        try:
+            return self._file_of(key).open("rb")
+        except FileNotFoundError as error:
+            raise ObjectMissing(f"no object {key}") from error
+
+    def path(self, key: str) -> Path:
+        """Tell which file holds the object.
+
+        Raises
+        ------
+        ObjectMissing
+            Nothing is stored under that key.
+        """
+        path = self._file_of(key)
+        if not path.is_file():
+            raise ObjectMissing(f"no object {key}")
+        return path
+
+    def verify(self, key: str) -> None:
+        """Read the whole object and compare it with its digest.
+
+        Raises
+        ------
+        ObjectCorrupt
+            The bytes are not those that were stored.
+        ObjectMissing
+            Nothing is stored under that key.
+        """
+        with self.path(key).open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != _digest_of(key):
+                raise ObjectCorrupt(f"object {key} does not match its digest")
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when it is not there."""
+        self._file_of(key).unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """Count the bytes that may still be stored above the watermark."""
+        return max(0, free_bytes_of(self._objects) - self._watermark_bytes)
+
+    def keys(self) -> Iterator[str]:
+        """Yield every stored key, in no particular order."""
+        for directory in self._objects.iterdir():
+            for path in directory.iterdir():
+                yield f"{directory.name}/{path.name}"
+
+    def sweep(self) -> int:
+        """Remove what a crash left half-written, and count it.
+
+        A file that some process is writing is locked by it and stays.
+        """
+        return sum(map(remove_if_abandoned, self._incoming.iterdir()))
+
+    def _file_of(self, key: str) -> Path:
+        _digest_of(key)
+        return self._objects / key
+
+    def _place(self, path: Path, stored: StoredObject) -> None:
+        """Give a durable file its name, durably."""
+        target = self._objects / stored.key
+        try:
+            path.rename(target)
+        except FileNotFoundError:
+            target.parent.mkdir(exist_ok=True)
+            sync_directory(self._objects)
+            path.rename(target)
+        sync_directory(target.parent)
+
+    def _copy(self, stream: BinaryIO) -> StoredObject:
+        incoming = self.incoming()
+        try:
+            while chunk := stream.read(_CHUNK_BYTES):
+                incoming.write(chunk)
+            return incoming.commit()
+        except BaseException:
+            incoming.abort()
+            raise
+
+    def _adopt(self, source: Path) -> StoredObject:
+        self._check_room()
+        with full_as_store_full(), source.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            size_bytes = os.fstat(stream.fileno()).st_size
+            os.fsync(stream.fileno())
+            stored = StoredObject(_key_of(digest), size_bytes, digest)
+            self._place(source, stored)
+        return stored
+
+    def _check_room(self) -> None:
+        if free_bytes_of(self._objects) < max(self._watermark_bytes, 1):
+            raise StoreFull("free space is below the watermark")
+
+
+class FileIncoming:
+    """A file being written; made by :meth:`FileObjectStore.incoming`.
+
+    The digest is computed as the bytes pass, and the kernel is told to write them
+    out while more arrive, so that the fsync in ``commit`` finds little left to do.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        place: Callable[[Path, StoredObject], None],
+        check_room: Callable[[], None],
+    ) -> None:
+        self._place = place
+        self._check_room = check_room
+        self._digest = hashlib.sha256()
+        self._size_bytes = 0
+        self._written_back_bytes = 0
+        self._room_checked_bytes = 0
+        with full_as_store_full():
+            self._path, self._file = open_locked(directory)
+
+    @property
+    def path(self) -> Path:
+        """The file as far as it is written."""
+        return self._path
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was written so far."""
+        return self._size_bytes
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Append bytes.
+
+        Raises
+        ------
+        StoreFull
+            The file system is full, or went below the watermark; the writer is
+            aborted and nothing stays.
+        """
+        try:
+            with full_as_store_full():
+                written = write_all(self._file, data)
+            self._size_bytes += written
+            if self._size_bytes - self._room_checked_bytes >= _WATERMARK_CHECK_BYTES:
+                self._room_checked_bytes = self._size_bytes
+                self._check_room()
+        except BaseException:
+            self.abort()
+            raise
+        self._digest.update(data)
+        if self._size_bytes - self._written_back_bytes >= _WRITE_BACK_BYTES:
+            self._start_write_back()
+        return written
+
+    def commit(self) -> StoredObject:
+        """Fsync the file, rename it into the store, fsync the directory.
+
+        Raises
+        ------
+        StoreFull
+            The bytes could not all be written; nothing stays.
+        """
+        digest = self._digest.hexdigest()
+        stored = StoredObject(_key_of(digest), self._size_bytes, digest)
+        try:
+            with full_as_store_full():
+                os.fsync(self._file.fileno())
+                self._place(self._path, stored)
+        except BaseException:
+            self.abort()
+            raise
+        self._file.close()
+        return stored
+
+    def abort(self) -> None:
+        """Remove the file; nothing happens once it is committed or aborted."""
+        if self._file.closed:
+            return
+        self._path.unlink(missing_ok=True)
+        # Closing cannot fail on data nobody wants any more.
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _start_write_back(self) -> None:
+        write_back(
+            self._file.fileno(),
+            self._written_back_bytes,
+            self._size_bytes - self._written_back_bytes,
+        )
+        self._written_back_bytes = self._size_bytes
+
+
+def _key_of(digest: str) -> str:
+    return f"{digest[:2]}/{digest}"
+
+
+def _digest_of(key: str) -> str:
+    """Take the digest out of a key, and refuse what was never one of ours."""
+    digest = key[3:]
+    if len(digest) != _SHA256_HEX_LENGTH or key != _key_of(digest) or "/" in digest:
+        raise ObjectMissing(f"{key!r} is not a key of this store")
+    return digest

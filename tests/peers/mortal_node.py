@@ -1,0 +1,176 @@
+"""A node that dies on time, to be run in a process of its own.
+
+It is the product's node, put together with parts that kill the process (SIGKILL)
+when they have passed a point of the flow for the COUNTth time.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from dicom_node.delivery.destination import Answer, Destination, Outgoing
+from dicom_node.injected import clock, new_uid
+from dicom_node.node import wiring
+from dicom_node.node.node import Node
+from dicom_node.node.settings.load import Settings
+from dicom_node.worklist.procedure_step import ProcedureSteps
+from dicom_node.worklist.reception import Reception
+from inference.runners.runner import ModelRunner
+from storage.objects.files import FileObjectStore
+from tests.fakes.runner import ScriptedRunner
+
+POINTS = (
+    "receiving",
+    "persisted",
+    "enqueued",
+    "claimed",
+    "inferred",
+    "evidence stored",
+    "settled",
+    "sent",
+    "recorded",
+)
+
+
+class Fate:
+    """Kills the process at a point, the given time it is passed."""
+
+    def __init__(self, point: str, count: int) -> None:
+        self._point = point
+        self._left = count
+        self._lock = threading.Lock()
+
+    def pass_by(self, point: str) -> None:
+        if point != self._point:
+            return
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalNode(Node):
+    """The product's node, with fate at every step of the flow."""
+
+    def __init__(self, settings: Settings, fate: Fate) -> None:
+        super().__init__(settings)
+        self._fate = fate
+
+    def open_store(self) -> FileObjectStore:
+        section = self._settings.node
+        store = MortalStore(self._fate, section.data_dir)
+        store.sweep()
+        return store
+
+    def open_steps(self, database: Any) -> ProcedureSteps:
+        return MortalSteps(self._fate, database, clock=clock, new_uid=new_uid)
+
+    def open_reception(self, store: Any, database: Any) -> Reception:
+        rules = wiring.rules(self._settings)
+        return MortalReception(self._fate, store, database, rules)
+
+    def open_runner(self) -> ModelRunner:
+        runner = MortalRunner(self._fate)
+        runner.load()
+        return runner
+
+    def open_destination(self, section: Any) -> Destination:
+        return MortalDestination(self._fate, super().open_destination(section))
+
+
+class MortalStore(FileObjectStore):
+    def __init__(self, fate: Fate, folder: Path) -> None:
+        super().__init__(folder)
+        self._fate = fate
+
+    def put(self, *args: Any, **options: Any) -> Any:
+        stored = super().put(*args, **options)
+        self._fate.pass_by("evidence stored")
+        return stored
+
+    def incoming(self) -> Any:
+        incoming = super().incoming()
+        commit, write, fate = incoming.commit, incoming.write, self._fate
+
+        class Mortal:
+            path = property(lambda _: incoming.path)
+            size_bytes = property(lambda _: incoming.size_bytes)
+            abort = staticmethod(incoming.abort)
+
+            def write(self, data: bytes) -> int:
+                written = write(data)
+                fate.pass_by("receiving")
+                return written
+
+            def commit(self) -> Any:
+                stored = commit()
+                fate.pass_by("persisted")
+                return stored
+
+        return Mortal()
+
+
+class MortalReception(Reception):
+    def __init__(self, fate: Fate, store: Any, database: Any, rules: Any) -> None:
+        super().__init__(store, database, rules, clock, new_uid)
+        self._fate = fate
+
+    def receive(self, *args: Any, **options: Any) -> Any:
+        receipt = super().receive(*args, **options)
+        self._fate.pass_by("enqueued")
+        return receipt
+
+
+class MortalSteps(ProcedureSteps):
+    def __init__(self, fate: Fate, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._fate = fate
+
+    def claim(self, *args: Any, **options: Any) -> Any:
+        claimed = super().claim(*args, **options)
+        if claimed:
+            self._fate.pass_by("claimed")
+        return claimed
+
+    def settle(self, *args: Any, **options: Any) -> None:
+        super().settle(*args, **options)
+        self._fate.pass_by("settled")
+
+
+class MortalRunner(ScriptedRunner):
+    def __init__(self, fate: Fate) -> None:
+        super().__init__()
+        self._fate = fate
+
+    def run(self, batch: Any) -> Any:
+        answers = super().run(batch)
+        self._fate.pass_by("inferred")
+        return answers
+
+
+class MortalDestination:
+    def __init__(self, fate: Fate, real: Destination) -> None:
+        self._fate = fate
+        self._real = real
+        self.probe = real.probe
+
+    def deliver(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
+        for answer in self._real.deliver(objects):
+            self._fate.pass_by("sent")
+            yield answer
+            # The deliverer asks for the next answer once this one is recorded.
+            self._fate.pass_by("recorded")
+
+
+def live(values: dict[str, Any], point: str, count: int, ready: Connection) -> None:
+    """Run until SIGTERM, or until fate strikes; tells its ports through ``ready``."""
+    settings = Settings.load(None, values)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with MortalNode(settings, Fate(point, count)) as node:
+        ready.send({"dimse": node.dimse_port, "http": node.http_port})
+        stop.wait()

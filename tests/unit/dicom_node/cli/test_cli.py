@@ -1,0 +1,338 @@
+"""The command line, in this process: what it says and how it exits."""
+
+import hashlib
+import json
+from importlib import import_module
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from dicom_node.cli import MODULES, _one_line, cli
+from dicom_node.cli.models import with_model
+from dicom_node.cli.training import ExtraMissing, extra, read_frame
+from inference.errors import TrainingError
+from inference.manifest import write_manifest
+from storage.database import Database
+from tests.factories.nodes import save
+from tests.factories.radiographs import synthetic_dataset
+from tests.factories.rows import after, claim, receive, settle
+from tests.fakes.runner import scripted_manifest
+
+PUBLISHED = (
+    "serve",
+    "doctor",
+    "analyze",
+    "jobs",
+    "recall",
+    "send",
+    "echo",
+    "migrate",
+    "model",
+    "train",
+    "evaluate",
+    "export",
+    "conformance",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXR_NODE_SECRETS_DIR", str(tmp_path / "no-secrets"))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, arguments, prog_name="cxr-node")
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A configuration, and a database with two jobs, one of them claimed."""
+    file = tmp_path / "node.toml"
+    file.write_text(f'[node]\ndata_dir = "{tmp_path / "data"}"\n')
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'node.db'}")
+    database.migrate()
+    receive(database, 1, 2)
+    claim(database)
+    database.close()
+    return str(file)
+
+
+def test_every_published_command_is_there():
+    assert set(PUBLISHED) <= set(MODULES)
+    listed = run("--help").stdout
+    for name in PUBLISHED:
+        assert f"  {name} " in listed
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_command_explains_itself(name):
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert f"Usage: cxr-node {name}" in result.stdout
+    command = getattr(import_module(f"dicom_node.cli.{MODULES[name][0]}"), name)
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and not parameter.is_flag:
+            assert parameter.opts[0] in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("jobs", "nonsense"),
+        ("jobs", "list", "--state", "LOST"),
+        ("jobs", "list", "--since", "yesterday"),
+        ("jobs", "reprocess"),
+        ("jobs", "reprocess", "1.2.3", "--model", "default@1"),
+        ("jobs", "reprocess", "--model", "default"),
+        ("recall",),
+        ("recall", "--model", "@1"),
+        ("recall", "--model", "default@1", "--reason", "mood"),
+        ("serve", "--role", "nothing"),
+        ("send",),
+        ("echo", "not-a-target"),
+        ("analyze", "absent.dcm", "--output", "out"),
+        ("serve", "--config", "absent.toml"),
+    ],
+)
+def test_a_wrong_command_line_exits_2_and_says_why_on_standard_error(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_configuration_is_one_line_with_the_keys_path(tmp_path):
+    (tmp_path / "node.toml").write_text("[dimse]\nprot = 1\n")
+    result = run("serve", "--config", "node.toml")
+    assert result.exit_code == 2
+    assert result.stderr == "cxr-node: node.toml: dimse.prot: unknown key\n"
+
+
+def test_jobs_are_listed_as_a_table(config):
+    result = run("jobs", "list", "--config", config)
+    head, *rows = result.stdout.splitlines()
+    assert head.split() == ["JOB", "STATE", "STAGE", "SCHEDULED", "SEVERITY", "REASON"]
+    assert {row.split()[0] for row in rows} == {"1.9.1", "1.9.2"}
+
+
+def test_jobs_are_listed_as_the_json_of_the_http_interface(config):
+    result = run("jobs", "list", "--json", "--limit", "1", "--config", config)
+    listed = json.loads(result.stdout)
+    assert set(listed) == {"items", "next"}
+    assert len(listed["items"]) == 1
+    again = run("jobs", "list", "--cursor", listed["next"], "--config", config)
+    assert len(again.stdout.splitlines()) == 2
+
+
+def test_jobs_are_filtered(config):
+    result = run("jobs", "list", "--state", "IN PROGRESS", "--json", "--config", config)
+    assert len(json.loads(result.stdout)["items"]) == 1
+    result = run("jobs", "list", "--since", "2100-01-01", "--json", "--config", config)
+    assert json.loads(result.stdout)["items"] == []
+
+
+@pytest.mark.parametrize("uid", ["1.9.2", "1.2.3.2"])
+def test_a_job_is_shown_by_its_own_uid_or_its_images(config, uid):
+    result = run("jobs", "show", uid, "--json", "--config", config)
+    assert json.loads(result.stdout)["workitem_uid"] == "1.9.2"
+    assert "workitem_uid: 1.9.2" in run("jobs", "show", uid, "--config", config).stdout
+
+
+def test_a_job_is_canceled_and_retried(config):
+    assert run("jobs", "cancel", "1.9.2", "--config", config).exit_code == 0
+    shown = run("jobs", "show", "1.9.2", "--json", "--config", config)
+    assert json.loads(shown.stdout)["state"] == "CANCELED"
+    again = run("jobs", "retry", "1.9.2", "--config", config).stdout.strip()
+    shown = run("jobs", "show", again, "--json", "--config", config)
+    assert json.loads(shown.stdout)["state"] == "SCHEDULED"
+
+
+def analysed(tmp_path):
+    """Two analysed films, one by each version of a model; nobody got anything."""
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'node.db'}")
+    receive(database, 3, 4)
+    for version in ("1", "2"):
+        (step,) = claim(database, now=after(2000))
+        model = {"name": "m", "version": version, "sha256": "0" * 64}
+        settle(database, step, result={"model": model})
+    database.close()
+
+
+def test_a_job_is_reprocessed(config, tmp_path):
+    assert run("jobs", "reprocess", "1.9.2", "--config", config).exit_code == 1
+    analysed(tmp_path)
+    done = run("jobs", "list", "--state", "COMPLETED", "--json", "--config", config)
+    (first, second) = sorted(
+        item["workitem_uid"] for item in json.loads(done.stdout)["items"]
+    )
+    again = run("jobs", "reprocess", first, second, "--config", config)
+    new = again.stdout.split()
+    shown = run("jobs", "show", new[0], "--json", "--config", config)
+    assert json.loads(shown.stdout)["state"] == "SCHEDULED"
+    shown = run("jobs", "show", first, "--json", "--config", config)
+    assert json.loads(shown.stdout)["replaced_by"] == new[0]
+    refused = run("jobs", "reprocess", first, new[1], "--config", config)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert [line[:9] for line in refused.stderr.splitlines()] == ["cxr-node:"] * 2
+
+
+def test_the_jobs_of_a_model_are_reprocessed_behind_new_ones(config, tmp_path):
+    analysed(tmp_path)
+    bulk = ("jobs", "reprocess", "--model", "m@2", "--config", config)
+    (listed,) = run(*bulk, "--dry-run").stdout.split()
+    (again,) = run(*bulk).stdout.split()
+    shown = json.loads(run("jobs", "show", again, "--json", "--config", config).stdout)
+    assert (shown["state"], shown["priority"]) == ("SCHEDULED", -1)
+    shown = json.loads(run("jobs", "show", listed, "--json", "--config", config).stdout)
+    assert shown["replaced_by"] == again
+    assert run(*bulk).stdout == ""
+
+
+def test_the_results_of_a_model_are_called_back(config, tmp_path):
+    analysed(tmp_path)
+    command = ("recall", "--model", "m@1", "--reason", "safety", "--config", config)
+    assert "would be recalled" in run(*command, "--dry-run").stdout
+    result = run(*command, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (study,) = json.loads(result.stdout)["items"]
+    (uid,) = study["workitem_uids"]
+    shown = json.loads(run("jobs", "show", uid, "--json", "--config", config).stdout)
+    assert shown["recalled"]["reason"] == "safety"
+    assert "nobody had received anything" in run(*command).stdout
+
+
+def test_a_model_without_results_cannot_be_called_back(config):
+    result = run("recall", "--model", "m@7", "--config", config)
+    assert result.exit_code == 1
+    assert result.stderr == "cxr-node: there are no results of model m@7\n"
+
+
+@pytest.mark.parametrize("verb", ["show", "retry", "reprocess", "cancel"])
+def test_an_unknown_job_is_one_line_and_exit_1(config, verb):
+    result = run("jobs", verb, "1.2.3.4.5", "--config", config)
+    assert result.exit_code == 1
+    assert result.stderr == "cxr-node: no job 1.2.3.4.5\n"
+
+
+def test_without_a_database_jobs_says_so_and_makes_none(tmp_path):
+    result = run("jobs", "list")
+    assert result.exit_code == 1
+    assert "no database" in result.stderr
+    assert not (tmp_path / "var").exists()
+
+
+def test_migrate_makes_the_schema_that_jobs_needs(tmp_path):
+    (tmp_path / "node.toml").write_text('[database]\nurl = "sqlite:///new.db"\n')
+    assert run("migrate", "--config", "node.toml").exit_code == 0
+    assert run("jobs", "list", "--config", "node.toml").exit_code == 0
+
+
+def test_nobody_at_the_other_end_is_one_line_and_exit_1(free_port):
+    result = run("echo", f"PACS@127.0.0.1:{free_port}")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"cxr-node: no association with PACS at 127.0.0.1:{free_port}\n"
+    )
+
+
+def test_a_bug_is_one_line_without_values(capsys):
+    try:
+        {}["Doe^Jane"]
+    except KeyError as error:
+        _one_line(KeyError, error, error.__traceback__)
+    written = capsys.readouterr().err
+    assert written.startswith("cxr-node: internal error: KeyError at ")
+    assert "test_cli.py" in written
+    assert "Doe" not in written
+
+
+@pytest.fixture
+def models(tmp_path):
+    """Two model folders, the second with another file than its manifest means."""
+    for name, content in (("good", b"weights"), ("bad", b"other weights")):
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(content)
+        sha256 = hashlib.sha256(b"weights").hexdigest()
+        write_manifest(folder, scripted_manifest(name=name, sha256=sha256))
+    file = tmp_path / "node.toml"
+    file.write_text('[model]\nname = "bad"  # a comment\nfolder = "models"\n')
+    return file
+
+
+def test_models_are_listed_and_the_one_in_use_is_starred(models):
+    listed = run("model", "list", "--config", str(models)).stdout.splitlines()
+    starred = [line.split()[1] for line in listed if line.startswith("*")]
+    assert starred == ["bad"]
+    assert any(line.split()[0] == "good" for line in listed)
+
+
+def test_a_broken_manifest_hides_no_other_model(models, tmp_path):
+    (tmp_path / "models" / "bad" / "manifest.toml").write_text("name = 1")
+    result = run("model", "list", "--config", str(models))
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("! bad  cannot be used: ") for line in lines)
+    assert any(line.split()[0] == "good" for line in lines)
+
+
+def test_a_model_that_is_not_what_its_manifest_says_fails_the_check(models):
+    assert run("model", "verify", "good", "--config", str(models)).exit_code == 0
+    result = run("model", "verify", "good", "bad", "--config", str(models))
+    assert result.exit_code == 1
+    assert "SHA-256" in result.stdout
+
+
+def test_a_model_is_put_to_use_in_the_configuration(models):
+    assert run("model", "use", "good", "--config", str(models)).exit_code == 0
+    assert models.read_text() == (
+        '[model]\nname = "good"  # a comment\nfolder = "models"\n'
+    )
+
+
+@pytest.mark.parametrize("name", ["bad", "absent"])
+def test_a_model_that_cannot_run_is_not_put_to_use(models, name):
+    before = models.read_text()
+    assert run("model", "use", name, "--config", str(models)).exit_code == 1
+    assert models.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", '\n\n[model]\nname = "new"\n'),
+        ("[model]\n", '[model]\nname = "new"\n'),
+        (
+            "[model]\nname = 'old'\n[http]\nport = 1\n",
+            '[model]\nname = "new"\n[http]\nport = 1\n',
+        ),
+        ('[model]\ndevice = "cpu"\n', '[model]\nname = "new"\ndevice = "cpu"\n'),
+    ],
+)
+def test_only_the_models_name_changes_in_the_file(before, after):
+    assert with_model(before, "new") == after
+
+
+def test_model_building_without_its_extra_says_what_to_install():
+    wanted = r"torch is missing.*cxr-node\[training\]"
+    with pytest.raises(ExtraMissing, match=wanted), extra():
+        raise ModuleNotFoundError(name="torch")
+
+
+def test_training_reads_dicom_as_serving_does_and_pictures_too(tmp_path):
+    dataset = synthetic_dataset("CR", rows=64, columns=48)
+    frame = read_frame(save(dataset, tmp_path))
+    assert frame.pixels.shape == (64, 48)
+    picture = tmp_path / "film.png"
+    Image.fromarray((frame.pixels * 255).astype("uint8")).save(picture)
+    assert read_frame(picture).pixels.shape == (64, 48)
+
+
+def test_a_film_that_training_cannot_read_is_named(tmp_path):
+    broken = tmp_path / "broken.dcm"
+    broken.write_text("<html>")
+    with pytest.raises(TrainingError, match=r"broken\.dcm: not a DICOM file"):
+        read_frame(broken)

@@ -1,0 +1,239 @@
+"""A file becomes an upright, calibrated Frame, or one of two clear refusals."""
+
+import io
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import uid
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import dcmwrite
+
+from dicom_node.dataset import codecs, frames
+from dicom_node.errors import DatasetInvalid, PixelsUndecodable
+from inference.frame import Orientation
+from tests.factories.cells import radiograph
+from tests.factories.radiographs import synthetic_dataset, synthetic_radiograph
+
+ROWS, COLUMNS = 150, 130
+SYNTAXES = sorted(
+    codecs.DECODABLE
+    | {
+        uid.ImplicitVRLittleEndian,
+        uid.ExplicitVRLittleEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+    }
+)
+
+
+def encoded(dataset) -> bytes:
+    buffer = DicomBytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+FILM_BYTES = encoded(synthetic_dataset("DX", rows=ROWS, columns=COLUMNS))
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_film_looks_the_same_from_every_transfer_syntax(
+    tmp_path, syntax, photometric
+):
+    path = tmp_path / "film.dcm"
+    path.write_bytes(
+        encoded(
+            synthetic_dataset(
+                "CR",
+                rows=ROWS,
+                columns=COLUMNS,
+                transfer_syntax=syntax,
+                photometric=photometric,
+            )
+        )
+    )
+    dataset, frame = frames.read(path)
+    drawn, _ = synthetic_radiograph(0, ROWS, COLUMNS)
+    tolerance = 0.06 if syntax in codecs.LOSSY else 0.003
+    assert frame.pixels == pytest.approx(drawn / 4095, abs=tolerance)
+    assert frame.pixels.dtype == np.float32
+    assert frame.pixels.flags.c_contiguous
+    assert frame.orientation == Orientation()
+    assert "PixelData" not in dataset
+    assert dataset.Rows == ROWS
+    lossy = any("compressed with loss" in remark for remark in frame.remarks)
+    assert lossy is (syntax in codecs.LOSSY)
+
+
+def test_a_path_an_open_file_and_a_data_set_give_the_same_frame(tmp_path):
+    path = tmp_path / "film.dcm"
+    path.write_bytes(FILM_BYTES)
+    _, of_path = frames.read(path)
+    _, of_stream = frames.read(io.BytesIO(FILM_BYTES))
+    source = synthetic_dataset("DX", rows=ROWS, columns=COLUMNS)
+    _, of_dataset = frames.read(source)
+    assert np.array_equal(of_path.pixels, of_stream.pixels)
+    assert np.array_equal(of_path.pixels, of_dataset.pixels)
+    assert "PixelData" in source
+
+
+@pytest.mark.parametrize(
+    ("along", "down"),
+    [(a, d) for a in "LR" for d in "HF"] + [(a, d) for a in "HF" for d in "LR"],
+)
+def test_every_orientation_is_turned_upright_and_back(along, down):
+    # Seen upright, values grow towards the patient's left and, faster, the feet.
+    upright = np.add.outer(np.arange(4) * 100, np.arange(3)) + 10
+    turn = Orientation(
+        transpose=along in "HF",
+        flip_rows="H" in (along, down),
+        flip_columns="R" in (along, down),
+    )
+    source = turn.to_source(upright)
+    _, frame = frames.read(radiograph(source, PatientOrientation=[along, down]))
+    assert frame.orientation == turn
+    assert np.array_equal(np.argsort(frame.pixels, None), np.arange(12))
+    assert frame.orientation.to_source(frame.pixels).shape == source.shape
+    turned = any("turned upright" in remark for remark in frame.remarks)
+    assert turned is (turn != Orientation())
+
+
+@pytest.mark.parametrize("value", [None, "", ["", ""], ["L"], ["A", "F"], ["X", "Y"]])
+def test_an_orientation_that_says_nothing_useful_is_remarked(value):
+    dataset = radiograph([[1, 2, 3]])
+    dataset.PatientOrientation = value
+    _, frame = frames.read(dataset)
+    assert frame.orientation == Orientation()
+    assert any("Patient Orientation" in remark for remark in frame.remarks)
+
+
+def test_padding_turns_with_the_picture():
+    dataset = radiograph([[0, 1, 2]], PatientOrientation=["R", "F"])
+    dataset.PixelPaddingValue = 0
+    _, frame = frames.read(dataset)
+    assert frame.padding.tolist() == [[False, False, True]]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "spacing"),
+    [
+        ({}, None),
+        ({"PixelSpacing": [0.2, 0.1]}, (0.2, 0.1)),
+        ({"ImagerPixelSpacing": [0.2, 0.1]}, None),
+        ({"PixelSpacing": [0.2, 0.2], "ImagerPixelSpacing": [0.2, 0.2]}, None),
+        ({"PixelSpacing": [0.18, 0.18], "ImagerPixelSpacing": [0.2, 0.2]}, (0.18,) * 2),
+        (
+            {
+                "PixelSpacing": [0.2, 0.2],
+                "ImagerPixelSpacing": [0.2, 0.2],
+                "PixelSpacingCalibrationType": "FIDUCIAL",
+            },
+            (0.2, 0.2),
+        ),
+        ({"PixelSpacing": [0, 0]}, None),
+        ({"PixelSpacing": [0.2]}, None),
+        (
+            {"PixelSpacing": [0.2, 0.1], "PatientOrientation": ["F", "L"]},
+            (0.1, 0.2),
+        ),
+    ],
+)
+def test_millimetres_only_where_they_are_the_patients(attributes, spacing):
+    _, frame = frames.read(radiograph([[1, 2], [3, 4]], **attributes))
+    assert frame.pixel_spacing_mm == spacing
+
+
+def test_the_degree_of_lossy_compression_is_told():
+    dataset = radiograph([[1, 2]], LossyImageCompression="01")
+    dataset.LossyImageCompressionRatio = [12.25, 2]
+    _, frame = frames.read(dataset)
+    assert "The image was compressed with loss (ratio 12.2)." in frame.remarks
+
+
+def test_a_missing_file_is_the_systems_error_not_the_images(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        frames.read(tmp_path / "nothing.dcm")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html></html>", b"\0" * 128 + b"DICM"])
+def test_what_is_no_dicom_file_is_invalid(content):
+    with pytest.raises((DatasetInvalid, PixelsUndecodable)):
+        frames.read(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        uid.ExplicitVRLittleEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+        uid.JPEGLSLossless,
+        uid.RLELossless,
+    ],
+)
+def test_a_cut_file_is_refused(share, syntax):
+    whole = encoded(
+        synthetic_dataset(rows=ROWS, columns=COLUMNS, transfer_syntax=syntax)
+    )
+    with pytest.raises((DatasetInvalid, PixelsUndecodable)):
+        frames.read(io.BytesIO(whole[: int(len(whole) * share)]))
+
+
+def test_a_deflate_bomb_is_refused_by_its_size():
+    dataset = synthetic_dataset(rows=ROWS, columns=COLUMNS)
+    whole = encoded(
+        synthetic_dataset(
+            rows=ROWS,
+            columns=COLUMNS,
+            transfer_syntax=uid.DeflatedExplicitVRLittleEndian,
+        )
+    )
+    size = len(encoded(dataset))
+    frames.read(io.BytesIO(whole), limits=frames.Limits(inflated_bytes=size))
+    with pytest.raises(DatasetInvalid, match="limit"):
+        frames.read(io.BytesIO(whole), limits=frames.Limits(inflated_bytes=size // 2))
+
+
+def test_a_deflated_file_that_does_not_inflate_is_invalid():
+    whole = encoded(
+        synthetic_dataset(
+            rows=ROWS,
+            columns=COLUMNS,
+            transfer_syntax=uid.DeflatedExplicitVRLittleEndian,
+        )
+    )
+    head = whole[: whole.index(uid.DeflatedExplicitVRLittleEndian.encode()) + 200]
+    deflater = zlib.compressobj(wbits=-15)
+    for tail in (b"\xff" * 4000, deflater.compress(b"") + b"garbage" * 99):
+        with pytest.raises((DatasetInvalid, PixelsUndecodable)):
+            frames.read(io.BytesIO(head + tail))
+
+
+def test_a_larger_film_than_allowed_is_refused():
+    with pytest.raises(PixelsUndecodable, match="limit"):
+        frames.read(
+            io.BytesIO(FILM_BYTES), limits=frames.Limits(pixels=ROWS * COLUMNS - 1)
+        )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    damage=st.lists(
+        st.tuples(st.integers(0, 2200), st.integers(0, 255)), min_size=1, max_size=12
+    )
+)
+def test_a_damaged_header_is_read_or_refused_never_worse(damage):
+    damaged = bytearray(FILM_BYTES)
+    for place, byte in damage:
+        damaged[place] = byte
+    try:
+        _, frame = frames.read(
+            io.BytesIO(bytes(damaged)), limits=frames.Limits(pixels=1_000_000)
+        )
+    except (DatasetInvalid, PixelsUndecodable):
+        return
+    assert frame.pixels.dtype == np.float32
+    assert np.isfinite(frame.pixels).all()
+    assert 0 <= frame.pixels.min() <= frame.pixels.max() <= 1

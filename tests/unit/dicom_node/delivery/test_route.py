@@ -1,0 +1,45 @@
+from dicom_node.delivery.route import Route, kinds_of
+from tests.factories.rows import an_evidence
+
+REPORTS = ("measurement-report-comprehensive", "measurement-report-enhanced")
+PACS = Route(
+    destination="pacs",
+    evidence=("segmentation", "measurement-report"),
+    fallback={
+        "segmentation": ("presentation-state", "secondary-capture"),
+        "measurement-report": REPORTS,
+    },
+)
+
+
+def test_only_wanted_kinds_go_out_at_once():
+    made = [
+        an_evidence(1, kind="presentation-state"),
+        an_evidence(2, kind="segmentation"),
+    ]
+    (delivery,) = PACS.deliveries(made)
+    assert (delivery.destination, delivery.sop_instance_uid) == ("pacs", "1.7.2")
+    assert delivery.required
+
+
+def test_stand_ins_come_best_first():
+    assert tuple(PACS.stand_ins("measurement-report")) == REPORTS
+
+
+def test_a_refused_stand_in_is_followed_by_the_next_of_its_chain():
+    assert tuple(PACS.stand_ins(REPORTS[0])) == REPORTS[1:]
+    assert tuple(PACS.stand_ins(REPORTS[1])) == ()
+
+
+def test_a_kind_without_fallback_has_no_stand_in():
+    assert tuple(PACS.stand_ins("lung-segmentation")) == ()
+
+
+def test_what_may_be_needed_is_encoded_once_but_reports_only_once_in_all():
+    other = Route("other", ("secondary-capture", "segmentation"), {})
+    assert kinds_of([PACS, other]) == (
+        "segmentation",
+        "presentation-state",
+        "secondary-capture",
+        "measurement-report",
+    )

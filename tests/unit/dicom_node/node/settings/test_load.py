@@ -1,0 +1,205 @@
+import re
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+from dicom_node.errors import SettingsInvalid
+from dicom_node.evidence.kinds import KINDS
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.settings.sections import EvidenceKind
+
+ROOT = Path(__file__).resolve().parents[5]
+SHIPPED = ROOT / "conf" / "node.toml"
+
+PACS = {"name": "pacs", "ae_title": "PACS", "host": "192.0.2.1", "port": 104}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXR_NODE_SECRETS_DIR", str(tmp_path / "no-secrets"))
+
+
+def refusal(**overrides):
+    with pytest.raises(SettingsInvalid) as caught:
+        Settings.load(None, overrides)
+    return str(caught.value)
+
+
+def keys_of(model, prefix=""):
+    """Every key path of a settings model; list items count as their table."""
+    for name, field in model.model_fields.items():
+        nested = field.annotation
+        for argument in getattr(nested, "__args__", ()):
+            if isinstance(argument, type) and issubclass(argument, BaseModel):
+                nested = argument
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            yield from keys_of(nested, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def keys_in(table, prefix=""):
+    for name, value in table.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            yield from keys_in(value[0], f"{prefix}{name}.")
+        elif isinstance(value, dict) and name != "fallback":
+            yield from keys_in(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_the_shipped_file_says_exactly_the_defaults():
+    assert Settings.load(SHIPPED) == Settings.load(None)
+
+
+def test_the_shipped_file_shows_every_key_and_no_other():
+    text = re.sub(r"^#(?=[a-z\[])", "", SHIPPED.read_text(), flags=re.MULTILINE)
+    shown = set(keys_in(tomllib.loads(text)))
+    assert shown == set(keys_of(Settings))
+
+
+def test_the_shipped_examples_are_accepted(tmp_path):
+    text = re.sub(r"^#(?=[a-z\[])", "", SHIPPED.read_text(), flags=re.MULTILINE)
+    full = tmp_path / "node.toml"
+    full.write_text(text)
+    settings = Settings.load(full)
+    example = settings.destinations[0]
+    plain = Settings.load(None, {"destinations": [PACS]}).destinations[0]
+    assert example.evidence == plain.evidence
+    assert example.fallback == plain.fallback
+    assert settings.dimse.peers[0].ae_title == "MODALITY1"
+
+
+def test_every_line_of_the_shipped_file_explains_itself():
+    unexplained = [
+        line
+        for line in SHIPPED.read_text().splitlines()
+        if re.match(r"^[a-z_]+ = ", line) and "#" not in line
+    ]
+    assert unexplained == []
+
+
+def test_arguments_beat_environment_beats_secrets_beats_file(monkeypatch, tmp_path):
+    file = tmp_path / "node.toml"
+    file.write_text("[dimse]\nport = 1\nmax_associations = 1\nhost = '::1'\n")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "cxr_node__dimse__port").write_text("2\n")
+    (tmp_path / "secrets" / "cxr_node__dimse__max_associations").write_text("2\n")
+    monkeypatch.setenv("CXR_NODE_SECRETS_DIR", str(tmp_path / "secrets"))
+    monkeypatch.setenv("CXR_NODE__DIMSE__PORT", "3")
+    settings = Settings.load(file)
+    assert (settings.dimse.host, settings.dimse.max_associations) == ("::1", 2)
+    assert settings.dimse.port == 3
+    assert Settings.load(file, {"dimse": {"port": 4}}).dimse.port == 4
+
+
+def test_an_unknown_key_is_refused_with_its_path():
+    assert refusal(dimse={"prot": 104}) == "dimse.prot: unknown key"
+
+
+def test_an_unknown_key_inside_a_list_is_refused_with_its_place():
+    message = refusal(destinations=[{**PACS, "evidense": []}])
+    assert message == "destinations.0.evidense: unknown key"
+
+
+def test_an_unknown_environment_key_is_refused(monkeypatch):
+    monkeypatch.setenv("CXR_NODE__DIMES__PORT", "104")
+    assert refusal() == "environment: CXR_NODE__DIMES__PORT: unknown key"
+
+
+def test_a_bad_value_is_refused_with_its_path_and_the_file(tmp_path):
+    file = tmp_path / "node.toml"
+    file.write_text("[dimse]\nport = 70000\n")
+    with pytest.raises(SettingsInvalid, match=r"node\.toml: dimse\.port: .*65535"):
+        Settings.load(file)
+
+
+def test_a_file_that_is_not_toml_is_refused_in_one_line(tmp_path):
+    file = tmp_path / "node.toml"
+    file.write_text("[dimse\nport = 1")
+    with pytest.raises(SettingsInvalid) as caught:
+        Settings.load(file)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(SettingsInvalid, match=r"absent\.toml: No such file"):
+        Settings.load(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("title", ["", "SEVENTEEN_LETTERS", " PACS", "A\\B", "ÄRZTE"])
+def test_an_impossible_ae_title_is_refused(title):
+    assert refusal(node={"ae_title": title}).startswith("node.ae_title: an AE title")
+
+
+def test_listening_beyond_loopback_without_keys_is_refused():
+    message = refusal(http={"host": "0.0.0.0"})  # noqa: S104
+    assert message.startswith("http: host is not a loopback address")
+
+
+@pytest.mark.parametrize(
+    "auth", [{"api_keys": ["sixteen-characters"]}, {"allow_unauthenticated": True}]
+)
+def test_listening_beyond_loopback_is_possible_when_meant(auth):
+    overrides = {"http": {"host": "0.0.0.0", "auth": auth}}  # noqa: S104
+    assert Settings.load(None, overrides).http.host == "0.0.0.0"  # noqa: S104
+
+
+def test_a_short_api_key_is_refused_without_showing_it():
+    message = refusal(http={"auth": {"api_keys": ["hunter2"]}})
+    assert message == "http.auth: api_keys: a key has at least 16 characters"
+
+
+def test_secrets_do_not_show_in_the_settings_text():
+    settings = Settings.load(
+        None,
+        {
+            "database": {"url": "postgresql+psycopg://cxr:hunter2@db/cxr"},
+            "http": {"auth": {"api_keys": ["hunter2-hunter2-hunter2"]}},
+        },
+    )
+    assert "hunter2" not in repr(settings)
+    assert settings.database_url.endswith("cxr:hunter2@db/cxr")
+
+
+def test_a_certificate_without_its_key_is_refused():
+    message = refusal(dimse={"tls": {"certificate": "node.pem"}})
+    assert message == "dimse.tls: certificate and key belong together"
+
+
+def test_asking_for_client_certificates_without_an_authority_is_refused():
+    tls = {"certificate": "node.pem", "key": "node.key"}
+    assert "tls.ca" in refusal(dimse={"tls": tls})
+
+
+def test_two_destinations_of_one_name_are_refused():
+    assert "used twice" in refusal(destinations=[PACS, PACS])
+
+
+def test_a_destination_that_is_this_node_is_refused():
+    here = {**PACS, "host": "localhost", "port": 11112}
+    assert "is this node itself" in refusal(destinations=[here])
+
+
+def test_the_first_retry_may_not_be_longer_than_the_longest():
+    message = refusal(delivery={"first_retry_s": 10, "longest_retry_s": 5})
+    assert message.startswith("delivery: first_retry_s is longer")
+
+
+def test_the_database_lies_in_the_data_folder_by_default():
+    settings = Settings.load(None, {"node": {"data_dir": "/srv/cxr"}})
+    assert settings.database_url == "sqlite:////srv/cxr/node.db"
+
+
+def test_every_kind_of_result_can_be_asked_for_and_no_other():
+    assert set(get_args(EvidenceKind)) == set(KINDS)
+
+
+def test_settings_are_frozen():
+    settings = Settings.load(None)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.node.ae_title = "OTHER"

@@ -1,0 +1,78 @@
+import io
+import json
+import logging
+
+import pytest
+
+from dicom_node.node import logs
+
+PATIENT = "Doe^Jane"
+
+
+@pytest.fixture
+def log():
+    """A logger of our own, and what it wrote; the root's set-up is put back."""
+    root = logging.getLogger()
+    kept = (root.handlers[:], root.level)
+    stream = io.StringIO()
+
+    def configured(level="INFO", style="text"):
+        logs.configure(level, style, stream)
+        return logging.getLogger("dicom_node.test")
+
+    yield configured, stream
+    root.handlers[:], root.level = kept[0], kept[1]
+    for name in logs.CHATTY:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def test_a_line_is_a_sentence_and_what_it_is_about(log):
+    configured, stream = log
+    configured().info("An image came.", extra={"action": "receive", "workitem": "1.2"})
+    line = stream.getvalue()
+    assert line.endswith(" INFO An image came. action=receive workitem=1.2\n")
+    assert line[10] == "T"
+
+
+def test_json_is_one_object_on_a_line(log):
+    configured, stream = log
+    logger = configured(style="json")
+    logger.warning("Umlauts: %s.", "äöü", extra={"destination": "pacs"})
+    record = json.loads(stream.getvalue())
+    assert record["message"] == "Umlauts: äöü."
+    assert (record["level"], record["destination"]) == ("WARNING", "pacs")
+    assert record["time"].endswith("Z")
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_traceback_shows_where_but_not_the_values(log, style):
+    configured, stream = log
+    logger = configured(style=style)
+    # The source line, which is shown, does not hold the name.
+    patient = PATIENT
+    try:
+        try:
+            {}[patient]
+        except KeyError as error:
+            raise ValueError(patient) from error
+    except ValueError:
+        logger.exception("A batch failed.", extra={"action": "work"})
+    text = stream.getvalue()
+    assert "ValueError" in text
+    assert "KeyError" in text
+    assert "test_logs.py" in text
+    assert patient not in text
+
+
+def test_libraries_that_print_data_sets_are_kept_quiet(log):
+    configured, stream = log
+    configured("DEBUG")
+    logging.getLogger("pydicom").warning("Invalid value: Doe^Jane")
+    logging.getLogger("pynetdicom.events").error("(0010,0010) PN [Doe^Jane]")
+    assert stream.getvalue() == ""
+
+
+def test_the_level_is_kept(log):
+    configured, stream = log
+    configured("WARNING").info("Quiet.")
+    assert stream.getvalue() == ""

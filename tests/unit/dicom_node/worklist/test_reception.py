@@ -1,0 +1,269 @@
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+)
+
+from dicom_node.dimse.presentation import IMPLEMENTATION_CLASS_UID
+from dicom_node.errors import DatasetInvalid, DatasetMismatch
+from dicom_node.worklist.reception import Outcome, Receipt, part10_header
+from storage.errors import DatabaseUnavailable, StoreFull
+from storage.records import Evidence, ProcedureStepState, Stage
+from storage.worklist import workitems
+from tests.peers.receiving import MODALITY, Receiver, encoded, radiograph, receiver
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Receiver]:
+    with receiver(tmp_path) as behind:
+        yield behind
+
+
+def send(
+    door: Receiver,
+    dataset: Dataset,
+    *,
+    data: bytes | None = None,
+    calling_ae: str = MODALITY,
+    **named: str,
+) -> Receipt:
+    """Bring a data set in, as a service does."""
+    request = {
+        "sop_class_uid": str(dataset.SOPClassUID),
+        "sop_instance_uid": str(dataset.SOPInstanceUID),
+        "transfer_syntax_uid": str(dataset.file_meta.TransferSyntaxUID),
+        "calling_ae": calling_ae,
+        **named,
+    }
+    incoming = door.reception.incoming()
+    incoming.write(part10_header(**request))
+    incoming.write(encoded(dataset) if data is None else data)
+    return door.reception.receive(incoming, **request)
+
+
+def test_the_file_meta_information_is_valid_and_names_the_sender():
+    header = part10_header(
+        sop_class_uid=SecondaryCaptureImageStorage,
+        sop_instance_uid="1.2.3",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        calling_ae="MOD1",
+    )
+    meta = dcmread(BytesIO(header + encoded(radiograph(1)))).file_meta
+    assert meta.FileMetaInformationVersion == b"\x00\x01"
+    assert meta.MediaStorageSOPClassUID == SecondaryCaptureImageStorage
+    assert meta.MediaStorageSOPInstanceUID == "1.2.3"
+    assert meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+    assert meta.SourceApplicationEntityTitle == "MOD1"
+    assert IMPLEMENTATION_CLASS_UID.is_valid
+
+
+def test_a_received_image_is_stored_as_sent_and_queued(door):
+    dataset = radiograph(1)
+    receipt = send(door, dataset)
+    assert receipt == Receipt(Outcome.STORED, None)
+    uid = dataset.SOPInstanceUID
+    assert door.stored(uid).endswith(encoded(dataset))
+    instance = door.instance(uid)
+    assert instance.study_instance_uid == dataset.StudyInstanceUID
+    assert instance.series_instance_uid == dataset.SeriesInstanceUID
+    assert instance.patient_id == dataset.PatientID
+    assert instance.accession_number == dataset.AccessionNumber
+    assert instance.modality == "CR"
+    assert instance.calling_ae == MODALITY
+    assert instance.transfer_syntax_uid == ExplicitVRLittleEndian
+    assert instance.received_at.utcoffset() == timedelta(0)
+    workitem = door.workitem(uid)
+    assert workitem is not None
+    assert workitem.state is ProcedureStepState.SCHEDULED
+    assert workitem.stage is Stage.QUEUED
+    assert len(door.woken) == 1
+
+
+def test_an_image_that_is_not_eligible_is_stored_with_its_reason(door):
+    dataset = radiograph(1, ViewPosition="LL")
+    receipt = send(door, dataset)
+    assert receipt.outcome is Outcome.STORED
+    assert receipt.not_eligible is not None
+    instance = door.instance(dataset.SOPInstanceUID)
+    assert instance.not_eligible == receipt.not_eligible
+    assert door.workitem(dataset.SOPInstanceUID) is None
+    assert door.woken == []
+
+
+def test_the_same_image_again_is_one_image(door):
+    first = send(door, radiograph(1))
+    second = send(door, radiograph(1))
+    assert first.outcome is Outcome.STORED
+    assert second.outcome is Outcome.DUPLICATE
+    assert len(door.woken) == 1
+
+
+def test_the_same_image_from_another_sender_is_one_image(door):
+    send(door, radiograph(1), calling_ae="MOD1")
+    again = send(door, radiograph(1), calling_ae="PACS")
+    assert again.outcome is Outcome.DUPLICATE
+    assert door.instance(radiograph(1).SOPInstanceUID).calling_ae == "MOD1"
+    assert len(list(door.store.keys())) == 1
+    assert door.quarantined() == []
+
+
+def test_the_same_image_from_many_senders_at_once_is_one_image(door):
+    together = threading.Barrier(6)
+    outcomes: list[Outcome] = []
+
+    def sender(number: int) -> None:
+        together.wait(60)
+        receipt = send(door, radiograph(1), calling_ae=f"MOD{number % 3}")
+        outcomes.append(receipt.outcome)
+
+    senders = [threading.Thread(target=sender, args=(number,)) for number in range(6)]
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join()
+    assert sorted(outcomes) == [Outcome.DUPLICATE] * 5 + [Outcome.STORED]
+    assert len(list(door.store.keys())) == 1
+    assert door.quarantined() == []
+
+
+def test_a_second_copy_is_kept_apart_once_the_first_one_is_gone(door):
+    send(door, radiograph(1))
+    door.store.delete(door.instance(radiograph(1).SOPInstanceUID).object_key)
+    again = send(door, radiograph(1), calling_ae="PACS")
+    assert again.outcome is Outcome.QUARANTINED
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        radiograph(1, PatientID="SOMEBODY-ELSE"),
+        radiograph(1, transfer_syntax=ImplicitVRLittleEndian),
+    ],
+    ids=["another patient", "another encoding"],
+)
+def test_another_object_under_the_same_uid_is_kept_apart(door, other):
+    send(door, radiograph(1))
+    receipt = send(door, other)
+    assert receipt.outcome is Outcome.QUARANTINED
+    uid = other.SOPInstanceUID
+    assert door.stored(uid).endswith(encoded(radiograph(1)))
+    assert door.instance(uid).patient_id == radiograph(1).PatientID
+    (kept_apart,) = door.quarantined()
+    assert kept_apart.sop_instance_uid == uid
+    with door.store.open(kept_apart.object_key) as stream:
+        assert stream.read().endswith(encoded(other))
+    assert len(door.woken) == 1
+
+
+def test_a_result_of_this_node_is_recognised_and_left_alone(door):
+    source = radiograph(1)
+    send(door, source)
+    result = radiograph(2, "SC")
+    evidence = Evidence(
+        sop_instance_uid=str(result.SOPInstanceUID),
+        sop_class_uid=str(result.SOPClassUID),
+        series_instance_uid="1.2.3.4",
+        study_instance_uid=str(source.StudyInstanceUID),
+        workitem_uid=door.workitem(source.SOPInstanceUID).workitem_uid,
+        kind="secondary-capture",
+        object_key="00/" + "0" * 64,
+        size_bytes=1,
+        sha256="0" * 64,
+        created_at=door.instance(source.SOPInstanceUID).received_at,
+    )
+    settle(door, evidence)
+    receipt = send(door, result)
+    assert receipt.outcome is Outcome.STORED
+    assert receipt.not_eligible is not None
+    assert receipt.not_eligible.code == "OWN_RESULT"
+    assert door.workitem(result.SOPInstanceUID) is None
+
+
+def settle(door: Receiver, evidence: Evidence) -> None:
+    now = evidence.created_at
+    with door.database.transaction() as tx:
+        (claimed,) = workitems.claim(
+            tx, worker="w", limit=1, lease_s=60, now=now, new_uid=lambda: "1.9"
+        )
+        workitems.settle(
+            tx,
+            claimed.workitem_uid,
+            claimed.transaction_uid or "",
+            evidence=[evidence],
+            deliveries=[],
+            result={},
+            now=now,
+        )
+
+
+@pytest.mark.parametrize(
+    ("named", "error"),
+    [
+        ({"sop_class_uid": SecondaryCaptureImageStorage}, DatasetMismatch),
+        ({"sop_instance_uid": "1.2.3"}, DatasetMismatch),
+    ],
+)
+def test_a_data_set_that_is_not_what_the_request_names_is_refused(door, named, error):
+    with pytest.raises(error):
+        send(door, radiograph(1), **named)
+    assert not door.knows(radiograph(1).SOPInstanceUID)
+    assert list(door.store.keys()) == []
+    assert door.half_written() == []
+
+
+@pytest.mark.parametrize("uid", ["", "../../etc/passwd", "1.2.3\n4"])
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_a_data_set_without_its_uids_is_refused(door, keyword, uid):
+    dataset = radiograph(1)
+    value = str(dataset[keyword].value).encode()
+    data = encoded(dataset).replace(value, uid.encode().ljust(len(value)))
+    with pytest.raises(DatasetInvalid):
+        send(door, dataset, data=data)
+    assert not door.knows(dataset.SOPInstanceUID)
+
+
+@pytest.mark.parametrize("data", [b"", b"<!DOCTYPE html>" * 20, bytes(1000)])
+def test_what_is_no_data_set_is_refused_and_leaves_nothing(door, data):
+    with pytest.raises(DatasetInvalid):
+        send(door, radiograph(1), data=data)
+    assert list(door.store.keys()) == []
+    assert door.half_written() == []
+
+
+def test_an_empty_patient_and_padded_values_are_read(door):
+    dataset = radiograph(1, PatientID=None, AccessionNumber="A1 \0")
+    send(door, dataset)
+    instance = door.instance(dataset.SOPInstanceUID)
+    assert instance.patient_id == ""
+    assert instance.accession_number == "A1"
+
+
+def test_malformed_values_are_no_failure_of_the_store(door):
+    raw = encoded(radiograph(1, PatientAge="066Y", AccessionNumber="x" * 16))
+    damaged = raw.replace(b"066Y", b"??!!").replace(b"x" * 16, b"\xff" * 16)
+    assert send(door, radiograph(1), data=damaged).outcome is Outcome.STORED
+
+
+def test_nothing_is_accepted_below_the_watermark(tmp_path):
+    with receiver(tmp_path, watermark_bytes=1 << 60) as door:
+        with pytest.raises(StoreFull):
+            send(door, radiograph(1))
+        assert not door.knows(radiograph(1).SOPInstanceUID)
+
+
+def test_nothing_is_accepted_while_the_database_is_away(door):
+    lock = door.database.transaction()
+    with lock, pytest.raises((DatabaseUnavailable, RuntimeError)):
+        send(door, radiograph(1))
+    assert not door.knows(radiograph(1).SOPInstanceUID)
+    assert send(door, radiograph(1)).outcome is Outcome.STORED
