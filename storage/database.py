@@ -45,7 +45,7 @@ from storage.signals import (
     follow_sqlite,
 )
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x435852  # any number that nobody else locks; "CXR"
 _POSTGRESQL_DISK_FULL = "53100"

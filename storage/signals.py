@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _NOTIFY_TIMEOUT_S = 0.5
 _READY_TIMEOUT_S = 5.0
 CHANNEL = "cxr_node"
@@ -163,7 +163,7 @@ class Follower:
             try:
                 self._follow()
             except self._lost as error:
-                _LOG.warning(
+                logger.warning(
                     "Lost the database while watching for work: %s",
                     type(error).__name__,
                     extra={"action": "watch"},

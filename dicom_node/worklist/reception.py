@@ -50,7 +50,7 @@ from storage.records import (
 )
 from storage.worklist import workitems
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _UID_LENGTH = 64
 _RADIOGRAPHS = frozenset(
@@ -254,7 +254,7 @@ class Reception:
             return self._settle_duplicate(instance, stored)
         if not is_new:
             return Receipt(Outcome.DUPLICATE, instance.not_eligible)
-        _LOG.info(
+        logger.info(
             "Received an image from %s.",
             instance.calling_ae,
             extra={"action": "receive", "instance": instance.sop_instance_uid},
@@ -295,7 +295,7 @@ class Reception:
             return Receipt(Outcome.DUPLICATE, first.not_eligible)
         with self._database.transaction() as tx:
             catalog.quarantine(tx, uid, stored, second.calling_ae, second.received_at)
-        _LOG.warning(
+        logger.warning(
             "An object from %s has the UID of another one; it is in quarantine.",
             second.calling_ae,
             extra={"action": "quarantine", "instance": uid},

@@ -21,7 +21,7 @@ from inference.runners.runner import Prediction, check_batch
 
 Device = Literal["auto", "cpu", "cuda"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _CPU_CHUNK = 1
 _CPU = "CPUExecutionProvider"
@@ -95,7 +95,7 @@ class OnnxModelRunner:
         except ModelFailed:
             self._session = None
             raise
-        log.info(
+        logger.info(
             "Model %s %s is loaded on %s",
             self._manifest.name,
             self._manifest.version,
@@ -153,7 +153,7 @@ class OnnxModelRunner:
         except ModelFailed as error:
             if self._device == "cuda":
                 raise
-            log.warning(
+            logger.warning(
                 "CUDA cannot be used, the CPU takes over: %s",
                 error,
                 extra={"action": "model-fallback"},
@@ -211,7 +211,7 @@ def _load_cuda_libraries() -> None:
     with contextlib.redirect_stdout(said):
         onnxruntime.preload_dlls(directory="")
     for line in said.getvalue().splitlines():
-        log.warning("CUDA: %s", line, extra={"action": "model-cuda"})
+        logger.warning("CUDA: %s", line, extra={"action": "model-cuda"})
 
 
 def translated(error: BaseException, sentence: str) -> ModelFailed:

@@ -34,7 +34,7 @@ from inference.training.validation import Scores, autocast, validate
 
 __all__ = ["load", "train"]
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _LOG_EVERY = 10
 
 
@@ -298,4 +298,6 @@ def _look(run: _Run, held_out: Sequence[Sample], cache: RenderCache) -> None:
     draw_curves(run.output)
     shown = [one for one in held_out if one.opacities][:12]
     draw_overlays(run.averaged, shown, cache, run.recipe, run.output / "overlays.png")
-    _LOG.info("Step %d: %s", run.step, "no held-out fold" if scores is None else scores)
+    logger.info(
+        "Step %d: %s", run.step, "no held-out fold" if scores is None else scores
+    )

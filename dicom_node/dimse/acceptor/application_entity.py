@@ -27,7 +27,7 @@ from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.verification import echo
 from dicom_node.worklist.reception import Reception
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 _UNASSOCIATED_CONNECTIONS = 16
 _LAST_WORDS_S = 2.0
@@ -243,7 +243,7 @@ class ApplicationEntity:
                     self._admitted.add(association)
                     return
             rejection = TOO_MANY
-        _LOG.warning(
+        logger.warning(
             "Rejected an association from %s at %s: %s.",
             repr(str(request.calling_ae_title)),
             association.requestor.address,

@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 from dicom_node.dimse.acceptor.messages import Opener, StreamingMessages
 from dicom_node.dimse.acceptor.upper_layer import EventDrivenProvider, RingingQueue
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _IDLE_CHECK_S = 0.5
 
 
@@ -109,7 +109,7 @@ class StreamedAssociation(Association):
             evt.trigger(self, evt.EVT_ABORTED, {})
             return True
         if self.dul.idle_timer_expired():
-            _LOG.warning(
+            logger.warning(
                 "Nothing came within the network time-out.", extra={"action": "abort"}
             )
             self.abort()

@@ -21,7 +21,7 @@ from pynetdicom.transport import (
 from dicom_node.dimse.acceptor.association import StreamedAssociation
 from dicom_node.dimse.acceptor.messages import Opener
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Listener(ThreadedAssociationServer):
@@ -86,7 +86,7 @@ class Listener(ThreadedAssociationServer):
             if self._connections < self._maximum_connections:
                 self._connections += 1
                 return True
-        _LOG.warning(
+        logger.warning(
             "Closed a connection from %s: too many.",
             client_address[0],
             extra={"action": "reject"},
@@ -105,10 +105,10 @@ class Listener(ThreadedAssociationServer):
         """Say in one line what broke a connection before it was an association."""
         del request
         self._uncount()
-        _LOG.warning(
+        logger.warning(
             "A connection from %s broke.",
             client_address[0],
-            exc_info=True,
+            exc_info=True,  # noqa: LOG014  called while the error is handled
             extra={"action": "reject"},
         )
 

@@ -25,7 +25,7 @@ from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.dimse.acceptor.messages import Malformed, StreamingMessages, split
 from dicom_node.errors import NodeError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _P_DATA_TF, _ASSOCIATE_RQ = 0x04, 0x01
 _PDU_TYPES = range(0x01, 0x08)
@@ -119,8 +119,8 @@ class EventDrivenProvider(DULServiceProvider):
         try:
             while not self._kill_thread:
                 self._turn()
-        except Exception:  # noqa: BLE001  the outermost edge of this thread
-            _LOG.exception("An association broke.", extra={"action": "abort"})
+        except Exception:
+            logger.exception("An association broke.", extra={"action": "abort"})
         finally:
             self._end()
 
@@ -192,11 +192,11 @@ class EventDrivenProvider(DULServiceProvider):
         except OSError:
             self.event_queue.put("Evt17")  # Transport connection closed
         except Malformed as error:
-            _LOG.warning("Refused a PDU: %s.", error, extra={"action": "abort"})
+            logger.warning("Refused a PDU: %s.", error, extra={"action": "abort"})
             self.event_queue.put("Evt19")  # Unrecognized or invalid PDU
         except (AssertionError, NodeError, *UNREADABLE) as error:
             kind = type(error).__name__
-            _LOG.warning("Refused a message: %s.", kind, extra={"action": "abort"})
+            logger.warning("Refused a message: %s.", kind, extra={"action": "abort"})
             self.event_queue.put("Evt19")
         else:
             self._recv_pdu.put(pdu)

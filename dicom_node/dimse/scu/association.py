@@ -19,7 +19,7 @@ from dicom_node.dimse.presentation import (
 )
 from dicom_node.errors import ClassNotAccepted, NodeError, PeerBusy, PeerUnreachable
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _MAXIMUM_PDU_BYTES = 131_072
 _REJECTED_TRANSIENT = 2
 _REASONS: Mapping[object, str] = {

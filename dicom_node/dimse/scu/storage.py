@@ -36,7 +36,7 @@ from dicom_node.errors import (
     PeerUnreachable,
 )
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _send_one(association: Association, item: Outgoing, message_id: int) -> Send
     except RuntimeError:  # it ended between our look and the request
         return SendResult(uid, None, PeerUnreachable("the association broke"))
     except (OSError, ValueError, AttributeError) as error:
-        _LOG.warning(
+        logger.warning(
             "An object could not be sent: %s.",
             type(error).__name__,
             extra={"action": "send", "instance": uid},
@@ -205,7 +205,7 @@ def _result(uid: str, response: Dataset) -> SendResult:
     status = int(response.Status)
     if is_stored(status):
         if status != Status.SUCCESS:
-            _LOG.warning(
+            logger.warning(
                 "The peer stored an object with status 0x%04X.",
                 status,
                 extra={"action": "send", "instance": uid},

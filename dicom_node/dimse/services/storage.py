@@ -22,7 +22,7 @@ from storage.objects.files import Incoming
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _COMMENT_LENGTH = 64  # Error Comment is LO; PS3.7 C.4
 _PATIENCE = 4
 
@@ -125,8 +125,8 @@ class StorageSCP:
             receipt = self._receive(event)
         except (NodeError, StorageError) as error:
             return _refusal(event, error)
-        except Exception as error:  # noqa: BLE001  the outermost edge of C-STORE
-            _LOG.exception("C-STORE failed.", extra={"action": "refuse"})
+        except Exception as error:
+            logger.exception("C-STORE failed.", extra={"action": "refuse"})
             return _response(status_of(error), "processing failure")
         if receipt.outcome is Outcome.QUARANTINED:
             return _response(
@@ -166,7 +166,7 @@ def _calling_ae(association: Association) -> str:
 
 def _refusal(event: evt.Event, error: Exception) -> Dataset:
     status = status_of(error)
-    _LOG.warning(
+    logger.warning(
         "Refused an object from %s with 0x%04X: %s.",
         _calling_ae(event.assoc),
         status,

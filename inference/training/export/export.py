@@ -39,7 +39,7 @@ from inference.training.export.narrow import narrowed
 from inference.training.export.parity import Parity, compare
 from inference.training.export.precision import halve_weights, quantise, rounded
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PARITY_FILMS = 7  # with the noise they fill a batch of 8
 INTENDED_USE = (
@@ -210,7 +210,7 @@ def build_folder(
     )
     write_manifest(output, manifest)
     found = _check(net, output, inputs[:PARITY_FILMS])
-    log.info("Parity with torchvision: %s", found, extra={"action": "model-parity"})
+    logger.info("Parity with torchvision: %s", found, extra={"action": "model-parity"})
     # 8 bits change the answers; whether they hold is for the metrics to say.
     if order.precision != "int8" and not found.holds:
         (output / FILE_NAME).unlink()

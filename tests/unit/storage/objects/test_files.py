@@ -44,7 +44,7 @@ def test_a_commit_fsyncs_the_file_then_names_it_then_fsyncs_the_name(tmp_path):
     if not strace.exists():
         pytest.skip("strace is not installed")
     program = (
-        "import io, sys, pathlib; from storage.objects import FileObjectStore\n"
+        "import io, sys, pathlib; from storage.objects.files import FileObjectStore\n"
         "store = FileObjectStore(pathlib.Path(sys.argv[1]))\n"
         "print('MARK', flush=True)\n"
         "store.put(io.BytesIO(b'abc'))\n"
@@ -68,7 +68,7 @@ def test_a_commit_fsyncs_the_file_then_names_it_then_fsyncs_the_name(tmp_path):
 
 def test_a_file_that_a_crash_left_is_swept(store, tmp_path):
     program = (
-        "import os, sys, pathlib; from storage.objects import FileObjectStore\n"
+        "import os, sys, pathlib; from storage.objects.files import FileObjectStore\n"
         "store = FileObjectStore(pathlib.Path(sys.argv[1]))\n"
         "incoming = store.incoming()\n"
         "incoming.write(b'half an image')\n"
