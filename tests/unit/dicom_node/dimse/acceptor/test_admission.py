@@ -1,6 +1,6 @@
 import pytest
 
-from dicom_node.dimse.acceptor.application_entity import Peer
+from dicom_node.dimse.acceptor.admission import Peer
 
 
 @pytest.mark.parametrize(
