@@ -11,7 +11,7 @@ from pathlib import Path
 from dicom_node import __version__
 from dicom_node.analysis.worker import WorkerOptions
 from dicom_node.delivery.deliverer import Patience
-from dicom_node.delivery.destination import DimseDestination
+from dicom_node.delivery.dimse import DimseDestination
 from dicom_node.delivery.route import Route, kinds_of
 from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.acceptor.application_entity import DimseConfig
