@@ -1,4 +1,7 @@
-"""What every ServiceClass keeps to, negotiated with the acceptor on a loopback port."""
+"""What every ServiceClass keeps to, negotiated with the acceptor on a loopback port.
+
+And which of several services a request goes to (``dimse.acceptor.dispatch``).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
