@@ -17,6 +17,8 @@ from dicom_node.analysis.worker import Worker
 from dicom_node.delivery.deliverer import Deliverer
 from dicom_node.delivery.destination import Destination
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
+from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.errors import SettingsInvalid
 from dicom_node.injected import clock, new_uid
 from dicom_node.node import maintenance, wiring
@@ -249,7 +251,11 @@ class Node:
     def _start_dimse(self) -> None:
         section = self._settings.dimse
         reception = self.open_reception(self._store, self._database)
-        entity = ApplicationEntity(wiring.dimse(self._settings), reception)
+        services = (
+            VerificationSCP(),
+            StorageSCP(reception, section.maximum_object_bytes),
+        )
+        entity = ApplicationEntity(wiring.dimse(self._settings), services)
         self.dimse_port = _bound("dimse", section.host, section.port, entity.start)
         # Half the time is for who is still sending, half for what is being analysed.
         self._undo.append(lambda: entity.stop(self._time_left() / 2))

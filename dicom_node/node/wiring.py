@@ -11,9 +11,10 @@ from pathlib import Path
 from dicom_node import __version__
 from dicom_node.analysis.worker import WorkerOptions
 from dicom_node.delivery.deliverer import Patience
-from dicom_node.delivery.destination import DimseDestination
+from dicom_node.delivery.dimse import DimseDestination
 from dicom_node.delivery.route import Route, kinds_of
-from dicom_node.dimse.acceptor.application_entity import DimseConfig, Peer
+from dicom_node.dimse.acceptor.admission import Peer
+from dicom_node.dimse.acceptor.application_entity import DimseConfig
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.errors import SettingsInvalid
 from dicom_node.evidence.subject import EvidenceContext
@@ -171,13 +172,10 @@ def dimse(settings: Settings) -> DimseConfig:
         host=section.host,
         port=section.port,
         require_called_ae_title=section.require_called_ae_title,
-        peers=tuple(
-            Peer(peer.ae_title, peer.address, peer.port or 0) for peer in section.peers
-        ),
+        peers=tuple(Peer(peer.ae_title, peer.address) for peer in section.peers),
         accept_unknown_peers=section.accept_unknown_peers,
         max_associations=section.max_associations,
         maximum_pdu_bytes=section.maximum_pdu_bytes,
-        maximum_object_bytes=section.maximum_object_bytes,
         association_timeout_s=section.association_timeout_s,
         message_timeout_s=section.message_timeout_s,
         network_timeout_s=section.network_timeout_s,

@@ -37,6 +37,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     node.PeerUnreachable: HTTPStatus.BAD_GATEWAY,
     node.PeerBusy: HTTPStatus.BAD_GATEWAY,
     node.PeerRefused: HTTPStatus.BAD_GATEWAY,
+    node.PeerStumbled: HTTPStatus.BAD_GATEWAY,
     node.ClassNotAccepted: HTTPStatus.BAD_GATEWAY,
 }
 
