@@ -9,7 +9,7 @@ from dicom_node.delivery.route import Route
 from dicom_node.evidence.kinds import EncodedEvidence
 from dicom_node.worklist.procedure_step import Outcome
 from dicom_node.worklist.result import Json, result
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.records import Evidence, Instance, NewDelivery, Workitem
 
 

@@ -9,6 +9,7 @@ replaced by the next best object (status table: DICOM PS3.4 B.2.3).
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -26,7 +27,7 @@ from dicom_node.errors import (
 from dicom_node.worklist.retry import BackOff, Retry, decide, describe
 from storage.database import Database, Transaction
 from storage.errors import ObjectMissing, StorageError
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
 from storage.records import Delivery, DueDelivery, Evidence
 from storage.signals import Watch
@@ -213,15 +214,17 @@ class Deliverer:
         """Send a batch, and pair each row with its answer."""
         items = {item.evidence.sop_instance_uid: item for item in due}
         objects = []
-        for uid, item in items.items():
-            try:
-                path = self._store.path(item.evidence.object_key)
-            except ObjectMissing as error:
-                yield item, Answer(uid, None, error)
-            else:
-                objects.append(Outgoing(item.evidence.sop_class_uid, uid, path))
-        for answer in self._destination.deliver(objects):
-            yield items[answer.sop_instance_uid], answer
+        with ExitStack() as copies:
+            for uid, item in items.items():
+                local = self._store.local(item.evidence.object_key)
+                try:
+                    path = copies.enter_context(local)
+                except ObjectMissing as error:
+                    yield item, Answer(uid, None, error)
+                else:
+                    objects.append(Outgoing(item.evidence.sop_class_uid, uid, path))
+            for answer in self._destination.deliver(objects):
+                yield items[answer.sop_instance_uid], answer
 
     def _record(self, item: DueDelivery, answer: Answer) -> None:
         delivery = item.delivery

@@ -6,7 +6,7 @@ from io import BytesIO
 from dicom_node.delivery.route import Route
 from dicom_node.evidence.report.classes import CLASSES, under_class
 from storage.database import Database
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.records import DeliveryState, DueDelivery, Evidence
 from storage.worklist import workitems
 

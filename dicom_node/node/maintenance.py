@@ -16,7 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from storage.catalog import instances as catalog
 from storage.database import Database
 from storage.errors import ObjectMissing
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.worklist import workitems
 
 logger = logging.getLogger(__name__)
@@ -197,7 +197,6 @@ def sweep(database: Database, store: ObjectStore, clock: Clock) -> int:
 
 def _is_young(store: ObjectStore, key: str, now: datetime) -> bool:
     try:
-        written_s = store.path(key).stat().st_mtime
-    except (ObjectMissing, FileNotFoundError):
+        return now - store.stored_at(key) < YOUNGEST_REMOVED
+    except ObjectMissing:
         return False
-    return now - datetime.fromtimestamp(written_s, UTC) < YOUNGEST_REMOVED

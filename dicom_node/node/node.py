@@ -31,7 +31,8 @@ from dicom_node.worklist.reception import Reception
 from inference.runners.runner import ModelRunner
 from storage.database import Database
 from storage.errors import StorageError
-from storage.objects.files import FileObjectStore, ObjectStore
+from storage.objects.files import FileObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
 from storage.signals import Topic, Watch
 from storage.worklist import workitems

@@ -22,7 +22,7 @@ from dicom_node.evidence.kinds import part_10
 from dicom_node.evidence.subject import EvidenceContext, ObjectReference
 from storage.database import Database, Transaction
 from storage.errors import ObjectMissing
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.outbox import recalls
 from storage.records import DeliveryState, Evidence, Job
 

@@ -39,7 +39,7 @@ from dicom_node.worklist.eligibility import EligibilityRules
 from storage.catalog import instances as catalog
 from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing
-from storage.objects.files import Incoming, ObjectStore, StoredObject
+from storage.objects.protocol import Incoming, ObjectStore, StoredObject
 from storage.records import (
     Cause,
     Instance,
@@ -212,7 +212,7 @@ class Reception:
             Nothing was accepted; the sender may try again.
         """
         try:
-            with incoming.path.open("rb") as stream:
+            with incoming.open() as stream:
                 skip_file_meta(stream)
                 header = read_header(stream, transfer_syntax_uid, self._limits)
             with quiet():

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, sel
 
 from storage.database import Transaction
 from storage.errors import DuplicateInstance, UnknownRecord
-from storage.objects.files import StoredObject
+from storage.objects.protocol import StoredObject
 from storage.pages import read_page
 from storage.records import (
     Cause,

@@ -17,7 +17,7 @@ from dicom_node.dimse.status import STATUS, Status, status_of
 from dicom_node.errors import ClassNotAccepted, DatasetInvalid, NodeError
 from dicom_node.worklist.reception import Outcome, Receipt, Reception, part10_header
 from storage.errors import DuplicateInstance, StorageError
-from storage.objects.files import Incoming
+from storage.objects.protocol import Incoming
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE

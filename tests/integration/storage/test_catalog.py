@@ -7,7 +7,7 @@ import pytest
 from storage.catalog import instances as catalog
 from storage.database import Database
 from storage.errors import CursorInvalid, DuplicateInstance, UnknownRecord
-from storage.objects.files import StoredObject
+from storage.objects.protocol import StoredObject
 from storage.outbox import deliveries
 from storage.records import (
     Cause,
