@@ -256,7 +256,7 @@ class Deliverer:
             return
         after_s = self._again_after(delivery, error, now)
         if after_s is None:
-            deliveries.failed(tx, delivery.delivery_id, **words)
+            deliveries.failed(tx, delivery.delivery_id, now=now, **words)
         else:
             next_try_at = now + timedelta(seconds=after_s)
             deliveries.try_again(

@@ -35,7 +35,7 @@ from storage.objects.files import FileObjectStore
 from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
 from storage.signals import Topic, Watch
-from storage.worklist import workitems
+from storage.worklist import jobs
 
 logger = logging.getLogger(__name__)
 
@@ -269,7 +269,7 @@ class Node:
     def _check_database(self) -> str | None:
         try:
             with self._database.transaction(read_only=True) as tx:
-                workitems.counts(tx)
+                jobs.counts(tx)
         except StorageError as error:
             return str(error)
         return None

@@ -16,12 +16,12 @@ from dicom_node.node.maintenance import (
     retain,
     sweep,
 )
-from storage.catalog import instances as catalog
+from storage.catalog import instances
 from storage.database import Database
 from storage.objects.files import FileObjectStore
 from storage.outbox import deliveries
 from storage.records import NewDelivery, Reason, Stage
-from storage.worklist import workitems
+from storage.worklist import jobs, workitems
 from tests.factories.rows import a_workitem, an_evidence, an_instance, claim, settle
 
 DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ class House:
             1, object_key=self.source.key, received_at=self.now - 200 * DAY
         )
         with self.database.transaction() as tx:
-            catalog.add_instance(tx, instance)
+            instances.add_instance(tx, instance)
             workitems.schedule(tx, a_workitem(1, scheduled_at=instance.received_at))
         (claimed,) = claim(self.database, now=self.now - 200 * DAY)
         evidence = an_evidence(
@@ -116,14 +116,14 @@ def test_rows_stay_when_bytes_go(house):
     house.deliver(days_ago=199)
     house.retain()
     with house.database.transaction() as tx:
-        job = workitems.get_job(tx, "1.9.1")
+        job = jobs.get_job(tx, "1.9.1")
     assert job.instance.object_removed_at is not None
     assert job.workitem.stage is Stage.DONE
 
 
 def test_what_silent_workers_had_claimed_is_queued_again(house):
     with house.database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(2))
+        instances.add_instance(tx, an_instance(2))
         workitems.schedule(tx, a_workitem(2))
     claim(house.database, now=house.now - DAY)
     reap(house.database, lambda: house.now)
@@ -150,7 +150,7 @@ def test_not_eligible_sources_go_too(house):
         not_eligible=Reason("VIEW_LATERAL", "A lateral view."),
     )
     with house.database.transaction() as tx:
-        catalog.add_instance(tx, old)
+        instances.add_instance(tx, old)
     house.write_again(old.object_key, house.now - DAY)
     house.retain()
     assert old.object_key not in set(house.store.keys())

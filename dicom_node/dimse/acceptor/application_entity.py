@@ -16,13 +16,13 @@ from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity as LibraryEntity
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from dicom_node.dimse.acceptor.association import StreamedAssociation
-from dicom_node.dimse.acceptor.listener import Listener
-from dicom_node.dimse.presentation import (
+from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
-    acceptor_contexts,
 )
+from dicom_node.dimse.acceptor.association import StreamedAssociation
+from dicom_node.dimse.acceptor.listener import Listener
+from dicom_node.dimse.presentation import acceptor_contexts
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.verification import echo
 from dicom_node.worklist.reception import Reception

@@ -13,9 +13,10 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
 
+from dicom_node.dataset.part10 import Arriving, part10_header
 from dicom_node.dimse.status import STATUS, Status, status_of
 from dicom_node.errors import ClassNotAccepted, DatasetInvalid, NodeError
-from dicom_node.worklist.reception import Outcome, Receipt, Reception, part10_header
+from dicom_node.worklist.reception import Custody, Receipt, Reception
 from storage.errors import DuplicateInstance, StorageError
 from storage.objects.protocol import Incoming
 
@@ -111,12 +112,14 @@ class StorageSCP:
     ) -> BytesIO:
         """Open the place for the data set of a request."""
         command = request.command_set
-        header = part10_header(
+        arriving = Arriving(
             sop_class_uid=command.AffectedSOPClassUID,
             sop_instance_uid=command.AffectedSOPInstanceUID,
             transfer_syntax_uid=_transfer_syntax(association, context_id),
             calling_ae=_calling_ae(association),
+            called_ae=_called_ae(association),
         )
+        header = part10_header(arriving)
         return Arrival(self._reception, header, self._maximum_object_bytes)
 
     def store(self, event: evt.Event) -> Dataset:
@@ -128,7 +131,7 @@ class StorageSCP:
         except Exception as error:
             logger.exception("C-STORE failed.", extra={"action": "refuse"})
             return _response(status_of(error), "processing failure")
-        if receipt.outcome is Outcome.QUARANTINED:
+        if receipt.custody is Custody.QUARANTINED:
             return _response(
                 STATUS[DuplicateInstance], "another object has this SOP Instance UID"
             )
@@ -144,13 +147,14 @@ class StorageSCP:
                 raise ClassNotAccepted(
                     Status.SOP_CLASS_NOT_SUPPORTED, "not the class of its context"
                 )
-            return self._reception.receive(
-                arrival.hand_over(),
+            arriving = Arriving(
                 sop_class_uid=str(request.AffectedSOPClassUID),
                 sop_instance_uid=str(request.AffectedSOPInstanceUID),
                 transfer_syntax_uid=str(event.context.transfer_syntax),
                 calling_ae=_calling_ae(event.assoc),
+                called_ae=_called_ae(event.assoc),
             )
+            return self._reception.receive(arrival.hand_over(), arriving)
 
 
 def _transfer_syntax(association: Association, context_id: int) -> str:
@@ -162,6 +166,11 @@ def _transfer_syntax(association: Association, context_id: int) -> str:
 
 def _calling_ae(association: Association) -> str:
     return str(association.requestor.ae_title).strip()
+
+
+def _called_ae(association: Association) -> str:
+    request = association.requestor.primitive
+    return "" if request is None else str(request.called_ae_title).strip()
 
 
 def _refusal(event: evt.Event, error: Exception) -> Dataset:

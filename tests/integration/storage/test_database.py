@@ -9,13 +9,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from storage.catalog import instances as catalog
+from storage.catalog import instances
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
 from storage.records import ProcedureStepState
 from storage.schema import metadata
 from storage.signals import Topic
-from storage.worklist import workitems
+from storage.worklist import jobs
 from tests.factories.rows import receive
 from tests.peers.postgres import run_statement
 
@@ -201,7 +201,7 @@ def test_a_full_disk_is_told_as_such_and_survived(small_disk):
         receive(database, *range(2, 200))
     ballast.unlink()
     with database.transaction(read_only=True) as tx:
-        assert workitems.counts(tx)[ProcedureStepState.SCHEDULED] == 1
+        assert jobs.counts(tx)[ProcedureStepState.SCHEDULED] == 1
     receive(database, *range(2, 5))
     database.close()
 
@@ -217,7 +217,7 @@ def test_work_goes_on_after_the_server_cut_every_connection(migrated_postgres_ur
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
     with database.transaction() as tx:
-        assert workitems.counts(tx)[ProcedureStepState.SCHEDULED] == 1
+        assert jobs.counts(tx)[ProcedureStepState.SCHEDULED] == 1
     # The follower cannot know what it missed while it was cut off.
     assert watch.wait(180)
     database.close()
@@ -248,6 +248,6 @@ def test_rows_of_the_first_schema_come_through_the_migration(empty_database_url)
         database.check_schema()
     database.migrate()
     with database.transaction(read_only=True) as tx:
-        film = catalog.get_instance(tx, "1.2")
+        film = instances.get_instance(tx, "1.2")
     database.close()
     assert (film.issuer_of_patient_id, film.acquired_at) == ("", None)
