@@ -10,7 +10,6 @@ import functools
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.embedded import begin, prepare_connection
 from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
 from storage.signals import (
     CHANNEL,
@@ -53,8 +53,6 @@ _POSTGRESQL_DISK_FULL = "53100"
 _SQLITE_FULL = 13
 _IN_MEMORY = (None, "", ":memory:")
 _POOL = 16
-_WAL_RETRY_S = 0.01
-_WAL_LIMIT_BYTES = 64 << 20  # what a burst left is given back to the disk
 # Readers and writers have a connection each, and a follower takes one from outside.
 _POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 1}
 # The functions of this package build their statements once where they run often:
@@ -276,8 +274,8 @@ class Database:
                 "isolation_level": None,
             },
         )
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", prepare_connection)
+        event.listen(engine, "begin", begin)
         return engine
 
     def _read_only_options(self) -> dict[str, Any]:
@@ -305,43 +303,6 @@ class Database:
 def _insert_new(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing()
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    _turn_on_wal(connection)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-
-
-def _turn_on_wal(connection: sqlite3.Connection) -> None:
-    """Set a new database's journal mode; SQLite itself does not wait for its turn.
-
-    Where two want the same lock for it, one is told at once that the database is
-    locked, whatever its busy timeout. By the next try the other has done it.
-    """
-    (timeout_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    deadline = time.monotonic() + timeout_ms / 1000
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-            if mode != "wal":
-                connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline:
-                raise
-            time.sleep(_WAL_RETRY_S)
-        else:
-            return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = bool(connection.get_execution_options().get("read_only", False))
-    # Straight to the driver: SQLAlchemy's own way costs more than the statements.
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA query_only = {read_only:d}")
-    driver.execute("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
 
 
 @contextlib.contextmanager
