@@ -69,6 +69,10 @@ class MemoryObjectStore:
         self._stored_at[key] = datetime.now(UTC)
         return StoredObject(key, len(content), digest)
 
+    def fill_up(self) -> None:
+        """Have no room for anything new from now on."""
+        self._capacity_bytes -= self.free_bytes()
+
     def damage(self, key: str) -> None:
         self._objects[key] = self._objects[key][:-1] + b"\0"
 

@@ -22,13 +22,13 @@ from dicom_node.worklist.recall import Recall
 from dicom_node.worklist.reception import Reception
 from storage.catalog import instances
 from storage.database import Database
-from storage.objects.files import FileObjectStore
 from storage.records import DeliveryState, InstanceState, ProcedureStepState
 from storage.signals import Topic
 from storage.worklist import jobs, workitems
 from tests.factories.analyses import a_context
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
+from tests.fakes.object_store import MemoryObjectStore
 from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
 from tests.integration.test_worker import encoded
 from tests.peers.receiving import arriving_of
@@ -44,7 +44,7 @@ class Clinic:
     def __init__(self, folder, **route):
         self.database = Database(f"sqlite:///{folder}/node.db")
         self.database.migrate()
-        self.store = FileObjectStore(folder)
+        self.store = MemoryObjectStore()
         self.steps = ProcedureSteps(self.database, clock=clock, new_uid=new_uid)
         self.pacs = RecordingDestination()
         self.route = Route("pacs", KINDS, {}, **route)

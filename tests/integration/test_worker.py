@@ -18,14 +18,13 @@ from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from inference.errors import ModelFailed
 from storage.database import Database
-from storage.errors import StoreFull
-from storage.objects.files import FileObjectStore
 from storage.records import Cause, DeliveryState, ProcedureStepState, Stage
 from storage.signals import Topic
 from storage.worklist import attempts, jobs, workitems
 from tests.factories.analyses import a_context
 from tests.factories.nodes import wait_until
 from tests.factories.radiographs import synthetic_dataset
+from tests.fakes.object_store import MemoryObjectStore
 from tests.fakes.runner import ScriptedRunner
 from tests.peers.receiving import arriving_of
 
@@ -39,18 +38,18 @@ class House:
     def __init__(self, folder, runner=None):
         self.database = Database(f"sqlite:///{folder}/node.db")
         self.database.migrate()
-        self.store = FileObjectStore(folder)
+        self.store = MemoryObjectStore()
         self.steps = ProcedureSteps(self.database, clock=clock, new_uid=new_uid)
         self.runner = runner or ScriptedRunner()
         self.runner.load()
         self.watch = self.database.watch(Topic.WORK)
 
-    def worker(self, store=None, **options):
+    def worker(self, **options):
         wanted = {"name": "worker", "batch_wait_s": 0.0, "lost_attempts": 2} | options
         analyzer = Analyzer(self.runner, RULES, a_context(), ROUTE.evidence)
         return Worker(
             self.steps,
-            store or self.store,
+            self.store,
             analyzer,
             [ROUTE],
             WorkerOptions(**wanted),
@@ -151,12 +150,9 @@ def test_a_failing_model_is_tried_again_later(tmp_path):
 
 
 def test_a_full_store_leaves_the_image_for_later(house):
-    class Full(FileObjectStore):
-        def put(self, *_args, **_options):
-            raise StoreFull("free space is below the watermark")
-
     uid = house.receive()
-    house.worker(Full(house.store._objects.parent)).work(house.watch)
+    house.store.fill_up()
+    house.work()
     job = house.job(uid)
     assert job.workitem.state is ProcedureStepState.IN_PROGRESS
     assert job.evidence == ()
