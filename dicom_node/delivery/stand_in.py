@@ -6,9 +6,9 @@ from io import BytesIO
 from dicom_node.delivery.route import Route
 from dicom_node.evidence.report.classes import CLASSES, under_class
 from storage.database import Database
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.records import DeliveryState, DueDelivery, Evidence
-from storage.worklist import workitems
+from storage.worklist.jobs import get_job
 
 
 class StandIns:
@@ -30,7 +30,7 @@ class StandIns:
     def for_(self, item: DueDelivery) -> Evidence | None:
         """Find the best stand-in that this receiver has not refused yet."""
         with self._database.transaction(read_only=True) as tx:
-            job = workitems.get_job(tx, item.delivery.workitem_uid)
+            job = get_job(tx, item.delivery.workitem_uid)
         refused = {
             row.sop_instance_uid
             for row in job.deliveries

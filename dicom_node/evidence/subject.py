@@ -17,11 +17,11 @@ from pydicom.dataset import Dataset
 
 from dicom_node.dataset import normalise as header
 from dicom_node.dataset.character_sets import restore_character_set
-from dicom_node.dataset.repair import UTC_OFFSET
-from dicom_node.dimse.presentation import (
+from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
 )
+from dicom_node.dataset.repair import UTC_OFFSET
 from dicom_node.evidence import codes
 from inference.manifest import ModelManifest
 

@@ -21,9 +21,11 @@ from pydicom.uid import (
 
 from dicom_node import __version__
 from dicom_node import errors as node
-from dicom_node.dimse.presentation import (
+from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
+)
+from dicom_node.dimse.presentation import (
     SERVICE_CLASSES,
     STORAGE_CLASSES,
     UNCOMPRESSED,

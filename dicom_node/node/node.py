@@ -33,10 +33,11 @@ from dicom_node.worklist.reception import Reception
 from inference.runners.runner import ModelRunner
 from storage.database import Database
 from storage.errors import StorageError
-from storage.objects.files import FileObjectStore, ObjectStore
+from storage.objects.files import FileObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
 from storage.signals import Topic, Watch
-from storage.worklist import workitems
+from storage.worklist import jobs
 
 logger = logging.getLogger(__name__)
 
@@ -274,7 +275,7 @@ class Node:
     def _check_database(self) -> str | None:
         try:
             with self._database.transaction(read_only=True) as tx:
-                workitems.counts(tx)
+                jobs.counts(tx)
         except StorageError as error:
             return str(error)
         return None

@@ -20,11 +20,13 @@ from dicom_node.evidence import codes, rejection_note
 from dicom_node.evidence.check.objects import check
 from dicom_node.evidence.kinds import part_10
 from dicom_node.evidence.subject import EvidenceContext, ObjectReference
+from dicom_node.worklist import recall_record
 from storage.database import Database, Transaction
 from storage.errors import ObjectMissing
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.outbox import recalls
 from storage.records import DeliveryState, Evidence, Job
+from storage.worklist.jobs import jobs_by_model, studies_by_model
 
 Cause = Literal["quality", "safety"]
 TITLES = {
@@ -86,18 +88,18 @@ class Recall:
         """List the studies with results of a model, and how their recall stands."""
         with self._database.transaction(read_only=True) as tx:
             return [
-                _listed(study, recalls.jobs(tx, name, version, study))
-                for study in recalls.studies(tx, name, version)
+                _listed(study, jobs_by_model(tx, name, version, study))
+                for study in studies_by_model(tx, name, version)
             ]
 
     def run(self, name: str, version: str, cause: Cause) -> None:
         """Call back what is not called back yet; send again notes that failed."""
         with self._database.transaction(read_only=True) as tx:
-            studies = recalls.studies(tx, name, version)
+            studies = studies_by_model(tx, name, version)
         for study in studies:
             with self._database.transaction() as tx:
                 recalls.lock(tx, name, version, study)
-                self._recall(tx, recalls.jobs(tx, name, version, study), cause)
+                self._recall(tx, jobs_by_model(tx, name, version, study), cause)
 
     def _recall(self, tx: Transaction, jobs: Sequence[Job], cause: Cause) -> None:
         now = self._clock()
@@ -108,7 +110,7 @@ class Recall:
             return
         held = _held(fresh)
         note = self._note(fresh, held, cause, now) if held else None
-        recalls.record(tx, fresh, note, _holders(fresh), cause, now)
+        recall_record.record(tx, fresh, note, _holders(fresh), cause, now)
 
     def _note(
         self, jobs: Sequence[Job], held: Sequence[Evidence], cause: Cause, now: datetime

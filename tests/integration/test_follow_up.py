@@ -9,6 +9,7 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from dicom_node.analysis.process import Analyzer
 from dicom_node.analysis.worker import Worker, WorkerOptions
+from dicom_node.dataset.part10 import part10_header
 from dicom_node.delivery.deliverer import Deliverer, Patience
 from dicom_node.delivery.route import Route
 from dicom_node.errors import PeerRefused
@@ -18,18 +19,19 @@ from dicom_node.node.maintenance import Retention, retain
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.recall import Recall
-from dicom_node.worklist.reception import Reception, part10_header
-from storage.catalog import instances as catalog
+from dicom_node.worklist.reception import Reception
+from storage.catalog import instances
 from storage.database import Database
-from storage.objects.files import FileObjectStore
 from storage.records import DeliveryState, InstanceState, ProcedureStepState
 from storage.signals import Topic
-from storage.worklist import workitems
+from storage.worklist import jobs, workitems
 from tests.factories.analyses import a_context
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
+from tests.fakes.object_store import MemoryObjectStore
 from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
 from tests.integration.test_worker import encoded
+from tests.peers.receiving import arriving_of
 
 RULES = EligibilityRules(minimum_size_px=64)
 KINDS = ("segmentation", "measurement-report")
@@ -42,7 +44,7 @@ class Clinic:
     def __init__(self, folder, **route):
         self.database = Database(f"sqlite:///{folder}/node.db")
         self.database.migrate()
-        self.store = FileObjectStore(folder)
+        self.store = MemoryObjectStore()
         self.steps = ProcedureSteps(self.database, clock=clock, new_uid=new_uid)
         self.pacs = RecordingDestination()
         self.route = Route("pacs", KINDS, {}, **route)
@@ -69,12 +71,7 @@ class Clinic:
         film.PatientID, film.AcquisitionDate = "P1", date
         for name, value in attributes.items():
             setattr(film, name, value)
-        identity = {
-            "sop_class_uid": film.SOPClassUID,
-            "sop_instance_uid": film.SOPInstanceUID,
-            "transfer_syntax_uid": film.file_meta.TransferSyntaxUID,
-            "calling_ae": "MODALITY",
-        }
+        arriving = arriving_of(film)
         reception = Reception(
             self.store,
             self.database,
@@ -84,9 +81,9 @@ class Clinic:
             explains=self.route.not_analysable_report,
         )
         incoming = reception.incoming()
-        incoming.write(part10_header(**identity))
+        incoming.write(part10_header(arriving))
         incoming.write(encoded(film))
-        reception.receive(incoming, **identity)
+        reception.receive(incoming, arriving)
         return film.SOPInstanceUID
 
     def analyse(self):
@@ -131,7 +128,7 @@ class Clinic:
     def job(self, sop_instance_uid):
         with self.database.transaction(read_only=True) as tx:
             found = workitems.find(tx, sop_instance_uid)
-            return workitems.get_job(tx, found.workitem_uid)
+            return jobs.get_job(tx, found.workitem_uid)
 
     def report(self, job):
         """The job's report, as the PACS got it last."""
@@ -392,7 +389,7 @@ def test_a_film_that_is_not_analysed_gets_a_report_that_says_so(explaining):
     assert f"Image not analysed: {reason.text}" in texts(report)
     assert [row.state for row in job.deliveries] == [DeliveryState.SENT]
     with explaining.database.transaction(read_only=True) as tx:
-        status = catalog.get_status(tx, job.instance.sop_instance_uid)
+        status = instances.get_status(tx, job.instance.sop_instance_uid)
     assert status.state is InstanceState.NOT_ELIGIBLE
     # Once it can be analysed, its report is another object that replaces this one.
     explaining.frontal = 0.99

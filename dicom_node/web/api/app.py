@@ -19,10 +19,10 @@ from dicom_node.web.api import views
 from dicom_node.web.api.description import add_description
 from dicom_node.web.auth.keys import ApiKeys
 from dicom_node.worklist.procedure_step import ProcedureSteps
-from storage.catalog import instances as catalog
+from storage.catalog import instances
 from storage.database import Database
 from storage.records import InstanceState, ProcedureStepState, Stage
-from storage.worklist import workitems
+from storage.worklist import jobs
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _add_jobs(app: FastAPI, services: AdminServices) -> None:
     def list_jobs(wanted: Annotated[JobFilter, Query()]) -> views.Items[views.Job]:
         """List jobs, newest first."""
         with services.database.transaction(read_only=True) as tx:
-            page = workitems.list_jobs(tx, **wanted.model_dump())
+            page = jobs.list_jobs(tx, **wanted.model_dump())
         items = [views.job(item) for item in page.items]
         return views.Items(items=items, next=page.next_cursor)
 
@@ -142,7 +142,7 @@ def _add_instances(app: FastAPI, services: AdminServices) -> None:
     ) -> views.Items[views.Instance]:
         """List received images with their state, newest first."""
         with services.database.transaction(read_only=True) as tx:
-            page = catalog.list_instances(tx, **wanted.model_dump())
+            page = instances.list_instances(tx, **wanted.model_dump())
         items = [views.instance(item) for item in page.items]
         return views.Items(items=items, next=page.next_cursor)
 
@@ -150,7 +150,7 @@ def _add_instances(app: FastAPI, services: AdminServices) -> None:
     def show_instance(sop_instance_uid: str) -> views.Instance:
         """Show one received image."""
         with services.database.transaction(read_only=True) as tx:
-            return views.instance(catalog.get_status(tx, sop_instance_uid))
+            return views.instance(instances.get_status(tx, sop_instance_uid))
 
 
 def _add_health(
