@@ -6,7 +6,7 @@ from io import BytesIO
 from dicom_node.analysis.past import Past
 from dicom_node.analysis.process import Analyzed
 from dicom_node.delivery.route import Route
-from dicom_node.evidence.kinds import EncodedEvidence
+from dicom_node.evidence.encode import EncodedEvidence
 from dicom_node.worklist.procedure_step import Outcome
 from dicom_node.worklist.result import Json, result
 from storage.objects.files import ObjectStore
@@ -80,6 +80,7 @@ def _numbers(analyzed: Analyzed, past: Past) -> Json:
     """Say what is said; of a repetition, what its stored objects say."""
     if past.repeated is not None:
         return dict(past.repeated.workitem.result or {})
-    numbers = result(analyzed.analysis, analyzed.context.manifest)
+    maker = analyzed.subject.maker
+    numbers = result(analyzed.analysis, maker.model)
     numbers |= past.json(analyzed.analysis.severity)
-    return numbers | {"maker": analyzed.context.fingerprint}
+    return numbers | {"maker": maker.fingerprint}
