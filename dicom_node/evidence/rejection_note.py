@@ -48,19 +48,30 @@ def encode(
     EvidenceInvalid
         Nothing is rejected, or not all of it is of the subject's study.
     """
-    clean = subject.clean
     studies = {reference.study_instance_uid for reference in rejected}
-    if studies != {clean.StudyInstanceUID}:
+    if studies != {subject.clean.StudyInstanceUID}:
         raise EvidenceInvalid("a rejection note names objects of its one study")
-    objects = [_stand_in(clean, reference) for reference in rejected]
+    objects = [_stand_in(subject.clean, reference) for reference in rejected]
     selection = KeyObjectSelection(
         document_title=CodedConcept.from_code(title),
         referenced_objects=objects,
         observer_device_context=device_observer(subject.maker),
         description=reason,
     )
-    named = "|".join(sorted(item.sop_instance_uid for item in rejected))
-    note = KeyObjectSelectionDocument(
+    note = _document(subject, objects, selection)
+    for item in note.ContentSequence:
+        if item.ValueType in {"IMAGE", "COMPOSITE"}:
+            # TID 2010 gives references no purpose.
+            item.pop("ConceptNameCodeSequence", None)
+    return subject.finish(note)
+
+
+def _document(
+    subject: Subject, objects: Sequence[Dataset], selection: KeyObjectSelection
+) -> KeyObjectSelectionDocument:
+    """Make the object; its UIDs are named after what it rejects."""
+    named = "|".join(sorted(item.SOPInstanceUID for item in objects))
+    return KeyObjectSelectionDocument(
         evidence=objects,
         content=selection,
         series_instance_uid=subject.uid(f"{_KIND} series {named}"),
@@ -70,11 +81,6 @@ def encode(
         manufacturer=subject.maker.manufacturer,
         series_description="AI results called back",
     )
-    for item in note.ContentSequence:
-        if item.ValueType in {"IMAGE", "COMPOSITE"}:
-            # TID 2010 gives references no purpose.
-            item.pop("ConceptNameCodeSequence", None)
-    return subject.finish(note)
 
 
 def _stand_in(clean: Dataset, reference: ObjectReference) -> Dataset:

@@ -79,7 +79,7 @@ def test_any_header_gives_valid_results_or_one_clear_reason(changes):
     try:
         items = evidence.encode_all(KINDS, a_subject(source), FRAME, ANALYSIS)
     except EvidenceInvalid as reason:
-        assert str(reason).startswith("the source has")  # noqa: PT017
+        assert str(reason).startswith("the source has")  # noqa: PT017  many headers are fine
         return
     for item in items:
         assert dcmread(BytesIO(item.content)).SOPInstanceUID
