@@ -6,7 +6,7 @@ from io import BytesIO
 from dicom_node.analysis.past import Past
 from dicom_node.analysis.process import Analyzed
 from dicom_node.delivery.route import Route
-from dicom_node.evidence.kinds import EncodedEvidence
+from dicom_node.evidence.encode import EncodedEvidence
 from dicom_node.worklist.procedure_step import Settlement
 from dicom_node.worklist.result import Json, result
 from storage.objects.protocol import ObjectStore
@@ -82,15 +82,16 @@ def _made_by(analyzed: Analyzed, past: Past) -> tuple[ModelName | None, str | No
     """Say whose results they are; of a repetition, whose the stored ones are."""
     if past.repeated is not None:
         return past.repeated.workitem.model, past.repeated.workitem.maker
-    manifest = analyzed.context.manifest
-    name = ModelName(manifest.name, manifest.version, manifest.sha256)
-    return name, analyzed.context.fingerprint
+    maker = analyzed.subject.maker
+    name = ModelName(maker.model.name, maker.model.version, maker.model.sha256)
+    return name, maker.fingerprint
 
 
 def _numbers(analyzed: Analyzed, past: Past) -> Json:
     """Say what is said; of a repetition, what its stored objects say."""
     if past.repeated is not None:
         return dict(past.repeated.workitem.result or {})
-    numbers = result(analyzed.analysis, analyzed.context.manifest)
+    maker = analyzed.subject.maker
+    numbers = result(analyzed.analysis, maker.model)
     numbers |= past.json(analyzed.analysis.severity)
-    return numbers | {"maker": analyzed.context.fingerprint}
+    return numbers | {"maker": maker.fingerprint}

@@ -14,7 +14,7 @@ from time import monotonic
 
 from dicom_node.analysis.leases import Leases
 from dicom_node.analysis.past import look_back
-from dicom_node.analysis.process import Analyzer, Failed, Outcome, Source
+from dicom_node.analysis.process import Analyzer, Conclusion, Failed, Source
 from dicom_node.analysis.settlement import Settlements
 from dicom_node.delivery.route import Route
 from dicom_node.errors import DatasetInvalid, EvidenceInvalid
@@ -210,13 +210,13 @@ class Worker:
         except StorageError as error:
             self._fail(step, error)
             return None
-        past = look_back(earlier, priors, self._analyzer.context)
+        past = look_back(earlier, priors, self._analyzer.maker)
         first = past.repeated.workitem if past.repeated else step
         created_at = first.started_at or first.scheduled_at
         source = Source(path, instance.sha256, created_at, past)
         return _Task(step, instance, source)
 
-    def _settle(self, task: "_Task", outcome: Outcome) -> None:
+    def _settle(self, task: "_Task", outcome: Conclusion) -> None:
         step, instance = task.step, task.instance
         if isinstance(outcome, Failed):
             self._fail(step, outcome.error, task)

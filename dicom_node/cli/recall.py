@@ -56,8 +56,8 @@ def recall(
             settings.node.data_dir,
             watermark_bytes=settings.node.minimum_free_bytes,
         )
-        context_of = partial(wiring.recalled_context, settings)
-        work = Recall(database, store, context_of, clock)
+        maker_of = partial(wiring.maker, settings)
+        work = Recall(database, store, maker_of, wiring.style(settings), clock)
         if not dry_run:
             work.run(*model, reason)
         studies = work.list(*model)

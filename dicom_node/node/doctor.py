@@ -17,6 +17,8 @@ from dicom_node.analysis.process import Analyzer, Failed, Source
 from dicom_node.dimse.scu import verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError, SettingsInvalid
+from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.injected import clock
 from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
@@ -25,6 +27,12 @@ from dicom_node.phantom.dataset import synthetic_dataset
 from inference.errors import InferenceError
 from inference.manifest import find_model, read_manifest, verify
 from storage.errors import StorageError
+
+_GOLDEN_KINDS = (
+    EvidenceKind.SEGMENTATION,
+    EvidenceKind.LUNG_SEGMENTATION,
+    EvidenceKind.MEASUREMENT_REPORT,
+)
 
 
 class Verdict(StrEnum):
@@ -196,9 +204,9 @@ def _golden_image(settings: Settings) -> str:
         runner.load()
         path = Path(tmp) / "golden.dcm"
         synthetic_dataset("CR").save_as(path, enforce_file_format=True)
-        context = wiring.context(settings, runner.manifest)
-        kinds = ("segmentation", "lung-segmentation", "measurement-report")
-        analyzer = Analyzer(runner, wiring.rules(settings), context, kinds)
+        maker = wiring.maker(settings, ModelIdentity.of(runner.manifest))
+        style = wiring.style(settings)
+        analyzer = Analyzer(runner, wiring.rules(settings), maker, style, _GOLDEN_KINDS)
         started = clock()
         (outcome,) = analyzer.analyze([Source(path, "0" * 64, started)])
         took_s = (clock() - started).total_seconds()

@@ -20,6 +20,7 @@ from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.errors import SettingsInvalid
+from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.injected import clock, new_uid
 from dicom_node.node import maintenance, wiring
 from dicom_node.node.maintenance import Maintenance, Timer
@@ -154,9 +155,13 @@ class Node:
         runner = self.open_runner()
         self._undo.append(runner.close)
         routes = wiring.routes(settings)
-        context = wiring.context(settings, runner.manifest)
-        rules = wiring.rules(settings)
-        analyzer = Analyzer(runner, rules, context, wiring.kinds(settings))
+        analyzer = Analyzer(
+            runner,
+            wiring.rules(settings),
+            wiring.maker(settings, ModelIdentity.of(runner.manifest)),
+            wiring.style(settings),
+            wiring.kinds(settings),
+        )
         options = wiring.worker_options(settings)
         worker = Worker(self._steps, self._store, analyzer, routes, options)
         self._undo.append(self._join)

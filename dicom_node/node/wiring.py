@@ -4,8 +4,6 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_node import __version__
@@ -17,7 +15,8 @@ from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.acceptor.application_entity import DimseConfig
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.errors import SettingsInvalid
-from dicom_node.evidence.subject import EvidenceContext
+from dicom_node.evidence.kinds import USUAL, EvidenceKind
+from dicom_node.evidence.maker import Maker, ModelIdentity, Style
 from dicom_node.node import tls
 from dicom_node.node.maintenance import Retention
 from dicom_node.node.settings.load import Settings
@@ -25,12 +24,9 @@ from dicom_node.node.settings.sections import DestinationSection, TlsSection
 from dicom_node.web.server import Listener
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.retry import BackOff
-from inference.manifest import BUILTIN_MODELS, ModelManifest, find_model
+from inference.manifest import BUILTIN_MODELS, find_model
 from inference.runners.onnx import OnnxModelRunner
 from storage.database import Database
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
-"""Stands where each image's own moment is put."""
 
 
 def database(settings: Settings) -> Database:
@@ -65,25 +61,29 @@ def rules(settings: Settings) -> EligibilityRules:
     )
 
 
-def context(settings: Settings, manifest: ModelManifest) -> EvidenceContext:
-    """Say who makes the results; each image and moment is filled in later."""
+def maker(settings: Settings, model: ModelIdentity) -> Maker:
+    """Say who makes the results of a model."""
     section = settings.evidence
     choices = "".join(
         table.model_dump_json() for table in (section, settings.seg, settings.sr)
     ).encode()
-    return EvidenceContext(
-        manifest=manifest,
+    return Maker(
+        model=model,
         ae_title=settings.node.ae_title,
         software_version=__version__,
-        created_at=_NEVER,
-        source_sha256="",
-        config_digest=hashlib.sha256(choices).hexdigest(),
-        device_serial_number=section.device_serial_number,
+        serial_number=section.device_serial_number or settings.node.ae_title,
+        settings_digest=hashlib.sha256(choices).hexdigest(),
         uid_root=section.uid_root or None,
-        series_number_base=section.series_number_base,
+    )
+
+
+def style(settings: Settings) -> Style:
+    """Say how results are written."""
+    return Style(
         viewer_geometry=settings.seg.viewer_geometry,
         report_regions=settings.sr.regions,
         image_level=settings.sr.image_level,
+        series_number_base=settings.evidence.series_number_base,
     )
 
 
@@ -93,7 +93,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
         Route(
             destination=section.name,
             evidence=section.evidence,
-            fallback={kind: kinds for kind, kinds in section.fallback.items()},  # noqa: C416  a wider key type
+            fallback=section.fallback,
             required=section.required,
             not_analysable_report=section.not_analysable_report,
         )
@@ -106,31 +106,9 @@ def explains(settings: Settings) -> bool:
     return any(section.not_analysable_report for section in settings.destinations)
 
 
-def recalled_context(settings: Settings, model: Mapping[str, str]) -> EvidenceContext:
-    """Say who makes a rejection note: this node, about a model by its name.
-
-    The model itself need not be here any more, and no picture goes through it.
-    """
-    manifest = ModelManifest(
-        name=model["name"],
-        version=model["version"],
-        sha256=model["sha256"],
-        input_size_px=32,
-        max_instances=1,
-        intended_use="",
-        licence="",
-        training_data_digest="",
-    )
-    return context(settings, manifest)
-
-
-def kinds(settings: Settings) -> tuple[str, ...]:
+def kinds(settings: Settings) -> tuple[EvidenceKind, ...]:
     """List what to encode; without a receiver the usual results are kept here."""
-    wanted = kinds_of(routes(settings))
-    if wanted:
-        return wanted
-    usual: tuple[str, ...] = DestinationSection.model_fields["evidence"].default
-    return usual
+    return kinds_of(routes(settings)) or USUAL
 
 
 def worker_options(settings: Settings) -> WorkerOptions:

@@ -14,6 +14,7 @@ from dicom_node.delivery.deliverer import Deliverer, Patience
 from dicom_node.delivery.route import Route
 from dicom_node.errors import PeerRefused
 from dicom_node.evidence import codes
+from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.maintenance import Retention, retain
 from dicom_node.worklist.eligibility import EligibilityRules
@@ -25,7 +26,7 @@ from storage.database import Database
 from storage.records import DeliveryState, InstanceState, ProcedureStepState
 from storage.signals import Topic
 from storage.worklist import jobs, workitems
-from tests.factories.analyses import a_context
+from tests.factories.analyses import a_maker, a_style
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
 from tests.fakes.object_store import MemoryObjectStore
@@ -86,10 +87,11 @@ class Clinic:
         reception.receive(incoming, arriving)
         return film.SOPInstanceUID
 
+    def _maker(self):
+        return a_maker(model=ModelIdentity.of(self.manifest))
+
     def analyse(self):
-        analyzer = Analyzer(
-            self.runner, RULES, a_context(manifest=self.manifest), KINDS
-        )
+        analyzer = Analyzer(self.runner, RULES, self._maker(), a_style(), KINDS)
         worker = Worker(
             self.steps,
             self.store,
@@ -139,7 +141,8 @@ class Clinic:
         work = Recall(
             self.database,
             self.store,
-            lambda model: a_context(manifest=scripted_manifest(**model)),
+            lambda model: a_maker(model=model),
+            a_style(),
             clock,
         )
         work.run("scripted", version, cause)

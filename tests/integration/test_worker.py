@@ -21,7 +21,7 @@ from storage.database import Database
 from storage.records import Cause, DeliveryState, ProcedureStepState, Stage
 from storage.signals import Topic
 from storage.worklist import attempts, jobs, workitems
-from tests.factories.analyses import a_context
+from tests.factories.analyses import a_maker, a_style
 from tests.factories.nodes import wait_until
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.object_store import MemoryObjectStore
@@ -46,7 +46,7 @@ class House:
 
     def worker(self, **options):
         wanted = {"name": "worker", "batch_wait_s": 0.0, "lost_attempts": 2} | options
-        analyzer = Analyzer(self.runner, RULES, a_context(), ROUTE.evidence)
+        analyzer = Analyzer(self.runner, RULES, a_maker(), a_style(), ROUTE.evidence)
         return Worker(
             self.steps,
             self.store,

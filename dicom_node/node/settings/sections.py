@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -22,19 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from dicom_node.evidence.kinds import ON_REQUEST, STAND_INS, USUAL, EvidenceKind
+
 # Letters somewhere: what is all digits and dots was meant as an address.
 _HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
-
-EvidenceKind = Literal[
-    "segmentation",
-    "lung-segmentation",
-    "measurement-report",
-    "measurement-report-comprehensive",
-    "measurement-report-enhanced",
-    "presentation-state",
-    "secondary-capture",
-    "pdf",
-]
 
 
 def is_loopback(host: str) -> bool:
@@ -69,10 +61,20 @@ def _caller(address: str) -> str:
     return address
 
 
+def _on_request(word: object) -> object:
+    """Refuse a kind that no receiver may ask for."""
+    if word not in ON_REQUEST:
+        *others, last = (repr(str(kind)) for kind in ON_REQUEST)
+        msg = f"Input should be {', '.join(others)} or {last}"
+        raise ValueError(msg)
+    return word
+
+
 AETitle = Annotated[str, AfterValidator(_application_entity)]
 Caller = Annotated[str, AfterValidator(_caller)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ListenPort = Annotated[int, Field(ge=0, le=65535)]
+WantedKind = Annotated[EvidenceKind, BeforeValidator(_on_request)]
 
 
 class Section(BaseModel):
@@ -241,20 +243,8 @@ class DestinationSection(Section):
     ae_title: AETitle
     host: str = Field(min_length=1)
     port: Port
-    evidence: tuple[EvidenceKind, ...] = (
-        "segmentation",
-        "lung-segmentation",
-        "measurement-report",
-        "presentation-state",
-    )
-    fallback: Mapping[EvidenceKind, tuple[EvidenceKind, ...]] = {
-        "segmentation": ("presentation-state",),
-        "lung-segmentation": ("presentation-state",),
-        "measurement-report": (
-            "measurement-report-comprehensive",
-            "measurement-report-enhanced",
-        ),
-    }
+    evidence: tuple[WantedKind, ...] = USUAL
+    fallback: Mapping[WantedKind, tuple[WantedKind, ...]] = STAND_INS
     storage_commitment: Literal[False] = False
     required: bool = True
     not_analysable_report: bool = False

@@ -7,7 +7,7 @@ from dicom_node.analysis.process import Analyzed, Analyzer, Failed, Source
 from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
 from dicom_node.worklist.eligibility import EligibilityRules
 from inference.errors import ModelFailed, OutOfMemory, UnsuitableImage
-from tests.factories.analyses import a_context
+from tests.factories.analyses import a_maker, a_style
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
@@ -18,7 +18,7 @@ RULES = EligibilityRules(minimum_size_px=64)
 
 def analyzer(runner, kinds=()):
     runner.load()
-    return Analyzer(runner, RULES, a_context(), kinds)
+    return Analyzer(runner, RULES, a_maker(), a_style(), kinds)
 
 
 def source(path):

@@ -1,8 +1,11 @@
 import pytest
 
+from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
 from tests.fakes.runner import scripted_manifest
+
+MODEL = ModelIdentity.of(scripted_manifest())
 
 
 @pytest.mark.parametrize(
@@ -15,9 +18,16 @@ from tests.fakes.runner import scripted_manifest
     ],
 )
 def test_what_changes_results_changes_their_uids(choice):
-    usual = wiring.context(Settings.load(), scripted_manifest())
-    other = wiring.context(Settings.load(overrides=choice), scripted_manifest())
-    assert other.config_digest != usual.config_digest
+    usual = wiring.maker(Settings.load(), MODEL)
+    other = wiring.maker(Settings.load(overrides=choice), MODEL)
+    assert other.settings_digest != usual.settings_digest
+    assert other.fingerprint != usual.fingerprint
+
+
+def test_an_installation_without_a_serial_number_is_told_by_its_ae_title():
+    assert wiring.maker(Settings.load(), MODEL).serial_number == "CXR_NODE"
+    named = Settings.load(overrides={"evidence": {"device_serial_number": "S-1"}})
+    assert wiring.maker(named, MODEL).serial_number == "S-1"
 
 
 def test_results_are_written_as_the_settings_say():
@@ -27,7 +37,7 @@ def test_results_are_written_as_the_settings_say():
             "sr": {"regions": "segmentation", "image_level": "tid1501"},
         }
     )
-    context = wiring.context(settings, scripted_manifest())
-    assert context.viewer_geometry == "strict"
-    assert context.report_regions == "segmentation"
-    assert context.image_level == "tid1501"
+    style = wiring.style(settings)
+    assert style.viewer_geometry == "strict"
+    assert style.report_regions == "segmentation"
+    assert style.image_level == "tid1501"
