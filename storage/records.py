@@ -128,6 +128,21 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelName:
+    """Which model made results; what two of them say is not comparable.
+
+    Parameters
+    ----------
+    sha256
+        Digest of the model file.
+    """
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Workitem:
     """A Unified Procedure Step: analyse one Instance and deliver the results.
 

@@ -8,7 +8,7 @@ from dicom_node.analysis.process import Analyzed
 from dicom_node.delivery.route import Route
 from dicom_node.evidence.kinds import EncodedEvidence
 from dicom_node.worklist.procedure_step import Outcome
-from dicom_node.worklist.result import Json, result
+from dicom_node.worklist.result import Json, Result, model_name
 from storage.objects.files import ObjectStore
 from storage.records import Evidence, Instance, NewDelivery, Workitem
 
@@ -80,6 +80,11 @@ def _numbers(analyzed: Analyzed, past: Past) -> Json:
     """Say what is said; of a repetition, what its stored objects say."""
     if past.repeated is not None:
         return dict(past.repeated.workitem.result or {})
-    numbers = result(analyzed.analysis, analyzed.context.manifest)
-    numbers |= past.json(analyzed.analysis.severity)
-    return numbers | {"maker": analyzed.context.fingerprint}
+    analysis, context = analyzed.analysis, analyzed.context
+    said = Result.of(
+        analysis,
+        model_name(context.manifest),
+        past.earlier_film(analysis.severity),
+        past.predecessor.sop_instance_uid if past.predecessor else None,
+    )
+    return said.to_json() | {"maker": context.fingerprint}

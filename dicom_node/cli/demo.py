@@ -1,13 +1,14 @@
 """``demo``: what ``make demo`` runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from dicom_node.cli.demonstration import Delivered, DemoFailed, run
 from dicom_node.cli.options import FilePath, FolderPath, config_option
 from dicom_node.node import logs
+from dicom_node.worklist.result import ReportedFinding
 
 TITLES = {
     "segmentation": "SEG, opacities",
@@ -36,16 +37,16 @@ def demo(output: Path, image: Path | None, config: Path | None) -> None:
 
 def show(delivered: Delivered) -> None:
     """Print it all; the last line is for scripts."""
-    job, files = delivered.job, delivered.files
-    severity, model = job["severity"], job["model"]
+    result, files = delivered.result, delivered.files
+    severity, model = result.severity, result.model
     click.echo(
-        f"\nAnalysed in {job['timings']['analysis_s']:.1f} s by the model"
-        f" {model['name']} {model['version']}\n"
+        f"\nAnalysed in {delivered.analysis_s:.1f} s by the model"
+        f" {model.name} {model.version}\n"
     )
-    _show_findings(job["findings"])
+    _show_findings(result.findings)
     click.echo("\nLung area covered by opacity")
     for name in ("right", "left", "total"):
-        click.echo(f"  {name:<6} {severity[name]:5.1f} %")
+        click.echo(f"  {name:<6} {getattr(severity, name):5.1f} %")
     click.echo("\nAt the PACS")
     for kind, path in files.items():
         click.echo(f"  {TITLES.get(kind, kind):<15} {path}")
@@ -53,14 +54,14 @@ def show(delivered: Delivered) -> None:
     seg = files.get("segmentation", files["lung-segmentation"])
     click.echo(
         f"demo: delivered SEG={seg} SR={files['measurement-report']}"
-        f" severity_total={severity['total']:.1f}%"
+        f" severity_total={severity.total:.1f}%"
     )
 
 
-def _show_findings(findings: list[dict[str, Any]]) -> None:
+def _show_findings(findings: Sequence[ReportedFinding]) -> None:
     click.echo(f"Findings: {len(findings)}")
     for number, one in enumerate(findings, start=1):
         click.echo(
-            f"  {number}  {one['zone']:<13} score {one['score']:.2f}"
-            f"  {one['percent_of_lung']:5.1f} % of the lung  box {one['box']}"
+            f"  {number}  {one.zone:<13} score {one.score:.2f}"
+            f"  {one.percent_of_lung:5.1f} % of the lung  box {list(one.box)}"
         )

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from dicom_node.cli.demo import show
 from dicom_node.cli.demonstration import Delivered
+from dicom_node.worklist.result import Result
 from tests.factories.results import a_row
 
 SHOWN = """
@@ -34,6 +35,5 @@ def test_the_demo_shows_what_a_radiologist_gets(capsys):
         "lung-segmentation": Path("pacs/lungs.dcm"),
         "measurement-report": Path("pacs/sr.dcm"),
     }
-    job = a_row() | {"timings": {"analysis_s": 1.25}}
-    show(Delivered(job, files, Path("overlay.png")))
+    show(Delivered(Result.from_json(a_row()), 1.25, files, Path("overlay.png")))
     assert capsys.readouterr().out == SHOWN

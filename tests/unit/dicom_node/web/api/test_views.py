@@ -1,12 +1,24 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
+from dicom_node.evidence.subject import ObjectReference
 from dicom_node.web.api import views
+from dicom_node.worklist.result import (
+    EarlierFilm,
+    LungPercentages,
+    ReportedFinding,
+    Result,
+)
+from inference.findings import Severity, Zone
 from storage.records import (
     Attempt,
     Delivery,
     DeliveryState,
     Job,
+    ModelName,
     ProcedureStepState,
     Reason,
     Stage,
@@ -60,3 +72,75 @@ def text_of(job):
 
 def test_the_json_of_a_job_is_what_scripts_read_to_the_byte():
     assert text_of(a_job()) == GOLDEN.read_text()
+
+
+def test_a_job_that_is_not_analysed_says_so_by_nulls():
+    shown = views.job(a_job(result=None))
+    assert shown.remarks == []
+    for name in (
+        "severity",
+        "findings",
+        "opacity_score",
+        "model",
+        "prior",
+        "predecessor",
+    ):
+        assert getattr(shown, name) is None
+
+
+def test_a_row_from_before_there_were_follow_ups_has_no_prior():
+    row = a_row()
+    del row["prior"], row["predecessor"], row["maker"]
+    shown = views.job(a_job(result=row))
+    assert (shown.prior, shown.predecessor) == (None, None)
+    assert shown.severity.total == row["severity"]["total"]
+
+
+def described():
+    """The schemas of a job and all that it is made of, as they are published."""
+    schema = views.JobView.model_json_schema(mode="serialization")
+    return {"JobView": schema} | schema["$defs"]
+
+
+def test_the_severity_is_described_as_numbers_in_percent():
+    severity = described()["SeverityView"]
+    assert set(severity["required"]) == {f.name for f in fields(Severity)}
+    for name in ("total", "right", "left"):
+        assert severity["properties"][name]["type"] == "number"
+        assert severity["properties"][name]["description"].startswith("percent")
+    zones = severity["properties"]["zones"]
+    assert zones["additionalProperties"] == {"type": "number"}
+    assert described()["Zone"]["enum"] == [zone.value for zone in Zone]
+
+
+@pytest.mark.parametrize(
+    ("view", "value"),
+    [
+        ("FindingView", ReportedFinding),
+        ("ModelView", ModelName),
+        ("PriorView", EarlierFilm),
+        ("PercentagesView", LungPercentages),
+        ("ReferenceView", ObjectReference),
+    ],
+)
+def test_what_is_said_is_described_with_all_its_fields(view, value):
+    schema = described()[view]
+    assert list(schema["properties"]) == [one.name for one in fields(value)]
+    assert schema["required"] == list(schema["properties"])
+    assert schema.get("additionalProperties") is None
+
+
+def test_every_field_of_a_result_is_one_of_a_job():
+    properties = described()["JobView"]["properties"]
+    assert {one.name for one in fields(Result)} <= set(properties)
+    assert {
+        one["$ref"] for one in properties["severity"]["anyOf"] if "$ref" in one
+    } == {"#/$defs/SeverityView"}
+
+
+def test_units_stand_beside_the_numbers():
+    finding = described()["FindingView"]["properties"]
+    assert "pixels" in finding["box"]["description"]
+    assert "square millimetres" in finding["area_mm2"]["description"]
+    change = described()["PriorView"]["properties"]["change"]
+    assert "percentage points" in change["description"]
