@@ -129,13 +129,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """Which model made results; what two of them say is not comparable.
-
-    Parameters
-    ----------
-    sha256
-        Digest of the model file.
-    """
+    """Which model: what it is called, and the digest of its files."""
 
     name: str
     version: str

@@ -16,6 +16,7 @@ from inference.manifest import write_manifest
 from storage.database import Database
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
+from tests.factories.results import a_row
 from tests.factories.rows import after, claim, receive, settle
 from tests.fakes.runner import scripted_manifest
 
@@ -157,7 +158,7 @@ def analysed(tmp_path):
     for version in ("1", "2"):
         (step,) = claim(database, now=after(2000))
         model = {"name": "m", "version": version, "sha256": "0" * 64}
-        settle(database, step, result={"model": model})
+        settle(database, step, result=a_row() | {"model": model})
     database.close()
 
 
