@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.jobs import ModelOption, json_option, print_json
+from dicom_node.cli.jobs import NameAtVersion, json_option, print_json
 from dicom_node.cli.options import config_option, opened_database
 from dicom_node.injected import clock
 from dicom_node.node import wiring
@@ -20,7 +20,7 @@ from storage.objects.files import FileObjectStore
 
 @click.command()
 @config_option
-@click.option("--model", type=ModelOption(), required=True, help="The bad model.")
+@click.option("--model", type=NameAtVersion(), required=True, help="The bad model.")
 @click.option(
     "--reason",
     type=click.Choice(list(TITLES)),

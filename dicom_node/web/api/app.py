@@ -106,7 +106,7 @@ def create_app(services: AdminServices, clock: Callable[[], datetime]) -> FastAP
 
 def _add_jobs(app: FastAPI, services: AdminServices) -> None:
     @app.get("/api/v1/jobs", tags=["jobs"])
-    def list_jobs(wanted: Annotated[JobFilter, Query()]) -> views.Items[views.Job]:
+    def list_jobs(wanted: Annotated[JobFilter, Query()]) -> views.Items[views.JobView]:
         """List jobs, newest first."""
         with services.database.transaction(read_only=True) as tx:
             page = jobs.list_jobs(tx, **wanted.model_dump())
@@ -114,7 +114,7 @@ def _add_jobs(app: FastAPI, services: AdminServices) -> None:
         return views.Items(items=items, next=page.next_cursor)
 
     @app.get("/api/v1/jobs/{workitem_uid}", tags=["jobs"])
-    def show_job(workitem_uid: str) -> views.Job:
+    def show_job(workitem_uid: str) -> views.JobView:
         """Show one job with its attempts, results and deliveries."""
         return views.job(services.steps.job(workitem_uid))
 
@@ -129,7 +129,7 @@ def _add_jobs(app: FastAPI, services: AdminServices) -> None:
         return Retried(workitem_uid=services.steps.reprocess(workitem_uid))
 
     @app.post("/api/v1/jobs/{workitem_uid}/cancel", tags=["jobs"])
-    def cancel_job(workitem_uid: str) -> views.Job:
+    def cancel_job(workitem_uid: str) -> views.JobView:
         """Ask for a job to end; what runs ends at its next step."""
         services.steps.request_cancel(workitem_uid)
         return views.job(services.steps.job(workitem_uid))
@@ -139,7 +139,7 @@ def _add_instances(app: FastAPI, services: AdminServices) -> None:
     @app.get("/api/v1/instances", tags=["instances"])
     def list_instances(
         wanted: Annotated[InstanceFilter, Query()],
-    ) -> views.Items[views.Instance]:
+    ) -> views.Items[views.InstanceView]:
         """List received images with their state, newest first."""
         with services.database.transaction(read_only=True) as tx:
             page = instances.list_instances(tx, **wanted.model_dump())
@@ -147,7 +147,7 @@ def _add_instances(app: FastAPI, services: AdminServices) -> None:
         return views.Items(items=items, next=page.next_cursor)
 
     @app.get("/api/v1/instances/{sop_instance_uid}", tags=["instances"])
-    def show_instance(sop_instance_uid: str) -> views.Instance:
+    def show_instance(sop_instance_uid: str) -> views.InstanceView:
         """Show one received image."""
         with services.database.transaction(read_only=True) as tx:
             return views.instance(instances.get_status(tx, sop_instance_uid))
