@@ -49,6 +49,7 @@ STATUS: Mapping[type[Exception], Status] = {
     inference.DigestMismatch: Status.PROCESSING_FAILURE,
     inference.ModelFailed: Status.PROCESSING_FAILURE,
     inference.OutOfMemory: Status.PROCESSING_FAILURE,
+    inference.ModelUnreachable: Status.PROCESSING_FAILURE,
     inference.TrainingError: Status.PROCESSING_FAILURE,
     # An image that is not for this node is still stored: no failure to its sender.
     inference.UnsuitableImage: Status.SUCCESS,

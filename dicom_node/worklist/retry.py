@@ -63,6 +63,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     inference.DigestMismatch: Answer.WAIT,
     inference.ModelFailed: Answer.RETRY,
     inference.OutOfMemory: Answer.RETRY,
+    inference.ModelUnreachable: Answer.WAIT,
     inference.UnsuitableImage: Answer.UNSUITABLE,
     inference.TrainingError: Answer.CANCEL,
     storage.StoreFull: Answer.WAIT,
