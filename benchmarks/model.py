@@ -33,12 +33,14 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from tqdm import tqdm
 
 from dicom_node.phantom.dataset import synthetic_radiograph
-from inference.errors import InferenceError
+from inference.errors import InferenceError, TrainingError
 from inference.frame import Frame
 from inference.manifest import INPUTS
 from inference.preprocess import preprocess
 from inference.runners.onnx import OnnxModelRunner
+from inference.training.architectures.mask_rcnn.graph import OPSET
 from inference.training.architectures.mask_rcnn.network import CxrNet
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.checkpoint import load
 from inference.training.data.dataset import read_picture
 from inference.training.export.export import (
@@ -47,8 +49,6 @@ from inference.training.export.export import (
     find_films,
     read_inputs,
 )
-from inference.training.export.graph import OPSET
-from inference.training.recipe.recipe import NetworkRecipe
 
 Batch = NDArray[np.float32]
 Run = Callable[[Batch], object]
@@ -64,7 +64,7 @@ TORCHVISION_LIMITS = {
     "detections": 100,
 }
 SHIPPED = Path(__file__).parents[1] / "inference" / "models" / "default"
-SHAPE = NetworkRecipe(  # of the shipped network
+SHAPE = MaskRcnnNetwork(  # of the shipped network
     input_px=384,
     stride_in_1x1=True,
     width_per_group=48,
@@ -95,7 +95,7 @@ class _Pyramid(nn.Module):
 class _Proposals(nn.Module):
     """The proposal network on its own levels of the pyramid."""
 
-    def __init__(self, net: CxrNet, limits: NetworkRecipe) -> None:
+    def __init__(self, net: CxrNet, limits: MaskRcnnNetwork) -> None:
         super().__init__()
         most = dict.fromkeys(("training", "testing"), limits.proposals_before_nms)
         left = dict.fromkeys(("training", "testing"), limits.proposals)
@@ -108,7 +108,7 @@ class _Proposals(nn.Module):
         return self.rpn(images, features)
 
 
-def stock(net: CxrNet, limits: NetworkRecipe) -> nn.Module:
+def stock(net: CxrNet, limits: MaskRcnnNetwork) -> nn.Module:
     """Put the same weights into torchvision's own detector."""
     net = deepcopy(net).to(memory_format=torch.contiguous_format)
     recipe = net.recipe
@@ -171,7 +171,7 @@ def candidates(
         model = folder / precision
         model.mkdir()
         order = Order(name="bench", version="1", precision=precision)
-        build_folder(net, model, order, films[:8], "0" * 64)
+        build_folder(net, net.recipe, model, order, films[:8], "0" * 64)
         runner = OnnxModelRunner(model, "cpu", threads)
         runner.load()
         ways[f"this node, {precision}"] = runner.run
@@ -226,7 +226,10 @@ def report(found: dict[tuple[str, int], list[float]]) -> str:
 def network(checkpoint: Path | None) -> CxrNet:
     """Load a checkpoint, or the weights of the shipped graph."""
     if checkpoint is not None:
-        return load(checkpoint)[0]
+        net, _ = load(checkpoint)
+        if not isinstance(net, CxrNet):
+            raise TrainingError(f"{checkpoint}: not the network that is shipped")
+        return net
     net = CxrNet(SHAPE)
     graph = onnx.load(str(SHIPPED / "model.onnx")).graph
     stored = {

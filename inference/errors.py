@@ -29,6 +29,14 @@ class OutOfMemory(ModelFailed):
     """The device could not hold the batch; a smaller one may fit."""
 
 
+class ModelUnreachable(InferenceError):
+    """The engine does not answer; the same batch may be answered later.
+
+    Not a ModelFailed: no image of the batch is to blame, and a smaller one would fare
+    no better.
+    """
+
+
 class UnsuitableImage(InferenceError):
     """The pixels are not an analysable frontal chest radiograph.
 

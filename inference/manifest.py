@@ -1,8 +1,8 @@
-"""The model folder: what its manifest says and whether the file is the one it means.
+"""What a model's manifest says.
 
-A model is ``manifest.toml`` + ``model.onnx`` + ``MODEL_CARD.md``; nothing about a
-model is known in code. Thresholds and calibration were fixed on validation data and
-travel with the weights they belong to.
+A model is ``manifest.toml`` + ``model.onnx`` + ``MODEL_CARD.md``; of a model nothing is
+known in code but how its task reads what the graph gives. Thresholds and calibration
+were fixed on validation data and travel with the weights they belong to.
 """
 
 import hashlib
@@ -10,25 +10,22 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from inference.errors import DigestMismatch, ManifestInvalid, ModelNotFound
+from inference.errors import ManifestInvalid, ModelNotFound
 
-BUILTIN_MODELS = Path(__file__).resolve().parent / "models"
 FILE_NAME = "manifest.toml"
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 INPUTS = ("images",)
-OUTPUTS = ("boxes", "scores", "masks", "dense", "image")
-LABEL = "lung_opacity"
 # What preprocess.normalise does; a model that wants something else is refused.
 NORMALISATION = "percentiles 0.5 and 99.5 to 0 and 1"
 Precision = Literal["fp32", "fp16", "int8"]
 
 _SIZES_PX = range(32, 4097, 2)
 _INSTANCES = range(1, 257)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _T = TypeVar("_T")
 
@@ -154,14 +151,17 @@ class ModelManifest:
         Side S of the square input; even.
     max_instances
         K: instances per image in the outputs.
+    task
+        What the outputs mean, by its name in ``tasks.table``. A manifest that names
+        none is of ``opacity``: older model folders have no other.
     labels
-        What the instances are; one label, ``lung_opacity``.
+        What the task finds; ``lung_opacity``.
     normalisation
         The grey-scale step of ``preprocess`` that the model was trained with.
     precision
         Of the weights on disk; inputs and outputs are float32.
     opset, inputs, outputs
-        The graph's.
+        The graph's; the task says of which shape the outputs are.
     training_data_digest
         SHA-256 over the training data's annotations and images.
     intended_use, licence
@@ -179,12 +179,13 @@ class ModelManifest:
     licence: str
     training_data_digest: str
     file: str = "model.onnx"
-    labels: tuple[str, ...] = (LABEL,)
+    task: str = "opacity"
+    labels: tuple[str, ...] = ("lung_opacity",)
     normalisation: str = NORMALISATION
     precision: Precision = "fp32"
     opset: int = 16
     inputs: tuple[str, ...] = INPUTS
-    outputs: tuple[str, ...] = OUTPUTS
+    outputs: tuple[str, ...] = ("boxes", "scores", "masks", "dense", "image")
     thresholds: Thresholds = field(default_factory=Thresholds)
     calibration: Calibration = field(default_factory=Calibration)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -203,7 +204,7 @@ class ModelManifest:
     def _rules(self) -> tuple[tuple[str, bool], ...]:
         plain = Path(self.file).name == self.file and self.file not in {"", ".", ".."}
         return (
-            ("name is not a plain name", _NAME.fullmatch(self.name) is not None),
+            ("name is not a plain name", MODEL_NAME.fullmatch(self.name) is not None),
             ("version is empty", bool(self.version)),
             ("file is not a file name", plain),
             (
@@ -215,11 +216,11 @@ class ModelManifest:
                 self.input_size_px in _SIZES_PX,
             ),
             ("max_instances is not from 1 to 256", self.max_instances in _INSTANCES),
-            (f"labels are not [{LABEL!r}]", self.labels == (LABEL,)),
+            ("labels are empty", bool(self.labels)),
             ("normalisation is unknown", self.normalisation == NORMALISATION),
             ("precision is unknown", self.precision in get_args(Precision)),
             (f"inputs are not {list(INPUTS)}", self.inputs == INPUTS),
-            (f"outputs are not {list(OUTPUTS)}", self.outputs == OUTPUTS),
+            ("outputs are empty", bool(self.outputs)),
         )
 
 
@@ -320,56 +321,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, float):
         return repr(round(value, 6))
     return json.dumps(value).replace("\x7f", "\\u007f")
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file, lower-case hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def verify(folder: Path, manifest: ModelManifest) -> None:
-    """Check that the model file is the one the manifest means.
-
-    Raises
-    ------
-    ModelNotFound
-        The file is missing.
-    DigestMismatch
-        It is another file.
-    """
-    path = folder / manifest.file
-    try:
-        found = sha256_of(path)
-    except OSError as error:
-        raise ModelNotFound(f"{path} cannot be read: {error.strerror}") from error
-    if found != manifest.sha256:
-        raise DigestMismatch(
-            f"{path} has SHA-256 {found}, its manifest says {manifest.sha256}"
-        )
-
-
-def find_model(name: str, search: Sequence[Path] = (BUILTIN_MODELS,)) -> Path:
-    """Folder of the model of that name; earlier roots win.
-
-    Raises
-    ------
-    ModelNotFound
-        None of the roots has it; the message lists those at hand.
-    """
-    if _NAME.fullmatch(name):
-        for root in search:
-            if (root / name / FILE_NAME).is_file():
-                return root / name
-    known = ", ".join(path.name for path in model_folders(search)) or "none"
-    raise ModelNotFound(f"no model named {name!r}; at hand: {known}")
-
-
-def model_folders(search: Sequence[Path] = (BUILTIN_MODELS,)) -> list[Path]:
-    """Every model folder under the roots, by name."""
-    found = {
-        path.parent.name: path.parent
-        for root in reversed(search)
-        for path in root.glob(f"*/{FILE_NAME}")
-    }
-    return [found[name] for name in sorted(found)]

@@ -24,7 +24,7 @@ from inference.findings import (
 )
 from inference.frame import Frame, Orientation
 from inference.manifest import ModelManifest
-from inference.tasks.opacity import Opacity, Segmentation
+from inference.tasks.opacity.segment import Opacity, Segmentation
 
 ZONES: Mapping[Side, tuple[Zone, Zone, Zone]] = {
     Side.RIGHT: (Zone.RIGHT_UPPER, Zone.RIGHT_MIDDLE, Zone.RIGHT_LOWER),

@@ -33,13 +33,15 @@ from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.maker import Maker, Style
 from dicom_node.evidence.subject import Subject
 from dicom_node.worklist.eligibility import EligibilityRules, check, is_awaited
-from inference.errors import ModelFailed, OutOfMemory
+from inference.errors import ModelFailed, ModelUnreachable, OutOfMemory
 from inference.findings import Analysis
 from inference.frame import Frame
 from inference.preprocess import Letterbox, preprocess
 from inference.quantify import quantify
-from inference.runners.runner import ModelRunner, Prediction
-from inference.tasks.opacity import segment
+from inference.runners.runner import ModelRunner
+from inference.tasks.opacity.prediction import Prediction
+from inference.tasks.opacity.segment import segment
+from inference.tasks.task import Outputs
 
 logger = logging.getLogger(__name__)
 
@@ -179,14 +181,16 @@ class Analyzer:
 
     def _predict(
         self, tensors: list[NDArray[np.float32]]
-    ) -> Iterator[Prediction | Failed]:
+    ) -> Iterator[Outputs | Failed]:
         step = self._largest_batch or max(1, len(tensors))
         for start in range(0, len(tensors), step):
             yield from self._run(tensors[start : start + step])
 
-    def _run(self, tensors: list[NDArray[np.float32]]) -> list[Prediction | Failed]:
+    def _run(self, tensors: list[NDArray[np.float32]]) -> list[Outputs | Failed]:
         try:
             return list(self._runner.run(np.stack(tensors)))
+        except ModelUnreachable as error:
+            return [Failed(error)] * len(tensors)
         except ModelFailed as error:
             if len(tensors) == 1:
                 return [Failed(error)]
@@ -200,8 +204,9 @@ class Analyzer:
             )
         return self._run(tensors[:half]) + self._run(tensors[half:])
 
-    def _conclude(self, item: _Prepared, prediction: Prediction) -> Analyzed:
+    def _conclude(self, item: _Prepared, outputs: Outputs) -> Analyzed:
         manifest = self._runner.manifest
+        prediction = Prediction.of(outputs)
         segmentation = segment(prediction, item.letterbox, item.frame, manifest)
         analysis = quantify(segmentation, item.frame, manifest)
         subject = self._subject(item.source, item.dataset)

@@ -10,12 +10,8 @@ from dicom_node.errors import SettingsInvalid
 from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
 from inference.errors import InferenceError
-from inference.manifest import (
-    find_model,
-    model_folders,
-    read_manifest,
-    verify,
-)
+from inference.manifest import read_manifest
+from inference.models import find_model, model_folders, verify
 
 CARD = "MODEL_CARD.md"
 

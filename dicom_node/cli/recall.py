@@ -13,7 +13,8 @@ from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
 from dicom_node.worklist.recall import TITLES, Cause, Recall, RecalledStudy
 from inference.errors import InferenceError
-from inference.manifest import find_model, read_manifest
+from inference.manifest import read_manifest
+from inference.models import find_model
 from storage.errors import UnknownRecord
 from storage.objects.files import FileObjectStore
 

@@ -25,7 +25,8 @@ from dicom_node.node.settings.load import Settings
 from dicom_node.node.settings.sections import DestinationSection
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.errors import InferenceError
-from inference.manifest import find_model, read_manifest, verify
+from inference.manifest import read_manifest
+from inference.models import find_model, verify
 from storage.errors import StorageError
 
 _GOLDEN_KINDS = (
@@ -210,8 +211,8 @@ def _golden_image(settings: Settings) -> str:
         started = clock()
         (outcome,) = analyzer.analyze([Source(path, "0" * 64, started)])
         took_s = (clock() - started).total_seconds()
-        provider = runner.providers[0].removesuffix("ExecutionProvider")
+        device = runner.describe().devices[0]
     if isinstance(outcome, Failed):
         raise InferenceError(str(outcome.error)) from outcome.error
     severity = outcome.analysis.severity.total
-    return f"analysed on {provider} in {took_s:.1f} s, severity {severity:.1f} %"
+    return f"analysed on {device} in {took_s:.1f} s, severity {severity:.1f} %"

@@ -24,7 +24,7 @@ from dicom_node.node.settings.sections import DestinationSection, TlsSection
 from dicom_node.web.server import Listener
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.retry import BackOff
-from inference.manifest import BUILTIN_MODELS, find_model
+from inference.models import BUILTIN_MODELS, find_model
 from inference.runners.onnx import OnnxModelRunner
 from storage.database import Database
 

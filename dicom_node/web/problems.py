@@ -26,6 +26,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     inference.DigestMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
     inference.ModelFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     inference.OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
+    inference.ModelUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
     inference.UnsuitableImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     inference.TrainingError: HTTPStatus.INTERNAL_SERVER_ERROR,
     node.SettingsInvalid: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -93,6 +93,7 @@ REMEDIES: Mapping[type[Exception], Remedy] = {
     inference.ManifestInvalid: Remedy.WAIT,
     inference.ModelFailed: Remedy.RETRY,
     inference.OutOfMemory: Remedy.RETRY,
+    inference.ModelUnreachable: Remedy.WAIT,
     inference.UnsuitableImage: Remedy.UNSUITABLE,
     storage.StoreFull: Remedy.WAIT,
     storage.ObjectMissing: Remedy.CANCEL,

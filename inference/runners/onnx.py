@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from inference.errors import ModelFailed, OutOfMemory
-from inference.manifest import ModelManifest, read_manifest, verify
-from inference.runners.runner import Prediction, check_batch
+from inference.manifest import ModelManifest, read_manifest
+from inference.models import verify
+from inference.runners.runner import RunnerDescription, check_batch
+from inference.tasks.table import task_of
+from inference.tasks.task import Outputs
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -77,9 +80,17 @@ class OnnxModelRunner:
         """The model's manifest."""
         return self._manifest
 
-    @property
-    def providers(self) -> tuple[str, ...]:
-        """ONNX Runtime's execution providers in use; empty until loaded."""
+    def describe(self) -> RunnerDescription:
+        """Name ONNX Runtime and its execution providers in use."""
+        return RunnerDescription(
+            engine=f"ONNX Runtime {onnxruntime.__version__}",
+            devices=tuple(
+                name.removesuffix("ExecutionProvider") for name in self._providers()
+            ),
+            threads=self._threads,
+        )
+
+    def _providers(self) -> tuple[str, ...]:
         return tuple(self._session.get_providers()) if self._session else ()
 
     def load(self) -> None:
@@ -99,18 +110,18 @@ class OnnxModelRunner:
             "Model %s %s is loaded on %s",
             self._manifest.name,
             self._manifest.version,
-            self.providers[0],
+            self._providers()[0],
             extra={"action": "model-loaded", "model": self._manifest.name},
         )
 
-    def run(self, batch: NDArray[np.float32]) -> list[Prediction]:
+    def run(self, batch: NDArray[np.float32]) -> list[Outputs]:
         """Answer a batch; see ``ModelRunner.run``."""
         if self._session is None:
             raise ModelFailed("the model is not loaded")
         wrong = check_batch(batch, self._manifest.input_size_px)
         if wrong is not None:
             raise ModelFailed(wrong)
-        step = len(batch) if self.providers[0] == _CUDA else _CPU_CHUNK
+        step = len(batch) if self._providers()[0] == _CUDA else _CPU_CHUNK
         return [
             answer
             for start in range(0, len(batch), step)
@@ -123,13 +134,15 @@ class OnnxModelRunner:
 
     def _answer(
         self, session: onnxruntime.InferenceSession, batch: NDArray[np.float32]
-    ) -> list[Prediction]:
+    ) -> list[Outputs]:
         names, feed = list(self._manifest.outputs), {self._manifest.inputs[0]: batch}
         try:
             outputs = session.run(names, feed)
         except _ERRORS as error:
             raise translated(error, "the model failed") from error
-        return [Prediction(*parts) for parts in zip(*outputs, strict=True)]
+        return [
+            dict(zip(names, parts, strict=True)) for parts in zip(*outputs, strict=True)
+        ]
 
     def _open(self) -> onnxruntime.InferenceSession:
         at_hand = onnxruntime.get_available_providers()
@@ -177,14 +190,9 @@ class OnnxModelRunner:
 
     def _check_signature(self, session: onnxruntime.InferenceSession) -> None:
         size = self._manifest.input_size_px
-        count = self._manifest.max_instances
         expected = {
-            "images": [1, size, size],
-            "boxes": [count, 4],
-            "scores": [count],
-            "masks": [count, 28, 28],
-            "dense": [3, size // 2, size // 2],
-            "image": [2],
+            self._manifest.inputs[0]: (1, size, size),
+            **task_of(self._manifest).shapes(self._manifest),
         }
         found = {
             item.name: list(item.shape[1:])
@@ -197,7 +205,8 @@ class OnnxModelRunner:
             dynamic_or_equal = all(not isinstance(a, int) or a == b for a, b in pairs)
             if len(found[name]) != len(shape) or not dynamic_or_equal:
                 raise ModelFailed(
-                    f"{name!r} is {found[name]} per image, the manifest says {shape}"
+                    f"{name!r} is {found[name]} per image,"
+                    f" the manifest says {list(shape)}"
                 )
 
 

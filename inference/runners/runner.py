@@ -1,6 +1,7 @@
-"""The seam to whatever runs the network: arrays in, one Prediction per image out.
+"""The seam to whatever runs a network: arrays in, named arrays per image out.
 
-Letters: N images, S the side of the square input, K instances per image.
+What the named arrays mean is for the task that the manifest names, not for a runner.
+Letters: N images, S the side of the square input.
 """
 
 from dataclasses import dataclass
@@ -10,38 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.manifest import ModelManifest
-
-MASK_SIZE_PX = 28
-DENSE_CHANNELS = ("opacity", "right lung", "left lung")
+from inference.tasks.task import Outputs
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the network says about one image.
+class RunnerDescription:
+    """Where a network runs.
 
     Parameters
     ----------
-    boxes
-        float32 (K, 4): x1, y1, x2, y2 in network pixels, 0 <= x1 <= x2 <= S.
-    scores
-        float32 (K,) in [0, 1], descending; 0 marks padding.
-    masks
-        float32 (K, 28, 28) in [0, 1]: probability inside the box.
-    dense
-        float32 (3, S/2, S/2) in [0, 1]: opacity, right lung, left lung.
-    image
-        float32 (2,) in [0, 1]: any opacity, frontal chest radiograph.
+    engine
+        What runs it, such as ``ONNX Runtime 1.20.1``.
+    devices
+        What it runs on, the first choice first, such as ``CPU``; empty until loaded.
+    threads
+        Of one run on the CPU; 0 when the engine chooses.
     """
 
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    masks: NDArray[np.float32]
-    dense: NDArray[np.float32]
-    image: NDArray[np.float32]
+    engine: str
+    devices: tuple[str, ...] = ()
+    threads: int = 0
 
 
 class ModelRunner(Protocol):
-    """Three verbs: load, run, close."""
+    """Four verbs: load, run, describe, close."""
 
     @property
     def manifest(self) -> ModelManifest:
@@ -55,12 +48,16 @@ class ModelRunner(Protocol):
         ------
         DigestMismatch
             The model file is not the one its manifest describes.
+        ManifestInvalid
+            No task can read what such a model gives.
         ModelFailed
             The network cannot be loaded.
+        ModelUnreachable
+            The engine does not answer.
         """
         ...
 
-    def run(self, batch: NDArray[np.float32]) -> list[Prediction]:
+    def run(self, batch: NDArray[np.float32]) -> list[Outputs]:
         """Answer a batch, in its order.
 
         Parameters
@@ -74,7 +71,13 @@ class ModelRunner(Protocol):
             The batch is too large for the device; the caller may split it.
         ModelFailed
             Not loaded, a batch of another shape, or the network failed.
+        ModelUnreachable
+            The engine does not answer; no smaller batch would fare better.
         """
+        ...
+
+    def describe(self) -> RunnerDescription:
+        """Say where the network runs."""
         ...
 
     def close(self) -> None:

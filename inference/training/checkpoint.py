@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference.errors import TrainingError
-from inference.training.architectures.mask_rcnn.network import CxrNet
+from inference.training.architectures.table import architecture_of
 from inference.training.recipe.recipe import Recipe, recipe_of
 
 _KEYS = {"model", "ema", "optimiser", "step", "recipe", "data_digest", "git_sha"}
@@ -89,7 +89,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise TrainingError(f"{path}: not a checkpoint of this program") from error
 
 
-def load(path: Path, *, ema: bool = True) -> tuple[CxrNet, Recipe]:
+def load(path: Path, *, ema: bool = True) -> tuple[nn.Module, Recipe]:
     """Rebuild a trained network, ready to answer.
 
     Raises
@@ -98,7 +98,8 @@ def load(path: Path, *, ema: bool = True) -> tuple[CxrNet, Recipe]:
         The checkpoint is missing, corrupt or does not fit its own recipe.
     """
     kept = read_checkpoint(path)
-    net = CxrNet(kept.recipe.network)
+    network = kept.recipe.network
+    net: nn.Module = architecture_of(network).shaped(network)
     try:
         net.load_state_dict(kept.ema if ema else kept.model)
     except RuntimeError as error:
@@ -106,7 +107,7 @@ def load(path: Path, *, ema: bool = True) -> tuple[CxrNet, Recipe]:
     return net.to(memory_format=torch.channels_last).eval(), kept.recipe
 
 
-def load_to_serve(path: Path) -> tuple[CxrNet, Recipe]:
+def load_to_serve(path: Path) -> tuple[nn.Module, Recipe]:
     """Rebuild a trained network whose films serving prepares as training did.
 
     Raises

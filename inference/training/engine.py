@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import cv2
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from tqdm import tqdm
 
 from inference.errors import TrainingError
-from inference.training.architectures.mask_rcnn.network import CxrNet, Targets, build
+from inference.training.architectures.architecture import Architecture
+from inference.training.architectures.table import architecture_of
 from inference.training.checkpoint import Checkpoint, git_sha, load, read_checkpoint
 from inference.training.curves import append_row, draw_curves
 from inference.training.data.batches import Batches, to_device
@@ -45,8 +46,9 @@ class _Run:
     recipe: Recipe
     output: Path
     device: torch.device
-    net: CxrNet
-    averaged: CxrNet
+    architecture: Architecture[Any, Any]
+    net: nn.Module
+    averaged: nn.Module
     optimiser: Optimizer
     steps: int
     data_digest: str
@@ -126,7 +128,8 @@ def train(
     }
     (output / "run.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
     last = steps if stop_after is None else min(steps, stop_after)
-    _loop(run, Batches(learned, recipe, cache), held_out, cache, (last, progress))
+    batches = Batches(learned, recipe, cache, run.architecture.collate)
+    _loop(run, batches, held_out, cache, (last, progress))
     return output / "best.pt"
 
 
@@ -154,30 +157,31 @@ def split(
 def _start(recipe: Recipe, output: Path, steps: int, data_digest: str) -> _Run:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.schedule.seed)
-    net = build(recipe.network).to(device)
+    architecture = architecture_of(recipe.network)
+    net: nn.Module = architecture.build(recipe.network).to(device)
     net.train()
     averaged = copy.deepcopy(net).eval()
     return _Run(
         recipe,
         output,
         device,
+        architecture,
         net,
         averaged,
-        _optimiser(net, recipe),
+        _optimiser(architecture, net, recipe),
         steps,
         data_digest,
     )
 
 
-def _optimiser(net: CxrNet, recipe: Recipe) -> Optimizer:
-    """Two groups: the pretrained trunk learns more slowly than the heads."""
+def _optimiser(
+    architecture: Architecture[Any, Any], net: nn.Module, recipe: Recipe
+) -> Optimizer:
+    """Let what was pretrained learn more slowly than the heads."""
     schedule = recipe.schedule
-    trunk = [p for p in net.backbone.parameters() if p.requires_grad]
-    in_trunk = {id(parameter) for parameter in net.backbone.parameters()}
-    heads = [p for p in net.parameters() if id(p) not in in_trunk]
     groups = [
-        {"params": trunk, "factor": schedule.trunk_factor},
-        {"params": heads, "factor": 1.0},
+        dict(group)
+        for group in architecture.parameter_groups(net, schedule.trunk_factor)
     ]
     rate, decay = schedule.learning_rate, schedule.weight_decay
     if schedule.optimiser == "sgd":
@@ -238,7 +242,7 @@ def _loop(
     run.checkpoint().write(run.output / "last.pt")
 
 
-def _learn(run: _Run, images: Tensor, targets: Targets) -> dict[str, float]:
+def _learn(run: _Run, images: Tensor, targets: Any) -> dict[str, float]:
     """One optimiser step; returns the losses."""
     schedule = run.recipe.schedule
     # Regions and dropout are drawn by torch: tie them to the step as well.
@@ -246,9 +250,9 @@ def _learn(run: _Run, images: Tensor, targets: Targets) -> dict[str, float]:
     rate = learning_rate(schedule, run.step, run.steps)
     for group in run.optimiser.param_groups:
         group["lr"] = rate * group["factor"]
-    images, targets = to_device(images, targets, run.device)
+    images, targets = to_device((images, targets), run.device)
     with autocast(run.device, enabled=schedule.amp):
-        losses = cast("dict[str, Tensor]", run.net(images, targets))
+        losses = run.architecture.losses(run.net, images, targets)
     weights = run.recipe.losses.model_dump()
     weighted = {name: loss * weights[name] for name, loss in losses.items()}
     total = torch.stack(list(weighted.values())).sum()

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from inference.training.architectures.mask_rcnn.network import Answer, CxrNet
+from inference.tasks.opacity.prediction import Prediction
+from inference.training.architectures.architecture import Architecture
+from inference.training.architectures.table import architecture_of
 from inference.training.data.dataset import Sample
 from inference.training.data.render import RenderCache
 from inference.training.data.transforms import Example, example
@@ -24,7 +28,7 @@ _TRUTH_BOX = (0, 255, 255)
 
 
 def draw_overlays(
-    net: CxrNet,
+    net: nn.Module,
     samples: Sequence[Sample],
     cache: RenderCache,
     recipe: Recipe,
@@ -33,12 +37,12 @@ def draw_overlays(
     """Write one page: truth at the left of each pair, the answer at its right."""
     if not samples:
         return
-    size = recipe.network.input_px
+    size, architecture = recipe.network.input_px, architecture_of(recipe.network)
     tiles = []
     with torch.inference_mode():
         for sample in samples:
             shown = example(sample, cache.get(sample, size), size, recipe.data)
-            tiles.append(_pair(net, shown))
+            tiles.append(_pair(architecture, net, shown))
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (-len(tiles) % (_COLUMNS // 2))
     rows = [
@@ -48,15 +52,16 @@ def draw_overlays(
     cv2.imwrite(str(path), np.vstack(rows))
 
 
-def _pair(net: CxrNet, shown: Example) -> Colour:
+def _pair(
+    architecture: Architecture[Any, Any], net: nn.Module, shown: Example
+) -> Colour:
     device = next(net.parameters()).device
-    answer: Answer = net(torch.from_numpy(shown.image)[None, None].to(device))
-    found = answer["detections"][0]
-    keep = (found["scores"] > _THRESHOLD).cpu().numpy()
+    image = torch.from_numpy(shown.image)[None, None].to(device)
+    (outputs,) = architecture.outputs(net, image)
+    answer = Prediction.of(outputs)
     truth = _tile(shown, shown.truth * (shown.weight > 0), shown.boxes)
-    dense = answer["dense"][0].cpu().numpy()
-    said = _tile(shown, dense, found["boxes"].cpu().numpy()[keep])
-    text = f"opacity {float(answer['image'][0, 0]):.2f}"
+    said = _tile(shown, answer.dense, answer.boxes[answer.scores > _THRESHOLD])
+    text = f"opacity {float(answer.image[0]):.2f}"
     cv2.putText(said, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255,) * 3, 1)
     return np.hstack((truth, said))
 

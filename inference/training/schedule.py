@@ -2,7 +2,7 @@
 
 import math
 
-from inference.training.recipe.recipe import ScheduleRecipe
+from inference.training.recipe.schedule import ScheduleRecipe
 
 
 def steps_per_epoch(schedule: ScheduleRecipe, images: int) -> int:

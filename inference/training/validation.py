@@ -10,18 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from torch import nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from inference.training.architectures.mask_rcnn.network import (
-    Answer,
-    CxrNet,
-    Detections,
-)
-from inference.training.data.batches import collate
+from inference.tasks.opacity.prediction import Prediction
+from inference.training.architectures.table import architecture_of
 from inference.training.data.dataset import Sample
 from inference.training.data.render import RenderCache
 from inference.training.data.transforms import Example, example
-from inference.training.recipe.recipe import NetworkRecipe, Recipe
+from inference.training.recipe.recipe import Recipe
 
 _TOP_SHARE = 0.01
 _MIXED = 0.1
@@ -94,7 +91,7 @@ class _Seen:
 
 
 def validate(
-    net: CxrNet, samples: Sequence[Sample], cache: RenderCache, recipe: Recipe
+    net: nn.Module, samples: Sequence[Sample], cache: RenderCache, recipe: Recipe
 ) -> Scores:
     """Score held-out samples, as serving would see them."""
     was_training = net.training
@@ -102,33 +99,34 @@ def validate(
     with torch.inference_mode():
         seen = [_look(net, sample, cache, recipe) for sample in samples]
     net.train(was_training)
-    return _score(seen, recipe.network)
+    answering = architecture_of(recipe.network).answering(recipe.network)
+    return _score(seen, answering.taught)
 
 
-def _look(net: CxrNet, sample: Sample, cache: RenderCache, recipe: Recipe) -> _Seen:
+def _look(net: nn.Module, sample: Sample, cache: RenderCache, recipe: Recipe) -> _Seen:
     size = recipe.network.input_px
     shown = example(sample, cache.get(sample, size), size, recipe.data)
-    images, _ = collate([shown])
     device = next(net.parameters()).device
+    image = torch.from_numpy(shown.image)[None, None].to(device)
     with autocast(device, enabled=recipe.schedule.amp):
-        answer: Answer = net(images.to(device))
-    found = answer["detections"][0]
-    scores = found["scores"]
+        (outputs,) = architecture_of(recipe.network).outputs(net, image)
+    answer = Prediction.of(outputs)
     return _Seen(
         sample,
         shown,
-        answer["dense"][0].cpu().numpy(),
-        answer["image"][0].cpu().numpy(),
-        float(scores.max()) if len(scores) else 0.0,
-        _claimed(found, size // 2),
+        answer.dense,
+        answer.image,
+        float(answer.scores.max(initial=0.0)),
+        _claimed(answer, size // 2),
     )
 
 
-def _claimed(found: Detections, size: int) -> NDArray[np.bool_]:
+def _claimed(answer: Prediction, size: int) -> NDArray[np.bool_]:
     """Paste the instances that are surer than one half, at half resolution."""
-    sure = found["scores"] > _SURE
-    boxes, masks = found["boxes"][sure] / 2, found["masks"][sure].float()
-    pasted = paste_masks_in_image(masks.cpu(), boxes.float().cpu(), (size, size))
+    sure = answer.scores > _SURE
+    boxes = torch.from_numpy(answer.boxes[sure] / 2)
+    masks = torch.from_numpy(answer.masks[sure])[:, None]
+    pasted = paste_masks_in_image(masks, boxes, (size, size))
     return np.asarray((pasted > _SURE).any(dim=0)[0], np.bool_)
 
 
@@ -146,7 +144,7 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _score(seen: Sequence[_Seen], network: NetworkRecipe) -> Scores:
+def _score(seen: Sequence[_Seen], taught: frozenset[str]) -> Scores:
     frontal = [one for one in seen if one.sample.frontal]
     others = [one for one in seen if not one.sample.frontal]
     known = [one for one in frontal if one.sample.opacity_known]
@@ -154,9 +152,9 @@ def _score(seen: Sequence[_Seen], network: NetworkRecipe) -> Scores:
     inner = [one for one in known if one.sample.source in mixed]
     refused = [[one.image[1] < _SURE for one in group] for group in (frontal, others)]
     # A head that was never trained has nothing to say.
-    drawn = frontal if network.dense else []
-    boxed = frontal if network.mask_rcnn else []
-    region = _top if network.dense else _box
+    drawn = frontal if "dense" in taught else []
+    boxed = frontal if "boxes" in taught else []
+    region = _top if "dense" in taught else _box
     error, correlation = _severity(drawn)
     return Scores(
         right_lung_dice=_region_dice(drawn, 1),
@@ -174,8 +172,8 @@ def _score(seen: Sequence[_Seen], network: NetworkRecipe) -> Scores:
         auroc=_auroc(known, lambda one: (region(one) + one.image[0]) / 2),
         auroc_mixed=_auroc(inner, lambda one: (region(one) + one.image[0]) / 2),
         auroc_image=_auroc(inner, lambda one: one.image[0]),
-        auroc_dense=_auroc(inner if network.dense else [], _top),
-        auroc_box=_auroc(inner if network.mask_rcnn else [], _box),
+        auroc_dense=_auroc(inner if "dense" in taught else [], _top),
+        auroc_box=_auroc(inner if "boxes" in taught else [], _box),
         frontal_refused=_mean(refused[0]),
         others_refused=_mean(refused[1]),
     )

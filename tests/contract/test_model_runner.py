@@ -10,6 +10,7 @@ from inference.errors import ModelFailed
 from inference.runners.ensemble import Ensemble
 from inference.runners.onnx import OnnxModelRunner
 from inference.runners.runner import ModelRunner
+from inference.tasks.table import task_of
 from tests.factories.tiny_model import write_tiny_model
 from tests.fakes.runner import ScriptedRunner
 
@@ -48,26 +49,20 @@ def test_every_image_of_a_batch_gets_one_answer(runner, count):
     assert len(runner.run(batch_for(runner, count))) == count
 
 
-def test_an_answer_has_the_shapes_that_the_manifest_says(runner):
+def test_an_answer_has_the_names_and_shapes_that_the_task_says(runner):
     (answer,) = runner.run(batch_for(runner, 1))
 
-    count, half = runner.manifest.max_instances, runner.manifest.input_size_px // 2
-    assert answer.boxes.shape == (count, 4)
-    assert answer.scores.shape == (count,)
-    assert answer.masks.shape == (count, 28, 28)
-    assert answer.dense.shape == (3, half, half)
-    assert answer.image.shape == (2,)
+    shapes = task_of(runner.manifest).shapes(runner.manifest)
+    assert {name: values.shape for name, values in answer.items()} == shapes
 
 
 def test_an_answer_is_float32_and_probabilities_lie_between_0_and_1(runner):
     (answer,) = runner.run(batch_for(runner, 1))
 
-    for name in ("boxes", "scores", "masks", "dense", "image"):
-        assert getattr(answer, name).dtype == np.float32
+    assert {values.dtype for values in answer.values()} == {np.dtype(np.float32)}
     for name in ("scores", "masks", "dense", "image"):
-        values = getattr(answer, name)
-        assert values.min() >= 0
-        assert values.max() <= 1
+        assert answer[name].min() >= 0
+        assert answer[name].max() <= 1
 
 
 def test_an_image_is_answered_alike_alone_and_in_a_batch(runner):
@@ -77,8 +72,16 @@ def test_an_image_is_answered_alike_alone_and_in_a_batch(runner):
     alone = [runner.run(batch[place : place + 1])[0] for place in range(3)]
 
     for one, other in zip(together, alone, strict=True):
-        np.testing.assert_allclose(one.dense, other.dense, atol=1e-5)
-        np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+        np.testing.assert_allclose(one["dense"], other["dense"], atol=1e-5)
+        np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-5)
+
+
+def test_it_says_where_it_runs_once_it_is_loaded(make):
+    with closing(make()) as runner:
+        assert runner.describe().engine
+        assert runner.describe().devices == ()
+        runner.load()
+        assert runner.describe().devices
 
 
 def test_running_before_loading_is_refused(make):

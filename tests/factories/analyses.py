@@ -15,7 +15,7 @@ from dicom_node.evidence.subject import Subject
 from inference.findings import Analysis, Region
 from inference.frame import Frame, Orientation
 from inference.quantify import quantify
-from inference.tasks.opacity import Opacity, Segmentation
+from inference.tasks.opacity.segment import Opacity, Segmentation
 from tests.fakes.runner import scripted_manifest
 
 Mask = NDArray[np.bool_]

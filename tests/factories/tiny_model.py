@@ -5,7 +5,8 @@ from pathlib import Path
 import onnx
 from onnx import parser
 
-from inference.manifest import ModelManifest, sha256_of, write_manifest
+from inference.manifest import ModelManifest, write_manifest
+from inference.models import sha256_of
 from tests.fakes.runner import scripted_manifest
 
 SIZE_PX = 32

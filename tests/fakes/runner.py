@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from inference.errors import InferenceError, ModelFailed
 from inference.manifest import Calibration, ModelManifest, Thresholds
-from inference.runners.runner import MASK_SIZE_PX, Prediction, check_batch
+from inference.runners.runner import RunnerDescription, check_batch
+from inference.tasks.opacity.prediction import MASK_SIZE_PX, Prediction
+from inference.tasks.task import Outputs
 
 # A box as fractions of the picture: x1, y1, x2, y2.
 FractionBox = tuple[float, float, float, float]
@@ -111,16 +113,15 @@ class ScriptedRunner:
         """What it claims to be."""
         return self._manifest
 
-    @property
-    def providers(self) -> tuple[str, ...]:
+    def describe(self) -> RunnerDescription:
         """Where it runs: nowhere."""
-        return ("ScriptedExecutionProvider",) if self._loaded else ()
+        return RunnerDescription("script", ("Scripted",) if self._loaded else ())
 
     def load(self) -> None:
         """Make ready."""
         self._loaded = True
 
-    def run(self, batch: NDArray[np.float32]) -> list[Prediction]:
+    def run(self, batch: NDArray[np.float32]) -> list[Outputs]:
         """Answer; ``batches`` remembers the sizes."""
         if not self._loaded:
             raise ModelFailed("the model is not loaded")
@@ -130,11 +131,11 @@ class ScriptedRunner:
         self.batches.append(len(batch))
         return [self._answer(image) for image in batch]
 
-    def _answer(self, image: NDArray[np.float32]) -> Prediction:
+    def _answer(self, image: NDArray[np.float32]) -> Outputs:
         answer = self._script(image)
         if isinstance(answer, InferenceError):
             raise answer
-        return answer
+        return answer.outputs
 
     def close(self) -> None:
         """Forget that it was loaded."""

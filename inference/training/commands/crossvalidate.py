@@ -22,8 +22,8 @@ from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.scores.bootstrap import REPLICATES
 from inference.training.evaluation.serving import Look, judge, meet
-from inference.training.evaluation.studies import Study
-from inference.training.evaluation.tuning import tune
+from inference.training.evaluation.tuning.studies import Study
+from inference.training.evaluation.tuning.tune import tune
 
 _LEAST_FOLDS = 2
 

@@ -25,8 +25,8 @@ from inference.training.evaluation.strangers import (
     count_strangers,
     look_at_strangers,
 )
-from inference.training.evaluation.studies import Study, study
-from inference.training.evaluation.tuning import tune
+from inference.training.evaluation.tuning.studies import Study, study
+from inference.training.evaluation.tuning.tune import tune
 
 HALVES = 2
 

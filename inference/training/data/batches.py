@@ -5,8 +5,8 @@ shown what the uninterrupted one would have been.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.errors import TrainingError
-from inference.training.architectures.mask_rcnn.losses import DenseTarget
-from inference.training.architectures.mask_rcnn.network import InstanceTarget, Targets
 from inference.training.data.dataset import Sample
 from inference.training.data.render import RenderCache
 from inference.training.data.transforms import Example, example
-from inference.training.recipe.recipe import Recipe, SamplingRecipe
+from inference.training.recipe.recipe import Recipe
+from inference.training.recipe.showing import SamplingRecipe
+
+Collate = Callable[[Sequence[Example]], tuple[Tensor, Any]]
 
 _CACHE_MARGIN = 1.125  # rendered a little larger than shown, for zoom and rotation
 
@@ -71,11 +72,18 @@ class Batches:
         The run's recipe.
     cache
         Rendered samples.
+    collate
+        Stacks examples as the network wants them.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], recipe: Recipe, cache: RenderCache
+        self,
+        samples: Sequence[Sample],
+        recipe: Recipe,
+        cache: RenderCache,
+        collate: Collate,
     ) -> None:
+        self._collate = collate
         self._samples = samples
         self._recipe = recipe
         self._cache = cache
@@ -90,7 +98,7 @@ class Batches:
         small = step < schedule.small_steps
         return schedule.small_px if small else self._recipe.network.input_px
 
-    def at(self, step: int) -> tuple[torch.Tensor, Targets]:
+    def at(self, step: int) -> tuple[Tensor, Any]:
         """Images (N, 1, S, S) and targets of a step."""
         schedule = self._recipe.schedule
         rng = np.random.default_rng([schedule.seed, step])
@@ -103,7 +111,7 @@ class Batches:
             )
             for slot, index in enumerate(indices)
         ]
-        return collate(shown)
+        return self._collate(shown)
 
     def _example(
         self, sample: Sample, size_px: int, rng: np.random.Generator
@@ -116,50 +124,12 @@ class Batches:
         return made
 
 
-def collate(shown: Sequence[Example]) -> tuple[torch.Tensor, Targets]:
-    """Stack examples."""
-    images = torch.from_numpy(np.stack([one.image for one in shown])[:, None])
-    dense = DenseTarget(
-        truth=torch.from_numpy(np.stack([one.truth for one in shown])),
-        weight=torch.from_numpy(np.stack([one.weight for one in shown])),
-        overlap=torch.from_numpy(np.stack([one.overlap for one in shown])),
-    )
-    image = np.stack([one.image_truth for one in shown])
-    image_weight = np.stack([one.image_weight for one in shown])
-    targets = Targets(
-        instances=[_instances(one) for one in shown],
-        dense=dense,
-        image=torch.from_numpy(image),
-        image_weight=torch.from_numpy(image_weight),
-    )
-    return images, targets
-
-
-def _instances(one: Example) -> InstanceTarget:
-    return InstanceTarget(
-        boxes=torch.from_numpy(one.boxes),
-        labels=torch.ones(len(one.boxes), dtype=torch.int64),
-        masks=torch.from_numpy(one.masks),
-        has_mask=torch.from_numpy(one.has_mask),
-        known=one.known,
-        exhaustive=one.exhaustive,
-    )
-
-
-def to_device(
-    images: Tensor, targets: Targets, device: torch.device
-) -> tuple[Tensor, Targets]:
-    """Move a batch."""
-
-    def moved(value: object) -> object:
-        return value.to(device) if isinstance(value, Tensor) else value
-
-    instances = [
-        {name: moved(value) for name, value in one.items()}
-        for one in targets["instances"]
-    ]
-    dense = {name: moved(value) for name, value in targets["dense"].items()}
-    rest = {name: moved(targets[name]) for name in ("image", "image_weight")}
-    return images.to(device), cast(
-        "Targets", {"instances": instances, "dense": dense, **rest}
-    )
+def to_device(value: Any, device: torch.device) -> Any:
+    """Move every tensor of a batch, however its truth is nested."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, Mapping):
+        return {name: to_device(part, device) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_device(part, device) for part in value]
+    return value

@@ -7,13 +7,13 @@ from typing import Any
 
 from inference.errors import TrainingError
 from inference.training.data.samples import (
-    Opacity,
+    AnnotatedOpacity,
+    Outline,
     Sample,
-    Segmentation,
     check_box,
     fold_of,
 )
-from inference.training.recipe.recipe import CocoSource
+from inference.training.recipe.data import CocoSource
 
 OPACITY, RIGHT_LUNG, LEFT_LUNG = 1, 2, 3
 _TRIANGLE = 6  # numbers
@@ -148,7 +148,7 @@ def _coco_sample(
     folds: int,
 ) -> Sample:
     patient = str(image.get("patient_id", image["file_name"]))
-    lungs: dict[int, Segmentation] = {}
+    lungs: dict[int, Outline] = {}
     opacities = []
     definitions = ""
     for one in annotations:
@@ -158,7 +158,7 @@ def _coco_sample(
             definitions += str(one.get("attributes", {}).get("lung_definition", ""))
         else:
             x, y, width, height = one["bbox"]
-            opacities.append(Opacity((x, y, width, height), outline))
+            opacities.append(AnnotatedOpacity((x, y, width, height), outline))
     return Sample(
         key=str(image["file_name"]),
         path=folder / image["file_name"],

@@ -17,20 +17,20 @@ from inference.frame import Frame
 from inference.training.data.coco import read_coco
 from inference.training.data.rsna import read_rsna
 from inference.training.data.samples import (
+    AnnotatedOpacity,
     Kind,
-    Opacity,
+    Outline,
     ReadFrame,
     Sample,
-    Segmentation,
 )
-from inference.training.recipe.recipe import DataRecipe
+from inference.training.recipe.data import DataRecipe
 
 __all__ = [
+    "AnnotatedOpacity",
     "Kind",
-    "Opacity",
+    "Outline",
     "ReadFrame",
     "Sample",
-    "Segmentation",
     "digest",
     "read_coco",
     "read_picture",

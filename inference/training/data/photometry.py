@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.training.recipe.recipe import AugmentationRecipe
+from inference.training.recipe.showing import AugmentationRecipe
 
 Grey = NDArray[np.uint8]
 Change = Callable[[Grey, np.random.Generator], Grey]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.training.data.render import Grey
-from inference.training.recipe.recipe import DataRecipe
+from inference.training.recipe.data import DataRecipe
 
 Float = NDArray[np.float32]
 

@@ -17,7 +17,7 @@ from pycocotools import mask as coco_mask
 from inference.errors import TrainingError
 from inference.frame import Frame
 from inference.preprocess import Letterbox, preprocess
-from inference.training.data.dataset import ReadFrame, Sample, Segmentation
+from inference.training.data.dataset import Outline, ReadFrame, Sample
 
 Grey = NDArray[np.uint8]
 Normalisation = str
@@ -103,7 +103,7 @@ def _contrast(grey: Grey, box: Letterbox, kind: str) -> Grey:
     return out
 
 
-def _outline(outline: Segmentation | None, box: Letterbox) -> Grey | None:
+def _outline(outline: Outline | None, box: Letterbox) -> Grey | None:
     if outline is None:
         return None
     full = full_mask(outline, box.rows, box.columns)
@@ -117,7 +117,7 @@ def _outline(outline: Segmentation | None, box: Letterbox) -> Grey | None:
     return square
 
 
-def full_mask(outline: Segmentation, rows: int, columns: int) -> Grey:
+def full_mask(outline: Outline, rows: int, columns: int) -> Grey:
     """Fill a COCO outline: uint8 (rows, columns) of 0 and 1."""
     coded: Any = outline
     if isinstance(outline, list):

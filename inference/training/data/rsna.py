@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from inference.errors import TrainingError
-from inference.training.data.samples import Opacity, Sample, fold_of
-from inference.training.recipe.recipe import RsnaSource
+from inference.training.data.samples import AnnotatedOpacity, Sample, fold_of
+from inference.training.recipe.data import RsnaSource
 
 
 def read_rsna(source: RsnaSource, folds: int) -> list[Sample]:
@@ -14,14 +14,14 @@ def read_rsna(source: RsnaSource, folds: int) -> list[Sample]:
 
     Every image was read for opacities; boxes are in pixels of the DICOM image.
     """
-    boxes: dict[str, list[Opacity]] = {}
+    boxes: dict[str, list[AnnotatedOpacity]] = {}
     for line, row in _rows(source.labels, ("patientId", "Target")):
         found = boxes.setdefault(row["patientId"], [])
         where = f"{source.labels}: line {line}"
         if row["Target"] not in {"0", "1"}:
             raise TrainingError(f"{where}: Target {row['Target']!r} is not 0 or 1")
         if row["Target"] == "1":
-            found.append(Opacity(_rsna_box(row, where), None))
+            found.append(AnnotatedOpacity(_rsna_box(row, where), None))
     classes = {
         row["patientId"]: row["class"]
         for _, row in _rows(source.classes, ("patientId", "class"))

@@ -11,17 +11,17 @@ from inference.frame import Frame
 
 ReadFrame = Callable[[Path], Frame]
 Kind = Literal["mask", "box", "negative", "lungs", "unknown", "not_frontal"]
-Segmentation = Any  # COCO polygons (list of lists) or RLE (mapping)
+Outline = Any  # COCO polygons (list of lists) or RLE (mapping)
 
 _SLACK_PX = 1.0  # outlines are rounded outwards by up to a pixel
 
 
 @dataclass(frozen=True, slots=True)
-class Opacity:
+class AnnotatedOpacity:
     """One opacity: ``box`` (x, y, width, height) in frame pixels, perhaps a mask."""
 
     box: tuple[float, float, float, float]
-    segmentation: Segmentation | None
+    segmentation: Outline | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class Sample:
     frontal: bool = True
     opacity_known: bool = False
     exhaustive: bool = True
-    opacities: tuple[Opacity, ...] = ()
-    right_lung: Segmentation | None = None
-    left_lung: Segmentation | None = None
+    opacities: tuple[AnnotatedOpacity, ...] = ()
+    right_lung: Outline | None = None
+    left_lung: Outline | None = None
     heart_excluded: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 

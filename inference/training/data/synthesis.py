@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.training.data.dataset import Opacity, Sample
+from inference.training.data.dataset import AnnotatedOpacity, Sample
 from inference.training.data.render import Grey, Rendered
 
 _LEAST_PX = 30
@@ -35,7 +35,7 @@ def add_opacity(
     if not masks:
         return rendered, sample
     boxes = np.array([cv2.boundingRect(mask) for mask in masks], np.float64)
-    opacities = tuple(Opacity((0, 0, 1, 1), []) for _ in masks)
+    opacities = tuple(AnnotatedOpacity((0, 0, 1, 1), []) for _ in masks)
     drawn = replace(rendered, image=image, boxes=boxes, masks=tuple(masks))
     return drawn, replace(sample, opacities=opacities)
 

@@ -16,7 +16,8 @@ from inference.training.data.photometry import change_grey, spoil
 from inference.training.data.planes import Drawn, between_lungs, opacity_plane
 from inference.training.data.render import Grey, Rendered
 from inference.training.data.synthesis import add_opacity
-from inference.training.recipe.recipe import AugmentationRecipe, DataRecipe
+from inference.training.recipe.data import DataRecipe
+from inference.training.recipe.showing import AugmentationRecipe
 
 Float = NDArray[np.float32]
 Matrix = NDArray[np.float64]

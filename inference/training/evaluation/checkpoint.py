@@ -1,4 +1,4 @@
-"""A training checkpoint behind the runner's three verbs, for a look before export."""
+"""A training checkpoint behind the runner's four verbs, for a look before export."""
 
 from pathlib import Path
 
@@ -6,8 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.manifest import ModelManifest, sha256_of
-from inference.runners.runner import MASK_SIZE_PX, Prediction
+from inference.manifest import ModelManifest
+from inference.models import sha256_of
+from inference.runners.runner import RunnerDescription
+from inference.tasks.task import Outputs
+from inference.training.architectures.table import architecture_of
 from inference.training.checkpoint import load_to_serve
 
 
@@ -28,15 +31,17 @@ class CheckpointRunner:
     def __init__(self, checkpoint: Path) -> None:
         net, recipe = load_to_serve(checkpoint)
         self._net = net.eval()
+        self._architecture = architecture_of(recipe.network)
         self._manifest = ModelManifest(
             name=checkpoint.stem,
             version="checkpoint",
             sha256=sha256_of(checkpoint),
             input_size_px=recipe.network.input_px,
-            max_instances=recipe.network.detections,
+            max_instances=self._architecture.answering(recipe.network).instances,
             intended_use="evaluation of a training run",
             licence="not for distribution",
             training_data_digest="",
+            task=self._architecture.task,
         )
 
     @property
@@ -50,29 +55,11 @@ class CheckpointRunner:
     def close(self) -> None:
         """Do nothing: nothing is held."""
 
-    def run(self, batch: NDArray[np.float32]) -> list[Prediction]:
+    def describe(self) -> RunnerDescription:
+        """Name torch; a checkpoint is looked at on the CPU."""
+        return RunnerDescription(f"torch {torch.__version__}", ("CPU",))
+
+    def run(self, batch: NDArray[np.float32]) -> list[Outputs]:
         """Answer a batch, in its order."""
         with torch.inference_mode():
-            answer = self._net(torch.from_numpy(batch))
-        return [
-            self._prediction(
-                found, answer["dense"][place].numpy(), answer["image"][place].numpy()
-            )
-            for place, found in enumerate(answer["detections"])
-        ]
-
-    def _prediction(
-        self,
-        found: dict[str, torch.Tensor],
-        dense: NDArray[np.float32],
-        image: NDArray[np.float32],
-    ) -> Prediction:
-        count = self._manifest.max_instances
-        boxes = np.zeros((count, 4), np.float32)
-        scores = np.zeros(count, np.float32)
-        masks = np.zeros((count, MASK_SIZE_PX, MASK_SIZE_PX), np.float32)
-        order = found["scores"].argsort(descending=True)[:count]
-        boxes[: len(order)] = found["boxes"][order].numpy()
-        scores[: len(order)] = found["scores"][order].numpy()
-        masks[: len(order)] = found["masks"][order, 0].numpy()
-        return Prediction(boxes, scores, masks, dense, image)
+            return self._architecture.outputs(self._net, torch.from_numpy(batch))

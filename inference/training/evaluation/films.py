@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inference.errors import TrainingError
 from inference.training.data.dataset import Sample, read_samples
-from inference.training.recipe.recipe import CocoSource, DataRecipe, RsnaSource
+from inference.training.recipe.data import CocoSource, DataRecipe, RsnaSource
 
 
 def read_data(

@@ -6,14 +6,14 @@ the same films; only the first time costs anything.
 
 import hashlib
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.manifest import ModelManifest
-from inference.runners.runner import ModelRunner, Prediction
-
-_PARTS = ("boxes", "scores", "masks", "dense", "image")
+from inference.runners.runner import ModelRunner, RunnerDescription
+from inference.tasks.task import Outputs
 
 
 class RememberingRunner:
@@ -41,11 +41,15 @@ class RememberingRunner:
         """Make the runner behind it ready."""
         self._runner.load()
 
+    def describe(self) -> RunnerDescription:
+        """Say where the runner behind it runs."""
+        return self._runner.describe()
+
     def close(self) -> None:
         """Give the runner behind it back; what is kept stays."""
         self._runner.close()
 
-    def run(self, batch: NDArray[np.float32]) -> list[Prediction]:
+    def run(self, batch: NDArray[np.float32]) -> list[Outputs]:
         """Answer a batch, in its order."""
         paths = [self._path(image) for image in batch]
         new = [place for place, path in enumerate(paths) if not path.is_file()]
@@ -59,19 +63,12 @@ class RememberingRunner:
         return self._folder / f"{hashlib.sha256(told).hexdigest()[:32]}.npz"
 
 
-def _keep(path: Path, answer: Prediction) -> None:
+def _keep(path: Path, answer: Outputs) -> None:
     partial = path.with_suffix(".part.npz")
-    np.savez(
-        partial,
-        boxes=answer.boxes,
-        scores=answer.scores,
-        masks=answer.masks,
-        dense=answer.dense,
-        image=answer.image,
-    )
+    np.savez(partial, **cast("Any", answer))
     partial.replace(path)
 
 
-def _recall(path: Path) -> Prediction:
+def _recall(path: Path) -> Outputs:
     with np.load(path, allow_pickle=False) as kept:
-        return Prediction(*(kept[name] for name in _PARTS))
+        return {name: kept[name] for name in kept.files}

@@ -17,8 +17,9 @@ from inference.frame import Frame
 from inference.manifest import ModelManifest
 from inference.preprocess import Letterbox, preprocess
 from inference.quantify import quantify
-from inference.runners.runner import ModelRunner, Prediction
-from inference.tasks.opacity import segment
+from inference.runners.runner import ModelRunner
+from inference.tasks.opacity.prediction import Prediction
+from inference.tasks.opacity.segment import segment
 from inference.training.data.dataset import ReadFrame, Sample
 from inference.training.data.render import full_mask
 from inference.training.evaluation.cases import Box, Boxes, ByLung, Case, Stranger
@@ -58,7 +59,7 @@ def look(
         for sample, frame in zip(several, frames, strict=True):
             _check_size(sample, frame)
         inputs, boxes = zip(*(preprocess(frame, size) for frame in frames), strict=True)
-        predictions = runner.run(np.stack(inputs))
+        predictions = map(Prediction.of, runner.run(np.stack(inputs)))
         for parts in zip(several, frames, boxes, predictions, strict=True):
             yield Look(*parts)
 

@@ -9,12 +9,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from tqdm import tqdm
 
 from inference.errors import TrainingError
@@ -25,19 +26,17 @@ from inference.manifest import (
     Precision,
     Thresholds,
     read_manifest,
-    sha256_of,
-    verify,
     write_manifest,
 )
+from inference.models import sha256_of, verify
 from inference.preprocess import preprocess
 from inference.runners.onnx import OnnxModelRunner
-from inference.training.architectures.mask_rcnn.network import CxrNet
+from inference.training.architectures.table import architecture_of
 from inference.training.checkpoint import load_to_serve, read_checkpoint
 from inference.training.data.dataset import ReadFrame, read_picture
-from inference.training.export.graph import OPSET, BatchedNet, write_graph
-from inference.training.export.narrow import narrowed
 from inference.training.export.parity import Parity, compare
 from inference.training.export.precision import halve_weights, quantise, rounded
+from inference.training.recipe.table import NetworkTable
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class Order:
     precision
         Of the weights.
     width
-        Of the trunk, where it shall be narrower than trained; see ``narrowed``.
+        Of the trunk, where it shall be narrower than trained.
     thresholds, calibration, metrics
         Fixed on validation data.
     intended_use, licence
@@ -112,11 +111,10 @@ def export(
     net, recipe = load_to_serve(checkpoint)
     inputs = read_inputs(films, recipe.network.input_px, read_frame)
     if order.width is not None:
-        net = narrowed(net, order.width, inputs)
+        net = architecture_of(recipe.network).narrowed(net, order.width, inputs)
     output.mkdir(parents=True, exist_ok=True)
-    manifest, _ = build_folder(
-        net, output, order, inputs, read_checkpoint(checkpoint).data_digest
-    )
+    digest = read_checkpoint(checkpoint).data_digest
+    manifest, _ = build_folder(net, recipe.network, output, order, inputs, digest)
     return manifest
 
 
@@ -177,18 +175,19 @@ def export_quantised(
 
 
 def build_folder(
-    net: CxrNet,
+    net: nn.Module,
+    network: NetworkTable,
     output: Path,
     order: Order,
     inputs: Sequence[NDArray[np.float32]],
     data_digest: str,
 ) -> tuple[ModelManifest, Parity]:
     """Write graph and manifest of a network in memory, and compare them."""
+    architecture = architecture_of(network)
     if order.precision == "fp16":
-        net = cast("CxrNet", rounded(net))
-    batched = BatchedNet(net)
+        net = rounded(net)
     path = output / "model.onnx"
-    write_graph(batched, path)
+    graph = architecture.export(net, path)
     if order.precision == "fp16":
         halve_weights(path)
     elif order.precision == "int8":
@@ -197,19 +196,20 @@ def build_folder(
         name=order.name,
         version=order.version,
         sha256=sha256_of(path),
-        input_size_px=batched.size_px,
-        max_instances=batched.instances,
+        input_size_px=network.input_px,
+        max_instances=graph.instances,
         intended_use=order.intended_use,
         licence=order.licence,
         training_data_digest=data_digest,
         precision=order.precision,
-        opset=OPSET,
+        opset=graph.opset,
+        task=architecture.task,
         thresholds=order.thresholds,
         calibration=order.calibration,
         metrics=order.metrics,
     )
     write_manifest(output, manifest)
-    found = _check(net, output, inputs[:PARITY_FILMS])
+    found = _check(net, network, output, inputs[:PARITY_FILMS])
     logger.info("Parity with torchvision: %s", found, extra={"action": "model-parity"})
     # 8 bits change the answers; whether they hold is for the metrics to say.
     if order.precision != "int8" and not found.holds:
@@ -220,10 +220,17 @@ def build_folder(
     return manifest, found
 
 
-def _check(net: CxrNet, folder: Path, inputs: Sequence[NDArray[np.float32]]) -> Parity:
+def _check(
+    net: nn.Module,
+    network: NetworkTable,
+    folder: Path,
+    inputs: Sequence[NDArray[np.float32]],
+) -> Parity:
+    architecture = architecture_of(network)
+    asked = partial(architecture.outputs, net)
     with closing(OnnxModelRunner(folder, "cpu", torch.get_num_threads())) as runner:
         runner.load()
-        return compare(net, runner, inputs)
+        return compare(asked, runner, inputs, architecture.answering(network))
 
 
 def read_inputs(

@@ -1,20 +1,23 @@
-"""Hold the exported graph against torchvision on the same weights.
+"""Hold the exported graph against torch on the same weights.
 
 Compared on real films and on faint noise, in batches of 1, 2 and 8. An instance
 within a hair of the score threshold may be on one side only; every other must be on
 both, in place.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
-from inference.runners.runner import ModelRunner, Prediction
-from inference.training.architectures.mask_rcnn.network import CxrNet, Detections
+from inference.runners.runner import ModelRunner
+from inference.tasks.opacity.prediction import Prediction
+from inference.tasks.task import Outputs
+from inference.training.architectures.architecture import Answering
 
 BATCHES = (1, 2, 8)
 BOX_PX = 0.5
@@ -26,7 +29,7 @@ _SAME_IOU = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Greatest differences found between graph and torchvision.
+    """Greatest differences found between graph and torch.
 
     Parameters
     ----------
@@ -80,20 +83,25 @@ class Parity:
 
 
 def compare(
-    net: CxrNet, runner: ModelRunner, films: Sequence[NDArray[np.float32]]
+    ask: Callable[[Tensor], list[Outputs]],
+    runner: ModelRunner,
+    films: Sequence[NDArray[np.float32]],
+    answering: Answering,
 ) -> Parity:
     """Run both on every film, and on faint noise, in every batch size.
 
     Parameters
     ----------
-    net
-        In eval mode.
+    ask
+        Asks the network itself, in eval mode.
     runner
         The exported graph, loaded.
     films
         float32 (1, S, S) each.
+    answering
+        What the network's answers hold.
     """
-    size = net.recipe.input_px
+    size = runner.manifest.input_size_px
     # Faint noise, not zeros: ties have no order that two libraries would share.
     noise = np.random.default_rng(0).random((1, size, size), np.float32)
     pictures = [*films, 0.05 * noise]
@@ -101,14 +109,10 @@ def compare(
     batches = [batch for count in BATCHES for batch in _batches(pictures, count)]
     for batch in tqdm(batches, desc="parity", unit="batch"):
         with torch.inference_mode():
-            wanted = net(torch.from_numpy(batch))
-        for place, given in enumerate(runner.run(batch)):
-            dense = wanted["dense"][place].numpy()
-            image = wanted["image"][place].numpy()
-            total += _difference(given, wanted["detections"][place], net) + Parity(
-                images=1,
-                dense=float(np.abs(given.dense - dense).max()),
-                image=float(np.abs(given.image - image).max()),
+            asked = ask(torch.from_numpy(batch))
+        for given, wanted in zip(runner.run(batch), asked, strict=True):
+            total += Parity(images=1) + _difference(
+                Prediction.of(given), Prediction.of(wanted), answering
             )
     return total
 
@@ -124,42 +128,45 @@ def _batches(
         yield np.stack(chosen)
 
 
-def _difference(given: Prediction, wanted: Detections, net: CxrNet) -> Parity:
-    """Match instances by overlap and compare the pairs."""
-    real = given.scores > 0
-    mine: Mapping[str, NDArray[np.float32]] = {
-        "boxes": given.boxes[real],
-        "scores": given.scores[real],
-        "masks": given.masks[real],
-    }
-    theirs: Mapping[str, NDArray[np.float32]] = {
-        "boxes": wanted["boxes"].numpy(),
-        "scores": wanted["scores"].numpy(),
-        "masks": wanted["masks"][:, 0].numpy(),
-    }
-    pairs = _pairs(mine["boxes"], theirs["boxes"])
-    least = max(net.recipe.score_threshold, _least_kept(net, mine, theirs)) + _HAIR
+def _difference(given: Prediction, wanted: Prediction, answering: Answering) -> Parity:
+    """Match instances by overlap and compare the pairs, and the maps."""
+    mine, theirs = _real(given), _real(wanted)
+    pairs = _pairs(mine.boxes, theirs.boxes)
+    least = max(answering.least_score, _least_kept(answering, mine, theirs)) + _HAIR
     alone = np.concatenate(
         (
-            np.delete(mine["scores"], [pair[0] for pair in pairs]),
-            np.delete(theirs["scores"], [pair[1] for pair in pairs]),
+            np.delete(mine.scores, [pair[0] for pair in pairs]),
+            np.delete(theirs.scores, [pair[1] for pair in pairs]),
         )
     )
     return Parity(
-        empty_images=int(not real.any() and not len(theirs["scores"])),
+        empty_images=int(not mine.scores.size and not theirs.scores.size),
         instances=len(pairs),
         lonely=int(np.count_nonzero(alone > least)),
-        box_px=_worst(mine["boxes"], theirs["boxes"], pairs),
-        score=_worst(mine["scores"], theirs["scores"], pairs),
-        mask=_worst(mine["masks"], theirs["masks"], pairs),
+        box_px=_worst(mine.boxes, theirs.boxes, pairs),
+        score=_worst(mine.scores, theirs.scores, pairs),
+        mask=_worst(mine.masks, theirs.masks, pairs),
+        dense=float(np.abs(given.dense - wanted.dense).max()),
+        image=float(np.abs(given.image - wanted.image).max()),
     )
 
 
-def _least_kept(net: CxrNet, *sides: Mapping[str, NDArray[np.float32]]) -> float:
+def _real(answer: Prediction) -> Prediction:
+    """Leave out the padding."""
+    real = answer.scores > 0
+    return replace(
+        answer,
+        boxes=answer.boxes[real],
+        scores=answer.scores[real],
+        masks=answer.masks[real],
+    )
+
+
+def _least_kept(answering: Answering, *sides: Prediction) -> float:
     """Lowest score that made a full list; it is that list's own threshold."""
-    most = net.recipe.detections
+    most = answering.instances
     return max(
-        (float(side["scores"].min()) for side in sides if len(side["scores"]) >= most),
+        (float(side.scores.min()) for side in sides if side.scores.size >= most),
         default=0.0,
     )
 

@@ -21,6 +21,6 @@ def test_the_network_that_is_timed_answers_as_the_shipped_graph() -> None:
     count = len(found["scores"])
     assert count > 0
     scores, boxes = found["scores"].numpy(), found["boxes"].numpy()
-    assert np.allclose(shipped.scores[:count], scores, atol=1e-4)
-    assert np.allclose(shipped.boxes[:count], boxes, atol=0.1)
-    assert not shipped.scores[count:].any()
+    assert np.allclose(shipped["scores"][:count], scores, atol=1e-4)
+    assert np.allclose(shipped["boxes"][:count], boxes, atol=0.1)
+    assert not shipped["scores"][count:].any()

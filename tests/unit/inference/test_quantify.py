@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from inference.findings import Region, Side, Zone
 from inference.frame import Frame, Orientation
 from inference.quantify import extent, quantify, severity
-from inference.tasks.opacity import Opacity, Segmentation
+from inference.tasks.opacity.segment import Opacity, Segmentation
 from tests.fakes.runner import scripted_manifest
 
 ROWS, COLUMNS = 40, 60

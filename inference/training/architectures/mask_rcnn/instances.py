@@ -24,12 +24,12 @@ from torchvision.models.detection.rpn import (
 )
 from torchvision.ops import MultiScaleRoIAlign
 
-from inference.training.recipe.recipe import NetworkRecipe
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 
 LEVELS = ("0", "1", "2", "3", "pool")
 
 
-def anchored_levels(recipe: NetworkRecipe) -> tuple[str, ...]:
+def anchored_levels(recipe: MaskRcnnNetwork) -> tuple[str, ...]:
     """Name the pyramid's levels, fine to coarse: it starts where the anchors do."""
     return LEVELS[-len(recipe.anchor_sizes) :]
 
@@ -170,7 +170,7 @@ class OpacityHeads(RoIHeads):  # type: ignore[misc]
         return cast("Tensor", maskrcnn_loss(logits, kept, masks, labels, indices))
 
 
-def proposal_network(recipe: NetworkRecipe) -> ProposalNetwork:
+def proposal_network(recipe: MaskRcnnNetwork) -> ProposalNetwork:
     """Build the network that proposes regions."""
     sizes = tuple((size,) for size in recipe.anchor_sizes)
     anchors = AnchorGenerator(sizes, (recipe.anchor_ratios,) * len(sizes))
@@ -188,7 +188,7 @@ def proposal_network(recipe: NetworkRecipe) -> ProposalNetwork:
     )
 
 
-def opacity_heads(recipe: NetworkRecipe) -> OpacityHeads:
+def opacity_heads(recipe: MaskRcnnNetwork) -> OpacityHeads:
     """Build the box and mask heads."""
     width, wide = recipe.fpn_channels, recipe.representation
     layers = (recipe.mask_channels,) * 4

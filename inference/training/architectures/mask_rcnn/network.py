@@ -15,53 +15,21 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from inference.training.architectures.mask_rcnn.heads import (
-    DENSE_CHANNELS,
-    IMAGE_OUTPUTS,
-    DenseHead,
-    ImageHead,
-)
+from inference.training.architectures.mask_rcnn.heads import DenseHead, ImageHead
 from inference.training.architectures.mask_rcnn.instances import (
     InstanceTarget,
-    OpacityHeads,
-    ProposalNetwork,
     anchored_levels,
     opacity_heads,
     proposal_network,
 )
 from inference.training.architectures.mask_rcnn.losses import (
-    DenseTarget,
     dense_losses,
     image_losses,
 )
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
+from inference.training.architectures.mask_rcnn.targets import Targets
 from inference.training.architectures.mask_rcnn.trunk import Trunk
 from inference.training.architectures.mask_rcnn.weights import initialise
-from inference.training.recipe.recipe import NetworkRecipe
-
-__all__ = [
-    "DENSE_CHANNELS",
-    "IMAGE_OUTPUTS",
-    "Answer",
-    "CxrNet",
-    "DenseHead",
-    "Detections",
-    "ImageHead",
-    "InstanceTarget",
-    "OpacityHeads",
-    "ProposalNetwork",
-    "Targets",
-    "Trunk",
-    "build",
-]
-
-
-class Targets(TypedDict):
-    """A batch's truth: see InstanceTarget, DenseTarget and ``image_losses``."""
-
-    instances: Sequence[InstanceTarget]
-    dense: DenseTarget
-    image: Tensor
-    image_weight: Tensor
 
 
 class Detections(TypedDict):
@@ -77,7 +45,7 @@ class Detections(TypedDict):
     masks: Tensor
 
 
-class Answer(TypedDict):
+class NetworkAnswer(TypedDict):
     """``detections`` per image; ``dense`` (N, 3, S/2, S/2); ``image`` (N, 2)."""
 
     detections: list[Detections]
@@ -94,7 +62,7 @@ class CxrNet(nn.Module):
         Its shape.
     """
 
-    def __init__(self, recipe: NetworkRecipe) -> None:
+    def __init__(self, recipe: MaskRcnnNetwork) -> None:
         super().__init__()
         self.recipe = recipe
         self.backbone = Trunk(recipe)
@@ -123,7 +91,7 @@ class CxrNet(nn.Module):
 
     def forward(
         self, images: Tensor, targets: Targets | None = None
-    ) -> Answer | dict[str, Tensor]:
+    ) -> NetworkAnswer | dict[str, Tensor]:
         """Answer, or with targets the losses by name.
 
         Parameters
@@ -183,7 +151,7 @@ def _image_list(images: Tensor) -> ImageList:
     return ImageList(images, [size] * images.shape[0])
 
 
-def build(recipe: NetworkRecipe) -> CxrNet:
+def build(recipe: MaskRcnnNetwork) -> CxrNet:
     """Make the network and, when the recipe names weights, start from them.
 
     Raises

@@ -5,7 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 from torchvision.models import resnet
 
-from inference.training.recipe.recipe import NetworkRecipe
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 
 
 class Trunk(nn.Module):
@@ -14,7 +14,7 @@ class Trunk(nn.Module):
     Returns C2 ... C5 at strides 4, 8, 16, 32 under the keys "0" ... "3".
     """
 
-    def __init__(self, recipe: NetworkRecipe) -> None:
+    def __init__(self, recipe: MaskRcnnNetwork) -> None:
         super().__init__()
         body = getattr(resnet, recipe.backbone)(
             norm_layer=_Folded, width_per_group=recipe.width_per_group

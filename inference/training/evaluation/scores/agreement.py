@@ -35,20 +35,20 @@ def bias(predicted: Floats, true: Floats) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LimitsOfAgreement:
     """Where 95 % of the differences lie, were they normal."""
 
     low: float
     high: float
 
 
-def limits_of_agreement(predicted: Floats, true: Floats) -> Limits:
+def limits_of_agreement(predicted: Floats, true: Floats) -> LimitsOfAgreement:
     """Bias plus and minus 1.96 standard deviations of predicted minus true."""
     if true.size < _LEAST_PAIRS:
-        return Limits(float("nan"), float("nan"))
+        return LimitsOfAgreement(float("nan"), float("nan"))
     middle = bias(predicted, true)
     spread = 1.96 * float(np.std(predicted - true, ddof=1))
-    return Limits(middle - spread, middle + spread)
+    return LimitsOfAgreement(middle - spread, middle + spread)
 
 
 def pearson(one: Floats, other: Floats) -> float:

@@ -6,7 +6,12 @@ import pytest
 from dicom_node.analysis.process import Analyzed, Analyzer, Failed, Source
 from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
 from dicom_node.worklist.eligibility import EligibilityRules
-from inference.errors import ModelFailed, OutOfMemory, UnsuitableImage
+from inference.errors import (
+    ModelFailed,
+    ModelUnreachable,
+    OutOfMemory,
+    UnsuitableImage,
+)
 from tests.factories.analyses import a_maker, a_style
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
@@ -78,6 +83,16 @@ def test_an_image_that_the_model_chokes_on_is_found_and_fails_alone(films):
     failed = [place for place, one in enumerate(outcomes) if isinstance(one, Failed)]
     assert failed == [5]
     assert isinstance(outcomes[5].error, ModelFailed)
+
+
+def test_a_batch_that_reaches_no_engine_is_not_halved_and_every_image_fails(films):
+    runner = ScriptedRunner(lambda _: ModelUnreachable("no answer"))
+    outcomes = list(analyzer(runner).analyze(films))
+    assert runner.batches == [8]
+    assert all(
+        isinstance(one, Failed) and isinstance(one.error, ModelUnreachable)
+        for one in outcomes
+    )
 
 
 def test_unreadable_and_unsuitable_images_fail_alone_each_with_its_error(

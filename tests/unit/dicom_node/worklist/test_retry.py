@@ -20,7 +20,12 @@ from dicom_node.worklist.retry import (
     decide,
     reason,
 )
-from inference.errors import ModelFailed, OutOfMemory, UnsuitableImage
+from inference.errors import (
+    ModelFailed,
+    ModelUnreachable,
+    OutOfMemory,
+    UnsuitableImage,
+)
 from storage.errors import LeaseLost, StoreFull
 from storage.records import Cause, Reason
 from tests.factories import errors
@@ -62,6 +67,10 @@ def test_a_failing_model_is_tried_three_times_more_and_then_canceled():
 
 def test_a_kind_of_model_failure_is_answered_by_its_own_row():
     assert REMEDIES[OutOfMemory] is REMEDIES[ModelFailed]
+
+
+def test_an_engine_that_does_not_answer_is_waited_for_however_long():
+    assert isinstance(decide(ModelUnreachable("no answer"), 1_000_000), Retry)
 
 
 def test_a_lost_lease_is_left_to_its_new_owner():

@@ -11,7 +11,7 @@ from inference.errors import (
     ModelNotFound,
     OutOfMemory,
 )
-from inference.manifest import sha256_of
+from inference.models import sha256_of
 from inference.runners import onnx as onnx_runner
 from inference.runners.onnx import OnnxModelRunner, translated
 from tests.factories.tiny_model import SIZE_PX, write_tiny_model
@@ -65,7 +65,7 @@ def test_a_graph_of_another_size_than_the_manifest_says_is_refused(tmp_path):
     runner = OnnxModelRunner(tmp_path, "cpu")
     with pytest.raises(ModelFailed, match="the manifest says"):
         runner.load()
-    assert runner.providers == ()
+    assert runner.describe().devices == ()
 
 
 def test_a_graph_with_another_number_of_instances_is_refused(tmp_path):
@@ -107,22 +107,22 @@ def test_a_network_that_fails_when_warmed_up_is_not_loaded(tmp_path):
     runner = OnnxModelRunner(tmp_path, "cpu", threads=1)
     with pytest.raises(ModelFailed, match="the model failed"):
         runner.load()
-    assert runner.providers == ()
+    assert runner.describe().devices == ()
 
 
 def test_the_cpu_is_taken_when_it_is_asked_for(tmp_path):
     write_tiny_model(tmp_path)
     runner = OnnxModelRunner(tmp_path, "cpu")
-    assert runner.providers == ()
+    assert runner.describe().devices == ()
     runner.load()
-    assert runner.providers == ("CPUExecutionProvider",)
+    assert runner.describe().devices == ("CPU",)
 
 
 def test_auto_always_finds_a_device(tmp_path):
     write_tiny_model(tmp_path)
     runner = OnnxModelRunner(tmp_path, "auto", threads=1)
     runner.load()
-    assert runner.providers[-1] == "CPUExecutionProvider"
+    assert runner.describe().devices[-1] == "CPU"
 
 
 @pytest.mark.usefixtures("without_cuda")

@@ -26,7 +26,7 @@ from inference.training.data.dataset import (
     read_samples,
 )
 from inference.training.data.render import RenderCache, full_mask, render
-from inference.training.recipe.recipe import CocoSource, DataRecipe, RsnaSource
+from inference.training.recipe.data import CocoSource, DataRecipe, RsnaSource
 from tests.unit.inference.training.conftest import (
     COLUMNS,
     ROWS,

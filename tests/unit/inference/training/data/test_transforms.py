@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from inference.preprocess import preprocess
+from inference.training.architectures.mask_rcnn.targets import collate
 from inference.training.data.batches import (
     Batches,
-    collate,
     one_sided_sources,
     sampling_weights,
 )
@@ -18,12 +18,9 @@ from inference.training.data.photometry import change_grey, spoil
 from inference.training.data.render import RenderCache, Rendered, render
 from inference.training.data.synthesis import add_opacity
 from inference.training.data.transforms import example
-from inference.training.recipe.recipe import (
-    AugmentationRecipe,
-    DataRecipe,
-    Recipe,
-    SamplingRecipe,
-)
+from inference.training.recipe.data import DataRecipe
+from inference.training.recipe.recipe import Recipe
+from inference.training.recipe.showing import AugmentationRecipe, SamplingRecipe
 
 SIZE = 64
 NOTHING = AugmentationRecipe(
@@ -260,7 +257,7 @@ def test_only_known_negatives_with_lungs_get_synthetic_opacities(
 def test_batches_depend_on_seed_and_step_alone(tiny: Recipe, tmp_path: Path) -> None:
     samples = read_samples(tiny.data)
     cache = RenderCache(tmp_path / "cache", read_picture, "none")
-    once, again = (Batches(samples, tiny, cache) for _ in range(2))
+    once, again = (Batches(samples, tiny, cache, collate) for _ in range(2))
     again.at(0)
     first, second = once.at(3)[0], again.at(3)[0]
     assert first.equal(second)
@@ -268,7 +265,7 @@ def test_batches_depend_on_seed_and_step_alone(tiny: Recipe, tmp_path: Path) -> 
     seeded = tiny.model_copy(
         update={"schedule": tiny.schedule.model_copy(update={"seed": 1})}
     )
-    assert not first.equal(Batches(samples, seeded, cache).at(3)[0])
+    assert not first.equal(Batches(samples, seeded, cache, collate).at(3)[0])
 
 
 def test_small_pictures_come_first_when_asked_for(tiny: Recipe, tmp_path: Path) -> None:
@@ -276,7 +273,7 @@ def test_small_pictures_come_first_when_asked_for(tiny: Recipe, tmp_path: Path) 
     network = tiny.network.model_copy(update={"input_px": 128})
     recipe = tiny.model_copy(update={"schedule": schedule, "network": network})
     cache = RenderCache(tmp_path / "cache", read_picture, "none")
-    batches = Batches(read_samples(recipe.data), recipe, cache)
+    batches = Batches(read_samples(recipe.data), recipe, cache, collate)
     assert batches.at(1)[0].shape == (2, 1, 64, 64)
     assert batches.at(2)[0].shape == (2, 1, 128, 128)
 
@@ -299,16 +296,3 @@ def test_a_source_with_one_kind_of_patient_is_recognised(
 ) -> None:
     sick = [replace(samples[0], source="journal") for _ in range(20)]
     assert one_sided_sources([*samples, *sick]) == {"journal"}
-
-
-def test_examples_are_stacked_with_their_targets(samples: list[Sample]) -> None:
-    shown = [example(s, rendered(s), SIZE, DataRecipe()) for s in samples[:3]]
-    images, targets = collate(shown)
-    assert images.shape == (3, 1, SIZE, SIZE)
-    assert targets["dense"]["truth"].shape == (3, 3, SIZE // 2, SIZE // 2)
-    assert [len(one["boxes"]) for one in targets["instances"]] == [1, 1, 0]
-    assert [bool(one["has_mask"].any()) for one in targets["instances"]] == [
-        True,
-        False,
-        False,
-    ]

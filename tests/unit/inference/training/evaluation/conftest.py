@@ -10,7 +10,8 @@ from PIL import Image
 from scipy import ndimage
 
 from inference.manifest import ModelManifest
-from inference.runners.runner import Prediction
+from inference.runners.runner import RunnerDescription
+from inference.tasks.opacity.prediction import Prediction
 from inference.training.commands.evaluate import measure, write
 from inference.training.evaluation.films import read_data
 
@@ -149,6 +150,9 @@ class PhantomReader:
     def load(self):
         pass
 
+    def describe(self):
+        return RunnerDescription("phantom")
+
     def close(self):
         self.closed = True
 
@@ -171,7 +175,7 @@ class PhantomReader:
         frontal = middle < 28 and 0.05 < lung.mean() < 0.4
         seen = self._sureness if opacity.sum() > 20 else 0.05
         image = np.array([seen, 0.95 if frontal else 0.05], np.float32)
-        return Prediction(boxes, scores, masks, dense, image)
+        return Prediction(boxes, scores, masks, dense, image).outputs
 
     def _instances(self, opacity):
         boxes = np.zeros((4, 4), np.float32)

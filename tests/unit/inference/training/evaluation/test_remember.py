@@ -29,12 +29,12 @@ def test_only_new_films_reach_the_network_and_answers_keep_their_order(tmp_path)
     wrapped.run(batch_of(0.3, 0.5))
     answers = wrapped.run(batch_of(0.7, 0.5, 0.9))
     assert runner.batches == [2, 2]
-    assert [float(one.scores[0]) for one in answers] == [
+    assert [float(one["scores"][0]) for one in answers] == [
         np.float32(grey) for grey in (0.7, 0.5, 0.9)
     ]
     expected = by_grey(batch_of(0.5)[0])
     for name in expected.__slots__:
-        assert np.array_equal(getattr(answers[1], name), getattr(expected, name))
+        assert np.array_equal(answers[1][name], getattr(expected, name))
 
 
 def test_another_model_is_asked_anew(tmp_path):

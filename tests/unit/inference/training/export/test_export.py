@@ -1,4 +1,7 @@
-"""The exported graph: batched, static, and answering as torchvision does."""
+"""The exported graph: batched, static, and answering as torchvision does.
+
+Tests ``export.parity``, ``export.precision`` and ``architectures.mask_rcnn.graph`` too.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +15,13 @@ import pytest
 import torch
 
 from inference.errors import TrainingError
-from inference.manifest import Thresholds, read_manifest, sha256_of
+from inference.manifest import ModelManifest, Thresholds, read_manifest
+from inference.models import sha256_of
 from inference.runners.onnx import OnnxModelRunner
+from inference.tasks.opacity.prediction import Prediction
+from inference.training.architectures.mask_rcnn.graph import BatchedNet
 from inference.training.architectures.mask_rcnn.network import CxrNet
+from inference.training.architectures.table import architecture_of
 from inference.training.checkpoint import Checkpoint
 from inference.training.export.export import (
     Order,
@@ -24,7 +31,6 @@ from inference.training.export.export import (
     find_films,
     read_inputs,
 )
-from inference.training.export.graph import BatchedNet
 from inference.training.export.parity import Parity, compare
 from inference.training.export.precision import quantise
 from inference.training.recipe.recipe import Recipe, recipe_of
@@ -65,6 +71,10 @@ def make_net(anchor_sizes: tuple[int, ...] = (16, 32, 64, 128)) -> CxrNet:
     return net
 
 
+def built(net: CxrNet, *told) -> tuple[ModelManifest, Parity]:
+    return build_folder(net, net.recipe, *told)
+
+
 def films(count: int) -> list[np.ndarray]:
     """Blurred noise: no two anchors see the same."""
     rng = np.random.default_rng(3)
@@ -73,6 +83,14 @@ def films(count: int) -> list[np.ndarray]:
 
 
 ORDER = Order(name="tiny", version="1")
+
+
+def compared(net: CxrNet, runner, shown) -> Parity:
+    architecture = architecture_of(net.recipe)
+    answering = architecture.answering(net.recipe)
+    return compare(
+        lambda batch: architecture.outputs(net, batch), runner, shown, answering
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -92,7 +110,7 @@ def net() -> CxrNet:
 @pytest.fixture(scope="module")
 def folder(net, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("fp32")
-    build_folder(net, path, ORDER, films(3), "0" * 64)
+    built(net, path, ORDER, films(3), "0" * 64)
     return path
 
 
@@ -104,7 +122,7 @@ def runner(folder) -> Iterator[OnnxModelRunner]:
 
 
 def test_the_graph_answers_as_torchvision_in_batches_of_1_2_and_8(net, runner):
-    found = compare(net, runner, films(3))
+    found = compared(net, runner, films(3))
     assert found.holds, str(found)
     assert found.instances > 40
     assert found.lonely == 0
@@ -113,7 +131,7 @@ def test_the_graph_answers_as_torchvision_in_batches_of_1_2_and_8(net, runner):
 
 def test_the_graph_answers_as_torchvision_from_a_finer_pyramid(tmp_path):
     net = make_net((8, 16, 32, 64, 128))
-    _, found = build_folder(net, tmp_path, ORDER, films(3), "0" * 64)
+    _, found = built(net, tmp_path, ORDER, films(3), "0" * 64)
     assert found.holds, str(found)
     assert found.instances > 40
     assert found.lonely == 0
@@ -124,7 +142,7 @@ def test_the_graph_answers_as_torchvision_where_nothing_is_found(tmp_path):
     with torch.no_grad():
         net.roi_heads.box_predictor.cls_score.weight.zero_()
         net.roi_heads.box_predictor.cls_score.bias.copy_(torch.tensor([9.0, -9.0]))
-    _, found = build_folder(net, tmp_path, ORDER, films(1), "0" * 64)
+    _, found = built(net, tmp_path, ORDER, films(1), "0" * 64)
     assert found.holds
     assert found.instances == 0
     assert found.empty_images == found.images
@@ -135,8 +153,8 @@ def test_a_batch_may_mix_films_with_and_without_instances(runner):
     batch = np.stack([films(1)[0], noise, films(2)[1]])
     alone = [runner.run(batch[place : place + 1])[0] for place in range(3)]
     for one, other in zip(runner.run(batch), alone, strict=True):
-        np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
-        np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+        np.testing.assert_allclose(one["boxes"], other["boxes"], atol=1e-3)
+        np.testing.assert_allclose(one["scores"], other["scores"], atol=1e-4)
 
 
 def test_padding_is_zero_and_scores_descend(net):
@@ -167,7 +185,7 @@ def test_one_suppression_serves_a_whole_batch_and_nothing_loops(folder):
 
 def test_half_precision_halves_the_file_and_still_agrees(net, folder, tmp_path):
     order = replace(ORDER, precision="fp16")
-    manifest, found = build_folder(net, tmp_path, order, films(2), "0" * 64)
+    manifest, found = built(net, tmp_path, order, films(2), "0" * 64)
     assert found.holds
     assert manifest.precision == "fp16"
     small, large = ((path / "model.onnx").stat().st_size for path in (tmp_path, folder))
@@ -178,7 +196,7 @@ def test_an_eight_bit_trunk_quarters_the_file_and_stays_near(
     net, folder, runner, tmp_path
 ):
     order = replace(ORDER, precision="int8")
-    build_folder(net, tmp_path, order, films(6), "0" * 64)
+    built(net, tmp_path, order, films(6), "0" * 64)
     small, large = ((path / "model.onnx").stat().st_size for path in (tmp_path, folder))
     assert small < 0.4 * large
     assert_near(tmp_path, runner)
@@ -189,11 +207,13 @@ def assert_near(folder, runner):
     with closing(OnnxModelRunner(folder, "cpu", threads=1)) as rough:
         rough.load()
         pairs = zip(rough.run(batch), runner.run(batch), strict=True)
-        assert all(np.abs(a.dense - b.dense).mean() < 0.02 for a, b in pairs)
+        assert all(np.abs(a["dense"] - b["dense"]).mean() < 0.02 for a, b in pairs)
 
 
 def test_only_the_trunk_is_of_eight_bits(net, tmp_path):
-    build_folder(net, tmp_path, replace(ORDER, precision="int8"), films(6), "0" * 64)
+    build_folder(
+        net, net.recipe, tmp_path, replace(ORDER, precision="int8"), films(6), "0" * 64
+    )
     graph = onnx.load(str(tmp_path / "model.onnx")).graph
     dequantised = {
         name
@@ -214,7 +234,9 @@ def test_an_eight_bit_trunk_can_be_had_of_a_model_folder(
 ):
     (tmp_path / "fine").mkdir()
     order = replace(ORDER, precision="fp16", metrics={"auroc": 0.9})
-    manifest, _ = build_folder(net, tmp_path / "fine", order, films(2), "0" * 64)
+    manifest, _ = build_folder(
+        net, net.recipe, tmp_path / "fine", order, films(2), "0" * 64
+    )
     found = find_films(pictures, 2)
     made = export_quantised(tmp_path / "fine", tmp_path / "rough", found, name="rough")
     assert made == read_manifest(tmp_path / "rough")
@@ -250,9 +272,15 @@ class Lying:
         self.manifest = runner.manifest
 
     def run(self, batch):
-        return [self._change(answer) for answer in self._runner.run(batch)]
+        return [
+            self._change(Prediction.of(answer)).outputs
+            for answer in self._runner.run(batch)
+        ]
 
     def load(self) -> None: ...
+
+    def describe(self):
+        return self._runner.describe()
 
     def close(self) -> None: ...
 
@@ -270,7 +298,7 @@ class Lying:
     ids=["boxes", "scores", "instance lost", "masks", "dense", "image"],
 )
 def test_a_graph_that_answers_otherwise_is_caught(net, runner, change):
-    assert not compare(net, Lying(runner, change), films(2)).holds
+    assert not compared(net, Lying(runner, change), films(2)).holds
 
 
 def test_parity_sums_counts_and_keeps_the_worst():

@@ -5,13 +5,8 @@ from pathlib import Path
 import pytest
 
 from inference.errors import TrainingError
-from inference.training.recipe.recipe import (
-    Recipe,
-    ScheduleRecipe,
-    Stage,
-    read_recipe,
-    recipe_of,
-)
+from inference.training.recipe.recipe import Recipe, read_recipe, recipe_of
+from inference.training.recipe.schedule import ScheduleRecipe, Stretch
 from inference.training.schedule import learning_rate, total_steps
 
 CONF = Path(__file__).resolve().parents[5] / "conf" / "training.toml"
@@ -109,6 +104,14 @@ def test_a_recipe_survives_being_stored() -> None:
     assert recipe_of(recipe.model_dump(mode="json"), "stored") == recipe
 
 
+def test_a_network_without_a_kind_is_a_mask_rcnn_and_an_unknown_kind_is_refused() -> (
+    None
+):
+    assert recipe_of({"network": {"input_px": 64}}, "x").network.kind == "mask_rcnn"
+    with pytest.raises(TrainingError, match=r"x: network\.kind: "):
+        recipe_of({"network": {"kind": "mystery"}}, "x")
+
+
 def test_the_cosine_warms_up_and_falls() -> None:
     schedule = ScheduleRecipe(learning_rate=1.0, warmup_steps=10, steps=100, final=0.1)
     rates = [learning_rate(schedule, step, 100) for step in range(101)]
@@ -119,7 +122,10 @@ def test_the_cosine_warms_up_and_falls() -> None:
 
 
 def test_stages_keep_their_rates_for_their_epochs() -> None:
-    stages = (Stage(learning_rate=0.6, epochs=2), Stage(learning_rate=0.1, epochs=1))
+    stages = (
+        Stretch(learning_rate=0.6, epochs=2),
+        Stretch(learning_rate=0.1, epochs=1),
+    )
     schedule = ScheduleRecipe(stages=stages, batch=4, warmup_steps=0)
     steps = total_steps(schedule, 10)
     assert steps == 9

@@ -6,18 +6,21 @@ import pytest
 import torch
 
 from inference.errors import TrainingError
-from inference.training.architectures.mask_rcnn.network import (
-    CxrNet,
+from inference.training.architectures.mask_rcnn.instances import (
     InstanceTarget,
     ProposalNetwork,
-    Targets,
+)
+from inference.training.architectures.mask_rcnn.network import (
+    CxrNet,
     build,
 )
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
+from inference.training.architectures.mask_rcnn.targets import Targets
 from inference.training.checkpoint import Checkpoint
-from inference.training.recipe.recipe import NetworkRecipe, Recipe, recipe_of
+from inference.training.recipe.recipe import Recipe, recipe_of
 
 SIZE, HALF = 64, 32
-RECIPE = NetworkRecipe(
+RECIPE = MaskRcnnNetwork(
     input_px=SIZE,
     backbone="resnet18",
     fpn_channels=16,

@@ -32,7 +32,7 @@ from inference.findings import Region
 from inference.frame import Frame
 from inference.manifest import ModelManifest, Thresholds
 from inference.preprocess import Letterbox
-from inference.runners.runner import Prediction
+from inference.tasks.opacity.prediction import Prediction
 
 # Outlines of opacity overlap the lung's edge a little: share of the lung's height.
 _BESIDE = 0.03

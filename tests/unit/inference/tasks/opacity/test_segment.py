@@ -9,7 +9,7 @@ from inference.errors import UnsuitableImage
 from inference.frame import Frame
 from inference.manifest import Calibration, Thresholds
 from inference.preprocess import Letterbox
-from inference.tasks.opacity import segment
+from inference.tasks.opacity.segment import segment
 from tests.fakes.runner import (
     LEFT_LUNG,
     RIGHT_LUNG,

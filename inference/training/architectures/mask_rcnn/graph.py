@@ -18,7 +18,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import nms, roi_align
 from torchvision.ops.poolers import MultiScaleRoIAlign
 
-from inference.manifest import INPUTS, OUTPUTS
+from inference.manifest import INPUTS
+from inference.tasks.opacity.prediction import OUTPUTS
 from inference.training.architectures.mask_rcnn.network import CxrNet
 
 # RoiAlign changed its signature in opset 16; ONNX Runtime's CUDA kernels of every

@@ -1,4 +1,4 @@
-"""Thresholds found on phantom films."""
+"""Thresholds and calibration found on phantom films: the whole tuning folder."""
 
 from dataclasses import replace
 
@@ -10,9 +10,16 @@ from inference.errors import TrainingError
 from inference.training.commands.evaluate import measure
 from inference.training.commands.tune import judge_crosswise, see
 from inference.training.data.dataset import read_picture
-from inference.training.evaluation import tuning
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.serving import judge
+from inference.training.evaluation.tuning.calibration import frontal_point
+from inference.training.evaluation.tuning.rule import film_score, segmented
+from inference.training.evaluation.tuning.search import (
+    LUNGS,
+    _lung_value,
+    _outline_value,
+)
+from inference.training.evaluation.tuning.tune import tune
 
 
 def looked(reader, folder):
@@ -25,7 +32,7 @@ def test_a_shy_network_gets_a_lower_threshold(shy_reader, films):
     before = [judge(one.seen, shy_reader.manifest) for one in studies]
     assert all(not case.findings.boxes for case in before)
 
-    tuned = tuning.tune(studies, strangers, shy_reader.manifest)
+    tuned = tune(studies, strangers, shy_reader.manifest)
 
     assert 0.05 < tuned.thresholds.opacity < 0.32
     start = shy_reader.manifest.thresholds
@@ -39,7 +46,7 @@ def test_a_shy_network_gets_a_lower_threshold(shy_reader, films):
 
 def test_calibration_makes_a_shy_network_sure(shy_reader, films):
     studies, strangers = looked(shy_reader, films)
-    tuned = tuning.tune(studies, strangers, shy_reader.manifest)
+    tuned = tune(studies, strangers, shy_reader.manifest)
     scores = [judge(one.seen, tuned).score for one in studies]
     assert min(scores[1::2]) > 0.8
     assert max(scores[::2]) < 0.2
@@ -47,7 +54,7 @@ def test_calibration_makes_a_shy_network_sure(shy_reader, films):
 
 def test_tuning_keeps_what_it_does_not_tune(reader, films):
     studies, strangers = looked(reader, films)
-    tuned = tuning.tune(studies, strangers, reader.manifest)
+    tuned = tune(studies, strangers, reader.manifest)
     kept = replace(
         tuned,
         thresholds=reader.manifest.thresholds,
@@ -59,7 +66,7 @@ def test_tuning_keeps_what_it_does_not_tune(reader, films):
 def test_outlines_fixed_before_are_kept_on_demand(shy_reader, films):
     studies, strangers = looked(shy_reader, films)
     before = shy_reader.manifest
-    tuned = tuning.tune(studies, strangers, before, outlines=False)
+    tuned = tune(studies, strangers, before, outlines=False)
     for name in ("score", "opacity", "opacity_slope", "core", "lung", "minimum_area"):
         assert getattr(tuned.thresholds, name) == getattr(before.thresholds, name)
     assert tuned.calibration != before.calibration
@@ -70,8 +77,8 @@ def test_outlines_fixed_before_are_kept_on_demand(shy_reader, films):
 def test_the_faint_is_outlined_below_the_operating_point(reader, films):
     studies, strangers = looked(reader, films)
     faint = [seen_less_surely(studies[1], 0.5 + 0.02 * k) for k in range(20)]
-    tuned = tuning.tune(faint + studies[::2], strangers, reader.manifest)
-    scores = sorted(tuning._film_score(one, tuned) for one in faint)
+    tuned = tune(faint + studies[::2], strangers, reader.manifest)
+    scores = sorted(film_score(one, tuned) for one in faint)
     # 19 of the 20 are outlined, 18 of them are called
     assert scores[0] < tuned.thresholds.clear < scores[1]
     assert scores[1] < tuned.thresholds.any_opacity < scores[2]
@@ -84,9 +91,9 @@ def test_hesitant_films_get_a_threshold_of_their_own(reader, films):
         seen_with_glare(one, 0.95, 0.6) if k % 2 else seen_with_glare(one, 0.4, 0.1)
         for k, one in enumerate(studies[1::2])
     ]
-    tuned = tuning.tune(sick + studies[::2], strangers, reader.manifest)
+    tuned = tune(sick + studies[::2], strangers, reader.manifest)
     assert tuned.thresholds.opacity_slope > 0
-    values = [tuning._outline_value(tuning._segmented(one, tuned), one) for one in sick]
+    values = [_outline_value(segmented(one, tuned), one) for one in sick]
     assert min(values) > 0.9
 
 
@@ -111,7 +118,7 @@ def seen_less_surely(one, share):
 def test_tuning_wants_both_sick_and_clean_films(reader, films):
     studies, strangers = looked(reader, films)
     with pytest.raises(TrainingError, match="with opacity and films without"):
-        tuning.tune(studies[1::2], strangers, reader.manifest)
+        tune(studies[1::2], strangers, reader.manifest)
 
 
 def test_each_half_is_judged_with_what_the_other_half_fixed(shy_reader, films):
@@ -126,7 +133,7 @@ def test_the_frontal_threshold_lies_between_films_and_strangers(reader, films):
     found, _ = read_data(films)
     _, met = measure(reader, found, [])
     assert {one.refused for one in met if one.kind == "inverted"} == {"NOT_FRONTAL"}
-    point = tuning._frontal_point(studies, [])
+    point = frontal_point(studies, [])
     assert 0.0 < point < 0.95
 
 
@@ -146,9 +153,9 @@ def test_a_large_film_is_kept_small_and_its_truth_with_it(reader, films, edit):
     one = looked(reader, films)[0][3]
     assert one.opacity.shape == (410, 512)
     assert one.truths[0] == pytest.approx([92.16, 102.4, 66.56, 74.24])
-    found = tuning._segmented(one, reader.manifest)
-    assert tuning._outline_value(found, one) > 0.9
-    assert tuning._lung_value(found, one) > 0.93
+    found = segmented(one, reader.manifest)
+    assert _outline_value(found, one) > 0.9
+    assert _lung_value(found, one) > 0.93
     with pytest.raises(TrainingError, match="512 x 410 pixels"):
         judge(one.seen, reader.manifest)
     (case,) = judge_crosswise_alone(reader, films, "film03.png")
@@ -167,15 +174,15 @@ def test_truth_is_drawn_on_the_small_grid(reader, films):
     assert one.opacity.sum() == pytest.approx(26 * 29, rel=0.1)
     assert one.truths.tolist() == [[36, 40, 26, 29]]
     assert studies[0].opacity is None
-    assert tuning._LUNGS.counts(one)
-    assert not tuning._LUNGS.counts(replace(one, lungs=(None, None)))
+    assert LUNGS.counts(one)
+    assert not LUNGS.counts(replace(one, lungs=(None, None)))
 
 
 def test_a_film_is_segmented_once_for_one_question(reader, films):
     studies, strangers = looked(reader, films)
-    first = tuning.tune(studies, strangers, reader.manifest)
+    first = tune(studies, strangers, reader.manifest)
     asked = {one.seen.sample.key: len(one.remembered) for one in studies}
-    again = tuning.tune(studies, strangers, reader.manifest)
+    again = tune(studies, strangers, reader.manifest)
     assert again == first
     assert asked == {one.seen.sample.key: len(one.remembered) for one in studies}
     assert min(asked.values()) > 0

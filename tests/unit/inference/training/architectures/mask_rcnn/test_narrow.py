@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from inference.errors import TrainingError
+from inference.training.architectures.mask_rcnn.narrow import narrowed
 from inference.training.architectures.mask_rcnn.network import CxrNet
-from inference.training.export.narrow import narrowed
-from inference.training.recipe.recipe import NetworkRecipe
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 
-WIDE = NetworkRecipe(
+WIDE = MaskRcnnNetwork(
     input_px=64, width_per_group=16, stride_in_1x1=True, anchor_sizes=(16, 32)
 )
 
@@ -93,7 +93,7 @@ def test_only_the_inside_of_the_bottlenecks_changes(net: CxrNet) -> None:
 def test_a_width_that_does_not_fit_is_refused(
     backbone: str, width: int, wrong: str
 ) -> None:
-    shape = NetworkRecipe(input_px=64, backbone=backbone, anchor_sizes=(16, 32))
+    shape = MaskRcnnNetwork(input_px=64, backbone=backbone, anchor_sizes=(16, 32))
     if backbone == "resnet50":
         shape = WIDE
     with pytest.raises(TrainingError, match=f"^narrower trunk: .*{wrong}"):

@@ -1,0 +1,1 @@
+"""Fixing thresholds and calibration on validation films."""

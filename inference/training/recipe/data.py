@@ -1,0 +1,84 @@
+"""Which images are learned from, and what their labels are taken to mean."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from inference.training.recipe.table import (
+    Count,
+    EmptyIsNone,
+    Fraction,
+    Positive,
+    Table,
+)
+
+
+class CocoSource(Table):
+    """COCO JSON beside a folder of images (JPEG, PNG or DICOM).
+
+    Parameters
+    ----------
+    annotations
+        The JSON file.
+    images
+        The folder that ``file_name`` is relative to.
+    """
+
+    annotations: Path
+    images: Path
+
+
+class RsnaSource(Table):
+    """The RSNA Pneumonia Detection Challenge's own layout.
+
+    Parameters
+    ----------
+    labels
+        ``stage_2_train_labels.csv``: patientId, x, y, width, height, Target.
+    classes
+        ``stage_2_detailed_class_info.csv``: patientId, class.
+    images
+        Folder of ``<patientId>.dcm``.
+    """
+
+    labels: Path
+    classes: Path
+    images: Path
+
+
+class DataRecipe(Table):
+    """Which images are learned from and how partial labels are read.
+
+    Parameters
+    ----------
+    coco, rsna
+        Annotated sources, pooled.
+    not_frontal
+        Folders of pictures that are no frontal chest radiograph.
+    validation_fold
+        Fold that is only looked at; ``""`` trains on everything.
+    folds
+        Number of folds that patients without a ``fold`` are dealt into.
+    box_weight
+        Dense loss weight inside a box that has no mask.
+    box_shape
+        What inside such a box counts as opacity: all of it, or its ellipse (the
+        corners then weigh nothing).
+    box_shrink
+        Factor on a box's sides before it is learned from.
+    normalisation
+        Contrast step after the percentile stretch.
+    partial_labels
+        ``masked``: what was not annotated weighs nothing. ``naive``: it counts as
+        absent (for comparison only).
+    """
+
+    coco: tuple[CocoSource, ...] = ()
+    rsna: tuple[RsnaSource, ...] = ()
+    not_frontal: tuple[Path, ...] = ()
+    validation_fold: Annotated[int | None, EmptyIsNone] = 0
+    folds: Count = 5
+    box_weight: Fraction = 0.3
+    box_shape: Literal["ellipse", "rectangle"] = "ellipse"
+    box_shrink: Positive = 1.0
+    normalisation: Literal["none", "clahe", "histogram"] = "none"
+    partial_labels: Literal["masked", "naive"] = "masked"
