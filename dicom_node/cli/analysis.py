@@ -22,8 +22,11 @@ from dicom_node.cli.options import AnyPath, FolderPath, config_option
 from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.evidence.pictures import overlay
 from dicom_node.injected import clock
-from dicom_node.node import logs, wiring
+from dicom_node.node import logs
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.evidence import evidence_context
+from dicom_node.node.wiring.model import make_runner
+from dicom_node.node.wiring.reception import eligibility_rules
 from dicom_node.worklist.result import model, result
 from dicom_node.worklist.retry import is_unforeseen, reason
 from inference.manifest import ModelManifest
@@ -57,9 +60,9 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
     files = list(dicom_files(paths))
     if not files:
         raise click.UsageError("there is no DICOM file in these folders")
-    with closing(wiring.runner(settings)) as runner:
+    with closing(make_runner(settings)) as runner:
         runner.load()
-        context = wiring.context(settings, runner.manifest)
+        context = evidence_context(settings, runner.manifest)
         kinds = tuple(
             dict.fromkeys(
                 (
@@ -68,7 +71,7 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
                 )
             )
         )
-        analyzer = Analyzer(runner, wiring.rules(settings), context, kinds)
+        analyzer = Analyzer(runner, eligibility_rules(settings), context, kinds)
         states = _analyze_all(
             analyzer, files, output, settings.model.batch_size, runner.manifest
         )

@@ -9,8 +9,9 @@ import click
 from dicom_node.cli.jobs import ModelName, json_option, print_json
 from dicom_node.cli.options import config_option, opened_database
 from dicom_node.injected import clock
-from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.evidence import recalled_context
+from dicom_node.node.wiring.model import model_roots
 from dicom_node.worklist.recall import TITLES, Cause, Recall, RecalledStudy
 from inference.errors import InferenceError
 from inference.manifest import find_model, read_manifest
@@ -56,7 +57,7 @@ def recall(
             settings.node.data_dir,
             watermark_bytes=settings.node.minimum_free_bytes,
         )
-        context_of = partial(wiring.recalled_context, settings)
+        context_of = partial(recalled_context, settings)
         work = Recall(database, store, context_of, clock)
         if not dry_run:
             work.run(*model, reason)
@@ -77,7 +78,7 @@ def recall(
 def settings_model(settings: Settings) -> tuple[str, str] | None:
     """Name the configured model, if it can be found."""
     try:
-        folder = find_model(settings.model.name, wiring.model_roots(settings))
+        folder = find_model(settings.model.name, model_roots(settings))
         manifest = read_manifest(folder)
     except InferenceError:
         return None

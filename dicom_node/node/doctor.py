@@ -18,9 +18,13 @@ from dicom_node.dimse.scu import verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError, SettingsInvalid
 from dicom_node.injected import clock
-from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.settings.sections import DestinationSection
+from dicom_node.node.wiring.dimse import dimse_config, remote_ae, timeouts
+from dicom_node.node.wiring.evidence import evidence_context
+from dicom_node.node.wiring.model import make_runner, model_roots
+from dicom_node.node.wiring.reception import eligibility_rules
+from dicom_node.node.wiring.storage import make_database
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.errors import InferenceError
 from inference.manifest import find_model, read_manifest, verify
@@ -103,7 +107,7 @@ def _database(settings: Settings) -> str:
         and not Path(url.removeprefix("sqlite:///")).exists()
     ):
         return "SQLite; made at the first start"
-    with closing(wiring.database(settings)) as database:
+    with closing(make_database(settings)) as database:
         database.check_schema()
         return f"{database.dialect}, schema is current"
 
@@ -117,7 +121,7 @@ def _peers(settings: Settings) -> str:
 
 
 def _tls(settings: Settings) -> str:
-    wiring.dimse(settings)
+    dimse_config(settings)
     http = settings.http.tls
     for path in (http.certificate, http.key, http.ca):
         if path is not None and not os.access(path, os.R_OK):
@@ -136,7 +140,7 @@ def _dimse_port(settings: Settings) -> str:
         verification.echo(
             here,
             calling_ae=settings.node.ae_title,
-            timeouts=wiring.timeouts(settings),
+            timeouts=timeouts(settings),
         )
     except NodeError as error:
         raise Doubt(
@@ -167,11 +171,11 @@ def _no_destination() -> str:
 
 def _echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
     def check() -> str:
-        remote = wiring.remote(settings, section)
+        remote = remote_ae(settings, section)
         verification.echo(
             remote,
             calling_ae=settings.node.ae_title,
-            timeouts=wiring.timeouts(settings),
+            timeouts=timeouts(settings),
         )
         return f"{remote} answers C-ECHO"
 
@@ -179,7 +183,7 @@ def _echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
 
 
 def _model(settings: Settings) -> str:
-    folder = find_model(settings.model.name, wiring.model_roots(settings))
+    folder = find_model(settings.model.name, model_roots(settings))
     manifest = read_manifest(folder)
     verify(folder, manifest)
     return (
@@ -190,15 +194,15 @@ def _model(settings: Settings) -> str:
 def _golden_image(settings: Settings) -> str:
     """Send a drawn radiograph down the whole path, encoding included."""
     with (
-        closing(wiring.runner(settings)) as runner,
+        closing(make_runner(settings)) as runner,
         tempfile.TemporaryDirectory() as tmp,
     ):
         runner.load()
         path = Path(tmp) / "golden.dcm"
         synthetic_dataset("CR").save_as(path, enforce_file_format=True)
-        context = wiring.context(settings, runner.manifest)
+        context = evidence_context(settings, runner.manifest)
         kinds = ("segmentation", "lung-segmentation", "measurement-report")
-        analyzer = Analyzer(runner, wiring.rules(settings), context, kinds)
+        analyzer = Analyzer(runner, eligibility_rules(settings), context, kinds)
         started = clock()
         (outcome,) = analyzer.analyze([Source(path, "0" * 64, started)])
         took_s = (clock() - started).total_seconds()

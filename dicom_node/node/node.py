@@ -19,11 +19,19 @@ from dicom_node.delivery.destination import Destination
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.errors import SettingsInvalid
 from dicom_node.injected import clock, new_uid
-from dicom_node.node import maintenance, wiring
+from dicom_node.node import maintenance
 from dicom_node.node.maintenance import Maintenance, Timer
 from dicom_node.node.roles import Role
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.settings.sections import DestinationSection
+from dicom_node.node.wiring.analysis import evidence_kinds, worker_options
+from dicom_node.node.wiring.delivery import dimse_destination, patience, routes
+from dicom_node.node.wiring.dimse import dimse_config
+from dicom_node.node.wiring.evidence import evidence_context
+from dicom_node.node.wiring.model import make_runner
+from dicom_node.node.wiring.reception import eligibility_rules, explains
+from dicom_node.node.wiring.storage import make_database, retention
+from dicom_node.node.wiring.web import http_address
 from dicom_node.web.api.app import AdminServices, create_app
 from dicom_node.web.server import HttpServer
 from dicom_node.worklist.procedure_step import ProcedureSteps
@@ -100,7 +108,7 @@ class Node:
 
     def open_database(self) -> Database:
         """Open the database; the embedded one is brought to the current schema."""
-        database = wiring.database(self._settings)
+        database = make_database(self._settings)
         if database.dialect == "sqlite":
             database.migrate()
         else:
@@ -116,21 +124,21 @@ class Node:
         return Reception(
             store,
             database,
-            wiring.rules(self._settings),
+            eligibility_rules(self._settings),
             clock,
             new_uid,
-            explains=wiring.explains(self._settings),
+            explains=explains(self._settings),
         )
 
     def open_runner(self) -> ModelRunner:
         """Load the model."""
-        runner = wiring.runner(self._settings)
+        runner = make_runner(self._settings)
         runner.load()
         return runner
 
     def open_destination(self, section: DestinationSection) -> Destination:
         """Make the way to a receiver; one line for each kind."""
-        return wiring.dimse_destination(self._settings, section)
+        return dimse_destination(self._settings, section)
 
     def _start(self) -> None:
         self._store = self.open_store()
@@ -150,12 +158,12 @@ class Node:
         self._checks["worker"] = lambda: "the model is being loaded"
         runner = self.open_runner()
         self._undo.append(runner.close)
-        routes = wiring.routes(settings)
-        context = wiring.context(settings, runner.manifest)
-        rules = wiring.rules(settings)
-        analyzer = Analyzer(runner, rules, context, wiring.kinds(settings))
-        options = wiring.worker_options(settings)
-        worker = Worker(self._steps, self._store, analyzer, routes, options)
+        wanted = routes(settings)
+        context = evidence_context(settings, runner.manifest)
+        rules = eligibility_rules(settings)
+        analyzer = Analyzer(runner, rules, context, evidence_kinds(settings))
+        options = worker_options(settings)
+        worker = Worker(self._steps, self._store, analyzer, wanted, options)
         self._undo.append(self._join)
         thread = self._run("worker", worker.run, Topic.WORK)
         self._checks["worker"] = lambda: None if thread.is_alive() else "it ended"
@@ -166,13 +174,13 @@ class Node:
 
     def _start_delivery(self) -> None:
         sections = self._settings.destinations
-        for route, section in zip(wiring.routes(self._settings), sections, strict=True):
+        for route, section in zip(routes(self._settings), sections, strict=True):
             deliverer = Deliverer(
                 route,
                 self.open_destination(section),
                 self._database,
                 self._store,
-                patience=wiring.patience(self._settings),
+                patience=patience(self._settings),
                 clock=clock,
             )
             self._run(f"deliver-{route.destination}", deliverer.run, Topic.DELIVERY)
@@ -222,10 +230,10 @@ class Node:
     def _timers(self) -> list[Timer]:
         database, store = self._database, self._store
         section = self._settings.worker
-        retention = wiring.retention(self._settings)
+        periods = retention(self._settings)
 
         def retain() -> None:
-            maintenance.retain(database, store, retention, clock)
+            maintenance.retain(database, store, periods, clock)
 
         def sweep() -> None:
             maintenance.sweep(database, store, clock)
@@ -249,7 +257,7 @@ class Node:
     def _start_dimse(self) -> None:
         section = self._settings.dimse
         reception = self.open_reception(self._store, self._database)
-        entity = ApplicationEntity(wiring.dimse(self._settings), reception)
+        entity = ApplicationEntity(dimse_config(self._settings), reception)
         self.dimse_port = _bound("dimse", section.host, section.port, entity.start)
         # Half the time is for who is still sending, half for what is being analysed.
         self._undo.append(lambda: entity.stop(self._time_left() / 2))
@@ -260,7 +268,7 @@ class Node:
         section = self._settings.http
         keys = [key.get_secret_value() for key in section.auth.api_keys]
         services = AdminServices(self._database, self._steps, self._checks, keys)
-        server = HttpServer(create_app(services, clock), wiring.http(self._settings))
+        server = HttpServer(create_app(services, clock), http_address(self._settings))
         self._undo.append(lambda: server.stop(self._time_left()))
         self.http_port = _bound("http", section.host, section.port, server.start)
         _tell_listening("HTTP", section.host, self.http_port)

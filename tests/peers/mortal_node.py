@@ -14,9 +14,9 @@ from typing import Any
 
 from dicom_node.delivery.destination import Answer, Destination, Outgoing
 from dicom_node.injected import clock, new_uid
-from dicom_node.node import wiring
 from dicom_node.node.node import Node
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.reception import eligibility_rules
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from inference.runners.runner import ModelRunner
@@ -70,7 +70,7 @@ class MortalNode(Node):
         return MortalSteps(self._fate, database, clock=clock, new_uid=new_uid)
 
     def open_reception(self, store: Any, database: Any) -> Reception:
-        rules = wiring.rules(self._settings)
+        rules = eligibility_rules(self._settings)
         return MortalReception(self._fate, store, database, rules)
 
     def open_runner(self) -> ModelRunner:

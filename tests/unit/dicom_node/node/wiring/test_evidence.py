@@ -1,7 +1,7 @@
 import pytest
 
-from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.evidence import evidence_context
 from tests.fakes.runner import scripted_manifest
 
 
@@ -15,8 +15,8 @@ from tests.fakes.runner import scripted_manifest
     ],
 )
 def test_what_changes_results_changes_their_uids(choice):
-    usual = wiring.context(Settings.load(), scripted_manifest())
-    other = wiring.context(Settings.load(overrides=choice), scripted_manifest())
+    usual = evidence_context(Settings.load(), scripted_manifest())
+    other = evidence_context(Settings.load(overrides=choice), scripted_manifest())
     assert other.config_digest != usual.config_digest
 
 
@@ -27,7 +27,7 @@ def test_results_are_written_as_the_settings_say():
             "sr": {"regions": "segmentation", "image_level": "tid1501"},
         }
     )
-    context = wiring.context(settings, scripted_manifest())
+    context = evidence_context(settings, scripted_manifest())
     assert context.viewer_geometry == "strict"
     assert context.report_regions == "segmentation"
     assert context.image_level == "tid1501"

@@ -1,0 +1,44 @@
+"""Who gets which results, and the way there."""
+
+from dicom_node.delivery.deliverer import Patience
+from dicom_node.delivery.destination import DimseDestination
+from dicom_node.delivery.route import Route
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.settings.sections import DestinationSection
+from dicom_node.node.wiring.dimse import remote_ae, timeouts
+from dicom_node.worklist.retry import BackOff
+
+
+def routes(settings: Settings) -> tuple[Route, ...]:
+    """Say who gets which results."""
+    return tuple(
+        Route(
+            destination=section.name,
+            evidence=section.evidence,
+            fallback={kind: kinds for kind, kinds in section.fallback.items()},  # noqa: C416  a wider key type
+            required=section.required,
+            not_analysable_report=section.not_analysable_report,
+        )
+        for section in settings.destinations
+    )
+
+
+def patience(settings: Settings) -> Patience:
+    """Say how long deliveries are tried."""
+    section = settings.delivery
+    return Patience(
+        back_off=BackOff(section.first_retry_s, section.longest_retry_s),
+        give_up_after_s=section.give_up_after_s,
+        probe_s=section.probe_s,
+        lease_s=section.lease_s,
+        batch_size=section.batch_size,
+    )
+
+
+def dimse_destination(
+    settings: Settings, section: DestinationSection
+) -> DimseDestination:
+    """Make the way to a destination that takes C-STORE."""
+    return DimseDestination(
+        remote_ae(settings, section), settings.node.ae_title, timeouts(settings)
+    )
