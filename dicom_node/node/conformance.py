@@ -30,7 +30,7 @@ from dicom_node.dimse.presentation import (
     VERIFICATION_CLASS,
 )
 from dicom_node.dimse.status import STATUS, Status
-from dicom_node.node.settings.sections import DimseSection
+from dicom_node.node.settings.dimse import DimseSection
 from storage import errors as storage
 
 EVIDENCE_CLASSES: Mapping[str, UID] = {

@@ -18,8 +18,8 @@ from dicom_node.dimse.scu import verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError, SettingsInvalid
 from dicom_node.injected import clock
+from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import DestinationSection
 from dicom_node.node.wiring.dimse import dimse_config, remote_ae, timeouts
 from dicom_node.node.wiring.evidence import evidence_context
 from dicom_node.node.wiring.model import make_runner, model_roots

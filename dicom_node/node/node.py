@@ -22,8 +22,8 @@ from dicom_node.injected import clock, new_uid
 from dicom_node.node import maintenance
 from dicom_node.node.maintenance import Maintenance, Timer
 from dicom_node.node.roles import Role
+from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import DestinationSection
 from dicom_node.node.wiring.analysis import evidence_kinds, worker_options
 from dicom_node.node.wiring.delivery import dimse_destination, patience, routes
 from dicom_node.node.wiring.dimse import dimse_config

@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from pydicom import dcmread
 
-from dicom_node.node.settings.sections import EvidenceSection
+from dicom_node.node.settings.evidence import EvidenceSection
 from tests.factories.nodes import (
     AE_TITLE,
     EVIDENCE,

@@ -6,18 +6,14 @@ import uuid
 
 from dicom_node.analysis.worker import WorkerOptions
 from dicom_node.delivery.route import kinds_of
+from dicom_node.node.settings.evidence import USUAL_EVIDENCE
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import DestinationSection
 from dicom_node.node.wiring.delivery import routes
 
 
 def evidence_kinds(settings: Settings) -> tuple[str, ...]:
     """List what to encode; without a receiver the usual results are kept here."""
-    wanted = kinds_of(routes(settings))
-    if wanted:
-        return wanted
-    usual: tuple[str, ...] = DestinationSection.model_fields["evidence"].default
-    return usual
+    return kinds_of(routes(settings)) or USUAL_EVIDENCE
 
 
 def worker_options(settings: Settings) -> WorkerOptions:

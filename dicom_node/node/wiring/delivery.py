@@ -3,8 +3,8 @@
 from dicom_node.delivery.deliverer import Patience
 from dicom_node.delivery.destination import DimseDestination
 from dicom_node.delivery.route import Route
+from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import DestinationSection
 from dicom_node.node.wiring.dimse import remote_ae, timeouts
 from dicom_node.worklist.retry import BackOff
 

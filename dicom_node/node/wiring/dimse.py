@@ -4,8 +4,9 @@ from dicom_node.dimse.acceptor.application_entity import DimseConfig, Peer
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node import tls
+from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import DestinationSection, TlsSection
+from dicom_node.node.settings.section import TlsSection
 
 
 def dimse_config(settings: Settings) -> DimseConfig:
@@ -43,7 +44,7 @@ def timeouts(settings: Settings) -> Timeouts:
     )
 
 
-def remote_ae(settings: Settings, section: DestinationSection) -> RemoteAE:
+def remote_ae(settings: Settings, section: DimseDestinationSection) -> RemoteAE:
     """Say how to call a destination.
 
     Raises

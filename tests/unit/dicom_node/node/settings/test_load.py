@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from dicom_node.errors import SettingsInvalid
 from dicom_node.evidence.kinds import KINDS
+from dicom_node.node.settings.evidence import EvidenceKind
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import EvidenceKind
 
 ROOT = Path(__file__).resolve().parents[5]
 SHIPPED = ROOT / "conf" / "node.toml"
@@ -33,8 +33,9 @@ def keys_of(model, prefix=""):
     for name, field in model.model_fields.items():
         nested = field.annotation
         for argument in getattr(nested, "__args__", ()):
-            if isinstance(argument, type) and issubclass(argument, BaseModel):
-                nested = argument
+            table = getattr(argument, "__origin__", argument)  # Annotated[table, …]
+            if isinstance(table, type) and issubclass(table, BaseModel):
+                nested = table
         if isinstance(nested, type) and issubclass(nested, BaseModel):
             yield from keys_of(nested, f"{prefix}{name}.")
         else:
@@ -103,6 +104,15 @@ def test_an_unknown_key_is_refused_with_its_path():
 def test_an_unknown_key_inside_a_list_is_refused_with_its_place():
     message = refusal(destinations=[{**PACS, "evidense": []}])
     assert message == "destinations.0.evidense: unknown key"
+
+
+def test_an_unknown_kind_of_destination_is_refused_with_the_kinds_there_are():
+    message = refusal(destinations=[{**PACS, "kind": "pigeon"}])
+    assert message == "destinations.0.kind: Input should be 'dimse'"
+
+
+def test_a_destination_that_is_no_table_is_refused_with_its_place():
+    assert refusal(destinations=["PACS"]).startswith("destinations.0: Input should be")
 
 
 def test_an_unknown_environment_key_is_refused(monkeypatch):
