@@ -24,9 +24,8 @@ from dicom_node.evidence.pictures import overlay
 from dicom_node.injected import clock
 from dicom_node.node import logs
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.evidence import evidence_context
+from dicom_node.node.wiring.analysis import make_analyzer
 from dicom_node.node.wiring.model import make_runner
-from dicom_node.node.wiring.reception import eligibility_rules
 from dicom_node.worklist.result import model, result
 from dicom_node.worklist.retry import is_unforeseen, reason
 from inference.manifest import ModelManifest
@@ -62,7 +61,6 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
         raise click.UsageError("there is no DICOM file in these folders")
     with closing(make_runner(settings)) as runner:
         runner.load()
-        context = evidence_context(settings, runner.manifest)
         kinds = tuple(
             dict.fromkeys(
                 (
@@ -71,7 +69,7 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
                 )
             )
         )
-        analyzer = Analyzer(runner, eligibility_rules(settings), context, kinds)
+        analyzer = make_analyzer(settings, runner, kinds)
         states = _analyze_all(
             analyzer, files, output, settings.model.batch_size, runner.manifest
         )

@@ -171,7 +171,7 @@ def _settings(config: Path | None, data_dir: Path, pacs_port: int) -> Settings:
                 "port": 0,
                 "peers": [{"ae_title": MODALITY}],
             },
-            "database": {"url": f"sqlite:///{data_dir / 'node.db'}"},
+            "database": {"url": ""},
             "http": {"host": "127.0.0.1", "port": 0, "auth": {"api_keys": []}},
             "destinations": [destination],
         },
@@ -202,7 +202,7 @@ def _wait(sop_instance_uid: str, port: int) -> dict[str, Any]:
 
 
 def _get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310  our own loopback port
         found: dict[str, Any] = json.load(answer)
     return found
 

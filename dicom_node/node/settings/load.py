@@ -126,12 +126,6 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         return self
 
-    @property
-    def database_url(self) -> str:
-        """The URL in use: the configured one, or SQLite in the data folder."""
-        url = self.database.url.get_secret_value()
-        return url or f"sqlite:///{self.node.data_dir / 'node.db'}"
-
 
 def _toml(path: Path | None) -> dict[str, Any]:
     if path is None:

@@ -3,12 +3,18 @@
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 
-from dicom_node.analysis.worker import WorkerOptions
+from dicom_node.analysis.process import Analyzer
+from dicom_node.analysis.worker import Worker, WorkerOptions
 from dicom_node.delivery.route import kinds_of
+from dicom_node.node.parts import Parts
 from dicom_node.node.settings.evidence import USUAL_EVIDENCE
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import routes
+from dicom_node.node.wiring.evidence import evidence_context
+from dicom_node.node.wiring.reception import eligibility_rules
+from inference.runners.runner import ModelRunner
 
 
 def evidence_kinds(settings: Settings) -> tuple[str, ...]:
@@ -25,4 +31,27 @@ def worker_options(settings: Settings) -> WorkerOptions:
         batch_wait_s=settings.model.batch_wait_ms / 1000,
         lease_s=section.lease_s,
         lost_attempts=section.lost_attempts,
+    )
+
+
+def make_analyzer(
+    settings: Settings, runner: ModelRunner, kinds: Sequence[str] | None = None
+) -> Analyzer:
+    """Make the analysis around a loaded model; ``kinds`` instead of those asked for."""
+    return Analyzer(
+        runner,
+        eligibility_rules(settings),
+        evidence_context(settings, runner.manifest),
+        evidence_kinds(settings) if kinds is None else kinds,
+    )
+
+
+def make_worker(settings: Settings, parts: Parts, runner: ModelRunner) -> Worker:
+    """Make what works off the worklist."""
+    return Worker(
+        parts.steps,
+        parts.store,
+        make_analyzer(settings, runner),
+        routes(settings),
+        worker_options(settings),
     )

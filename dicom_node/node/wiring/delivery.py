@@ -1,8 +1,9 @@
 """Who gets which results, and the way there."""
 
-from dicom_node.delivery.deliverer import Patience
-from dicom_node.delivery.destination import DimseDestination
+from dicom_node.delivery.deliverer import Deliverer, Patience
+from dicom_node.delivery.destination import Destination, DimseDestination
 from dicom_node.delivery.route import Route
+from dicom_node.node.parts import Parts
 from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.dimse import remote_ae, timeouts
@@ -35,10 +36,20 @@ def patience(settings: Settings) -> Patience:
     )
 
 
-def dimse_destination(
-    settings: Settings, section: DestinationSection
-) -> DimseDestination:
-    """Make the way to a destination that takes C-STORE."""
+def make_destination(settings: Settings, section: DestinationSection) -> Destination:
+    """Make the way to a receiver; one line for each kind."""
     return DimseDestination(
         remote_ae(settings, section), settings.node.ae_title, timeouts(settings)
+    )
+
+
+def make_deliverer(settings: Settings, parts: Parts, route: Route) -> Deliverer:
+    """Make what empties one destination's part of the outbox."""
+    return Deliverer(
+        route,
+        parts.destinations[route.destination](),
+        parts.database,
+        parts.store,
+        patience=patience(settings),
+        clock=parts.clock,
     )

@@ -1,9 +1,14 @@
 """How the node listens to its peers, and how it calls them."""
 
-from dicom_node.dimse.acceptor.application_entity import DimseConfig, Peer
+from dicom_node.dimse.acceptor.application_entity import (
+    ApplicationEntity,
+    DimseConfig,
+    Peer,
+)
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node import tls
+from dicom_node.node.parts import Parts
 from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.settings.section import TlsSection
@@ -31,6 +36,11 @@ def dimse_config(settings: Settings) -> DimseConfig:
         network_timeout_s=section.network_timeout_s,
         tls=tls.server_context(files, require_client=require) if files else None,
     )
+
+
+def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
+    """Make the listening Application Entity with its services."""
+    return ApplicationEntity(dimse_config(settings), parts.reception)
 
 
 def timeouts(settings: Settings) -> Timeouts:

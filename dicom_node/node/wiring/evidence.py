@@ -3,11 +3,16 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from dicom_node import __version__
 from dicom_node.evidence.subject import EvidenceContext
+from dicom_node.injected import clock
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.storage import make_store
+from dicom_node.worklist.recall import Recall
 from inference.manifest import ModelManifest
+from storage.database import Database
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 """Stands where each image's own moment is put."""
@@ -51,3 +56,9 @@ def recalled_context(settings: Settings, model: Mapping[str, str]) -> EvidenceCo
         training_data_digest="",
     )
     return evidence_context(settings, manifest)
+
+
+def make_recall(settings: Settings, database: Database) -> Recall:
+    """Make what calls results back, beside a node that runs."""
+    context_of = partial(recalled_context, settings)
+    return Recall(database, make_store(settings), context_of, clock)

@@ -13,8 +13,12 @@ def model_roots(settings: Settings) -> tuple[Path, ...]:
     return (*own, BUILTIN_MODELS)
 
 
+def model_folder(settings: Settings) -> Path:
+    """Find the folder of the configured model; raises ModelNotFound."""
+    return find_model(settings.model.name, model_roots(settings))
+
+
 def make_runner(settings: Settings) -> OnnxModelRunner:
     """Make the runner of the configured model; not loaded yet."""
     section = settings.model
-    folder = find_model(section.name, model_roots(settings))
-    return OnnxModelRunner(folder, section.device, section.threads)
+    return OnnxModelRunner(model_folder(settings), section.device, section.threads)

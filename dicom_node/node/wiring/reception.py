@@ -1,7 +1,11 @@
 """The door for images, and which of them are analysed."""
 
+from dicom_node.injected import clock, new_uid
 from dicom_node.node.settings.load import Settings
 from dicom_node.worklist.eligibility import EligibilityRules
+from dicom_node.worklist.reception import Reception
+from storage.database import Database
+from storage.objects.files import ObjectStore
 
 
 def eligibility_rules(settings: Settings) -> EligibilityRules:
@@ -21,3 +25,17 @@ def eligibility_rules(settings: Settings) -> EligibilityRules:
 def explains(settings: Settings) -> bool:
     """Say whether anybody wants to know why an image was not analysed."""
     return any(section.not_analysable_report for section in settings.destinations)
+
+
+def make_reception(
+    settings: Settings, store: ObjectStore, database: Database
+) -> Reception:
+    """Open the door for images."""
+    return Reception(
+        store,
+        database,
+        eligibility_rules(settings),
+        clock,
+        new_uid,
+        explains=explains(settings),
+    )

@@ -173,7 +173,8 @@ def test_secrets_do_not_show_in_the_settings_text():
         },
     )
     assert "hunter2" not in repr(settings)
-    assert settings.database_url.endswith("cxr:hunter2@db/cxr")
+    url = settings.database.url.get_secret_value()
+    assert url.endswith("cxr:hunter2@db/cxr")
 
 
 def test_a_certificate_without_its_key_is_refused():
@@ -198,11 +199,6 @@ def test_a_destination_that_is_this_node_is_refused():
 def test_the_first_retry_may_not_be_longer_than_the_longest():
     message = refusal(delivery={"first_retry_s": 10, "longest_retry_s": 5})
     assert message.startswith("delivery: first_retry_s is longer")
-
-
-def test_the_database_lies_in_the_data_folder_by_default():
-    settings = Settings.load(None, {"node": {"data_dir": "/srv/cxr"}})
-    assert settings.database_url == "sqlite:////srv/cxr/node.db"
 
 
 def test_every_kind_of_result_can_be_asked_for_and_no_other():
