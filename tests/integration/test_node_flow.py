@@ -315,20 +315,19 @@ def test_a_segmentation_that_is_not_accepted_is_replaced_by_the_presentation_sta
 def test_a_class_without_a_stand_in_fails_visibly_and_can_be_retried(
     tmp_path, free_port
 ):
-    runner = ScriptedRunner()
     picky = PACS([Comprehensive3DSRStorage])
     dataset, path = film(tmp_path)
     kinds = ["lung-segmentation"]
     with picky.listening(free_port) as port:
         place = destination("picky", port, evidence=kinds, fallback={})
-        with scripted_node(settings(tmp_path, [place]), runner=runner) as node:
+        with scripted_node(settings(tmp_path, [place])) as node:
             send(node, path)
             seen = wait_for_state(node, dataset.SOPInstanceUID, "failed")
             uid = seen["workitem_uid"]
             (row,) = get(node, f"/api/v1/jobs/{uid}")["deliveries"]
             assert row["state"] == "FAILED"
             assert "0x0122" in row["last_error"]
-    able = PACS([SegmentationStorage])
+    able, runner = PACS([SegmentationStorage]), ScriptedRunner()
     with (
         able.listening(port),
         scripted_node(settings(tmp_path, [place]), runner=runner) as node,
