@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 $(BIN)/uv:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; install it, or say PYTHON=/path/to/python3" >&2; exit 1; }
@@ -46,9 +46,20 @@ serve: $(VENV)/.node ## run the node; CONFIG=node.toml
 peers: ## install the foreign toolkits that the tests talk to, where that is possible
 	@scripts/install-test-peers
 
+# one process for each core; the tests of a file stay together
+PARALLEL ?= -n auto --dist loadfile
+
+.PHONY: check
+check: lint ## lint and the unit tests: a minute and a half
+	@$(BIN)/python -m pytest tests/unit $(PARALLEL) -q $(PYTEST_ARGS)
+
 .PHONY: test
-test: $(VENV)/.full peers ## all tests, against real peers
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.full peers ## all tests but the big ones, against real peers
+	@$(BIN)/python -m pytest -m 'not big' $(PARALLEL) $(PYTEST_ARGS)
+
+.PHONY: test-slow
+test-slow: $(VENV)/.full peers ## the big tests: big servers, built images, minutes on end
+	@$(BIN)/python -m pytest -m big $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.full ## style, types and import contracts

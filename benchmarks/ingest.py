@@ -30,6 +30,8 @@ import numpy as np
 from pydicom.uid import generate_uid
 
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
+from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.phantom.dataset import synthetic_dataset
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
@@ -118,7 +120,8 @@ def serve(folder: Path, port: int) -> None:
         lambda: f"2.25.{uuid.uuid4().int}",
     )
     config = DimseConfig("CXR_NODE", port=port, accept_unknown_peers=True)
-    ApplicationEntity(config, reception).start()
+    services = [VerificationSCP(), StorageSCP(reception, 1 << 29)]
+    ApplicationEntity(config, services).start()
     print("ready", flush=True)
     sys.stdin.read()
 

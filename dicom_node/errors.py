@@ -1,7 +1,7 @@
 """Everything that can go wrong in the node itself, one class per kind of answer.
 
-The tables in ``dimse.status``, ``admin`` and ``pipeline.retry`` turn them into a
-DIMSE status, an HTTP status, or a retry decision.
+The tables in ``dimse.status``, ``web.problems`` and ``worklist.retry`` turn them into
+a DIMSE status, an HTTP status, or a retry decision.
 """
 
 
@@ -69,6 +69,10 @@ class PeerRefused(NodeError):
         super().__init__(f"status 0x{status:04X} {text}".rstrip())
         self.status = status
         self.text = text
+
+
+class PeerStumbled(PeerRefused):
+    """The peer refused, but perhaps only at this moment; a few more tries will tell."""
 
 
 class ClassNotAccepted(PeerRefused):

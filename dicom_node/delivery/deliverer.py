@@ -1,9 +1,9 @@
 """Delivers the outbox: one thread per destination, so that none blocks another.
 
 What is not delivered is tried again for days, less and less often; the model never
-runs for it. While a destination does not answer, only a C-ECHO knocks, and when it
+runs for it. While a destination does not answer, only a probe knocks, and when it
 opens everything that waits goes out at once. A class that is not accepted is
-replaced by the next best object (status table: DICOM PS3.4 B.2.3).
+replaced by the next best object.
 """
 
 import logging
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from dicom_node.delivery.destination import Answer, Destination, Outgoing
+from dicom_node.delivery.destination import Destination, Handover, Parcel
 from dicom_node.delivery.route import Route
 from dicom_node.delivery.stand_in import StandIns
 from dicom_node.errors import (
@@ -36,11 +36,6 @@ logger = logging.getLogger(__name__)
 
 IDLE_S = 60.0
 """A look without a wake-up; timers give them much more often."""
-PROCESSING_FAILURE = 0x0110
-CANNOT_UNDERSTAND = 0xC
-"""First digit of the statuses C000 to CFFF."""
-TRIES_OF_PASSING = 3
-"""A refusal that may be the peer's bad moment is tried so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ class Patience:
         Objects per association.
     """
 
-    back_off: BackOff = BackOff(first_s=30.0, longest_s=1800.0)  # noqa: RUF009
+    back_off: BackOff = BackOff(first_s=30.0, longest_s=1800.0)  # noqa: RUF009  frozen
     give_up_after_s: float = 604_800.0
     probe_s: float = 15.0
     lease_s: float = 120.0
@@ -127,10 +122,10 @@ class Deliverer:
         due = self._due()
         if not due:
             return False
-        for item, answer in self._answers(due):
-            self._record(item, answer)
-            if isinstance(answer.error, PeerUnreachable):
-                self._lose(answer.error)
+        for item, handover in self._handovers(due):
+            self._record(item, handover)
+            if isinstance(handover.error, PeerUnreachable):
+                self._lose(handover.error)
         return self.reachable
 
     def _lose(self, error: PeerUnreachable) -> None:
@@ -184,7 +179,8 @@ class Deliverer:
         except PeerUnreachable as error:
             self._silent = True
             for item in self._due():
-                self._record(item, Answer(item.evidence.sop_instance_uid, None, error))
+                uid = item.evidence.sop_instance_uid
+                self._record(item, Handover(uid, None, error))
             return False
         except (PeerBusy, PeerRefused):
             logger.debug("It answers, if not kindly.", extra=self._extra("knock"))
@@ -207,47 +203,47 @@ class Deliverer:
             extra=self._extra("reachable"),
         )
 
-    def _answers(
+    def _handovers(
         self, due: Sequence[DueDelivery]
-    ) -> Iterator[tuple[DueDelivery, Answer]]:
-        """Send a batch, and pair each row with its answer."""
+    ) -> Iterator[tuple[DueDelivery, Handover]]:
+        """Send a batch, and pair each row with what became of it."""
         items = {item.evidence.sop_instance_uid: item for item in due}
-        objects = []
+        parcels = []
         for uid, item in items.items():
             try:
                 path = self._store.path(item.evidence.object_key)
             except ObjectMissing as error:
-                yield item, Answer(uid, None, error)
+                yield item, Handover(uid, None, error)
             else:
-                objects.append(Outgoing(item.evidence.sop_class_uid, uid, path))
-        for answer in self._destination.deliver(objects):
-            yield items[answer.sop_instance_uid], answer
+                parcels.append(Parcel(item.evidence.sop_class_uid, uid, path))
+        for handover in self._destination.deliver(parcels):
+            yield items[handover.sop_instance_uid], handover
 
-    def _record(self, item: DueDelivery, answer: Answer) -> None:
+    def _record(self, item: DueDelivery, handover: Handover) -> None:
         delivery = item.delivery
-        refused = isinstance(answer.error, ClassNotAccepted)
+        refused = isinstance(handover.error, ClassNotAccepted)
         other = self._stand_ins.for_(item) if refused else None
         with self._database.transaction() as tx:
             now = self._clock()
-            if answer.error is None:
-                status = answer.status or 0
-                deliveries.sent(tx, delivery.delivery_id, status=status, now=now)
+            if handover.error is None:
+                code = handover.code or 0
+                deliveries.sent(tx, delivery.delivery_id, status=code, now=now)
             else:
-                self._refused(tx, delivery, answer.status, answer.error, other, now)
+                self._refused(tx, delivery, handover.code, handover.error, other, now)
             workitems.complete_if_delivered(tx, delivery.workitem_uid, now)
-        self._tell(item, answer, other)
+        self._tell(item, handover, other)
 
     def _refused(
         self,
         tx: Transaction,
         delivery: Delivery,
-        status: int | None,
+        code: int | None,
         error: Exception,
         other: Evidence | None,
         now: datetime,
     ) -> None:
         """Send something else, try again later, or give up."""
-        words: dict[str, Any] = {"error": describe(error), "status": status}
+        words: dict[str, Any] = {"error": describe(error), "status": code}
         if other is not None:
             deliveries.superseded(tx, delivery.delivery_id, by=other, now=now, **words)
             return
@@ -267,16 +263,13 @@ class Deliverer:
         since = delivery.created_at or now
         if (now - since).total_seconds() >= self._patience.give_up_after_s:
             return None
-        back_off = self._patience.back_off
-        decision = decide(error, delivery.attempts, back_off)
-        if isinstance(decision, Retry):
-            return decision.after_s
-        if is_passing(error) and delivery.attempts < TRIES_OF_PASSING:
-            return back_off.after(delivery.attempts)
-        return None
+        decision = decide(error, delivery.attempts, self._patience.back_off)
+        return decision.after_s if isinstance(decision, Retry) else None
 
-    def _tell(self, item: DueDelivery, answer: Answer, other: Evidence | None) -> None:
-        extra = self._extra("delivered" if answer.error is None else "refused", item)
+    def _tell(
+        self, item: DueDelivery, handover: Handover, other: Evidence | None
+    ) -> None:
+        extra = self._extra("delivered" if handover.accepted else "refused", item)
         if other is not None:
             logger.warning(
                 "The class of a %s is not accepted; a %s goes instead.",
@@ -284,21 +277,21 @@ class Deliverer:
                 other.kind,
                 extra=extra,
             )
-        elif answer.error is not None:
+        elif handover.error is not None:
             # One line says that nobody is there; not one for each object.
-            silent = isinstance(answer.error, PeerUnreachable)
+            silent = isinstance(handover.error, PeerUnreachable)
             logger.log(
                 logging.DEBUG if silent else logging.WARNING,
                 "A %s was not delivered: %s.",
                 item.evidence.kind,
-                describe(answer.error),
+                describe(handover.error),
                 extra=extra,
             )
-        elif answer.status:
+        elif handover.detail:
             logger.warning(
-                "A %s was delivered with a warning, status 0x%04X.",
+                "A %s was delivered with a warning, %s.",
                 item.evidence.kind,
-                answer.status,
+                handover.detail,
                 extra=extra,
             )
         else:
@@ -309,10 +302,3 @@ class Deliverer:
         if item is not None:
             extra["workitem"] = item.delivery.workitem_uid
         return extra
-
-
-def is_passing(error: Exception) -> bool:
-    """Tell whether a refusal may be the peer's bad moment (0110, Cxxx)."""
-    if not isinstance(error, PeerRefused):
-        return False
-    return error.status == PROCESSING_FAILURE or error.status >> 12 == CANNOT_UNDERSTAND

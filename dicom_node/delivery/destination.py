@@ -1,22 +1,22 @@
-"""A receiver of results: the seam, and the receiver that speaks DIMSE.
+"""The seam to a receiver of results; it knows no protocol.
 
-Adding a kind of destination is one class here and its row in ``node``.
+An object is delivered, refused for good (``PeerRefused``) or for now (``PeerBusy``,
+``PeerStumbled``), of a class that is not accepted (``ClassNotAccepted``), or its
+receiver is unreachable (``PeerUnreachable``). A kind of destination is one file here,
+its row where the node is composed, and its entry in the contract suite.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dicom_node.dimse.scu import storage as storage_scu
-from dicom_node.dimse.scu import verification as verification_scu
-from dicom_node.dimse.scu.association import RemoteAE, Timeouts
-from dicom_node.errors import DatasetInvalid, NodeError, PeerBusy, PeerUnreachable
+from dicom_node.errors import NodeError
 from storage.errors import StorageError
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class Parcel:
     """An object to send: the stored bytes, never made again."""
 
     sop_class_uid: str
@@ -25,26 +25,35 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Handover:
     """What became of one object.
 
     Parameters
     ----------
-    status
-        The response status, ``None`` when there was no response.
+    code
+        The receiver's own number for it, kept for people; ``None`` without a
+        response.
     error
         Why the receiver does not have it; ``None`` when it does.
+    detail
+        What the receiver remarked on an object that it took; empty for nothing.
     """
 
     sop_instance_uid: str
-    status: int | None = None
+    code: int | None = None
     error: NodeError | StorageError | None = None
+    detail: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the receiver has it."""
+        return self.error is None
 
 
 class Destination(Protocol):
     """A receiver of results."""
 
-    def deliver(self, objects: Sequence[Outgoing]) -> Iterable[Answer]:
+    def deliver(self, parcels: Sequence[Parcel]) -> Iterable[Handover]:
         """Send objects; one answer for each, as they come, in any order.
 
         No exception: an unreachable receiver is every object's error.
@@ -52,55 +61,13 @@ class Destination(Protocol):
         ...
 
     def probe(self) -> None:
-        """Ask whether it is there; raises PeerUnreachable or PeerRefused."""
+        """Ask whether it is there.
+
+        Raises
+        ------
+        PeerUnreachable
+            It is not.
+        PeerBusy, PeerRefused
+            It is, and would rather not be asked.
+        """
         ...
-
-
-class DimseDestination:
-    """A receiver that takes C-STORE.
-
-    Parameters
-    ----------
-    remote
-        Whom to call.
-    calling_ae
-        Our AE title.
-    timeouts
-        How long it may take.
-    """
-
-    def __init__(self, remote: RemoteAE, calling_ae: str, timeouts: Timeouts) -> None:
-        self._remote = remote
-        self._calling_ae = calling_ae
-        self._timeouts = timeouts
-
-    def deliver(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
-        """Send objects in one association; see ``Destination.deliver``."""
-        readable: list[storage_scu.Outgoing] = []
-        for item in objects:
-            try:
-                readable.append(storage_scu.Outgoing.read(item.path))
-            except DatasetInvalid as error:
-                yield Answer(item.sop_instance_uid, None, error)
-        yield from self._send(readable)
-
-    def _send(self, objects: list[storage_scu.Outgoing]) -> Iterator[Answer]:
-        waiting = dict.fromkeys(item.sop_instance_uid for item in objects)
-        try:
-            for result in storage_scu.send(
-                objects,
-                self._remote,
-                calling_ae=self._calling_ae,
-                timeouts=self._timeouts,
-            ):
-                waiting.pop(result.sop_instance_uid, None)
-                yield Answer(result.sop_instance_uid, result.status, result.error)
-        except (PeerUnreachable, PeerBusy) as error:
-            for uid in waiting:
-                yield Answer(uid, None, error)
-
-    def probe(self) -> None:
-        """Send a C-ECHO; see ``Destination.probe``."""
-        verification_scu.echo(
-            self._remote, calling_ae=self._calling_ae, timeouts=self._timeouts
-        )

@@ -101,11 +101,11 @@ def context(
     return built
 
 
-def acceptor_contexts() -> list[PresentationContext]:
-    """List what the Storage and Verification SCP accepts."""
+def acceptor_contexts(service_class: str) -> list[PresentationContext]:
+    """List what the SCP of a service class accepts."""
+    abstract_syntaxes, transfer_syntaxes = SERVICE_CLASSES[service_class]
     return [
         context(abstract_syntax, transfer_syntaxes)
-        for abstract_syntaxes, transfer_syntaxes in SERVICE_CLASSES.values()
         for abstract_syntax in abstract_syntaxes
     ]
 

@@ -1,14 +1,13 @@
 """DIMSE statuses: which one an error is answered with, and what a peer's means.
 
-Every concrete error of the three packages has its row in ``STATUS``; a test holds
-that. Status codes: DICOM PS3.7 Annex C, and PS3.4 B.2.3 for the Storage Service.
+Every error that can reach a service has its row in ``STATUS``; a test holds that.
+Status codes: DICOM PS3.7 Annex C, and PS3.4 B.2.3 for the Storage Service.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 from dicom_node import errors as node
-from inference import errors as inference
 from storage import errors as storage
 
 
@@ -30,8 +29,17 @@ class Status(IntEnum):
     CANNOT_UNDERSTAND = 0xC000
 
 
+REACHED_FROM: Sequence[str] = (
+    "dicom_node.dimse.services",
+    "dicom_node.worklist.reception",
+    "dicom_node.dataset.header",
+    "storage.catalog",
+    "storage.database",
+    "storage.objects",
+)
+"""Packages and modules whose errors may end at a service's handler."""
+
 STATUS: Mapping[type[Exception], Status] = {
-    # storage
     storage.StoreFull: Status.OUT_OF_RESOURCES,
     # The sender keeps the image and tries again, as it does for a full disk.
     storage.DatabaseUnavailable: Status.OUT_OF_RESOURCES,
@@ -39,29 +47,9 @@ STATUS: Mapping[type[Exception], Status] = {
     storage.DuplicateInstance: Status.DUPLICATE_SOP_INSTANCE,
     storage.ObjectMissing: Status.PROCESSING_FAILURE,
     storage.ObjectCorrupt: Status.PROCESSING_FAILURE,
-    storage.CursorInvalid: Status.PROCESSING_FAILURE,
     storage.UnknownRecord: Status.NO_SUCH_SOP_INSTANCE,
-    storage.TransitionRefused: Status.PROCESSING_FAILURE,
-    storage.LeaseLost: Status.PROCESSING_FAILURE,
-    # inference
-    inference.ManifestInvalid: Status.PROCESSING_FAILURE,
-    inference.ModelNotFound: Status.PROCESSING_FAILURE,
-    inference.DigestMismatch: Status.PROCESSING_FAILURE,
-    inference.ModelFailed: Status.PROCESSING_FAILURE,
-    inference.OutOfMemory: Status.PROCESSING_FAILURE,
-    inference.TrainingError: Status.PROCESSING_FAILURE,
-    # An image that is not for this node is still stored: no failure to its sender.
-    inference.UnsuitableImage: Status.SUCCESS,
-    # dicom_node
-    node.NotEligible: Status.SUCCESS,
-    node.SettingsInvalid: Status.PROCESSING_FAILURE,
     node.DatasetInvalid: Status.CANNOT_UNDERSTAND,
     node.DatasetMismatch: Status.DOES_NOT_MATCH_SOP_CLASS,
-    node.PixelsUndecodable: Status.CANNOT_UNDERSTAND,
-    node.EvidenceInvalid: Status.PROCESSING_FAILURE,
-    node.PeerUnreachable: Status.PROCESSING_FAILURE,
-    node.PeerBusy: Status.OUT_OF_RESOURCES,
-    node.PeerRefused: Status.PROCESSING_FAILURE,
     node.ClassNotAccepted: Status.SOP_CLASS_NOT_SUPPORTED,
 }
 
@@ -89,6 +77,7 @@ _STORED = frozenset(
     }
 )
 _OUT_OF_RESOURCES_GROUP = 0xA7
+_CANNOT_UNDERSTAND_GROUP = 0xC
 
 
 def is_stored(status: int) -> bool:
@@ -114,4 +103,6 @@ def refusal(status: int, comment: str = "") -> node.NodeError:
         return node.PeerBusy(f"status 0x{status:04X} {comment}".rstrip())
     if status == Status.SOP_CLASS_NOT_SUPPORTED:
         return node.ClassNotAccepted(status, comment)
+    if status == Status.PROCESSING_FAILURE or status >> 12 == _CANNOT_UNDERSTAND_GROUP:
+        return node.PeerStumbled(status, comment)
     return node.PeerRefused(status, comment)

@@ -1,12 +1,14 @@
 """What follows from an error: try again later, cancel with a reason, or step back.
 
 The worker's and the deliverer's one retry layer, as data. Errors know nothing of
-it; a test holds that every concrete error has its row here. Times grow with the
-attempt, doubled and jittered, so that a shared fault is not met by everyone at once.
+it; a test holds that every error that can reach the two has its row here. Times grow
+with the attempt, doubled and jittered, so that a shared fault is not met by all at
+once.
 """
 
+import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -38,53 +40,78 @@ class StepBack:
 Decision = Retry | Cancel | StepBack
 
 
-class Answer(Enum):
+class Remedy(Enum):
     """The kinds of row in the table."""
 
     WAIT = auto()
     """Retry as long as it takes: the cause is outside and will be mended."""
     RETRY = auto()
     """Retry a few times, then cancel."""
+    LET_PASS = auto()
+    """Retry a few times, then cancel: it may be the other side's bad moment."""
     CANCEL = auto()
     """Cancel: the same input gives the same error."""
     UNSUITABLE = auto()
     """Cancel, the image's own fault: no alarm."""
     STEP_BACK = auto()
     """Another worker has it."""
+    UNFORESEEN = auto()
+    """Of every error without a row; it may have been a moment's, twice is a bug."""
 
 
-RETRIES = 3
-UNKNOWN_RETRIES = 1
-"""An error nobody foresaw may have been a moment's; twice is a bug."""
+RETRIES: Mapping[Remedy, float] = {
+    Remedy.WAIT: math.inf,
+    Remedy.RETRY: 3,
+    Remedy.LET_PASS: 2,
+    Remedy.UNFORESEEN: 1,
+}
+"""How often after the first try; not at all without a row."""
 
-ANSWERS: Mapping[type[Exception], Answer] = {
-    inference.ManifestInvalid: Answer.WAIT,
-    inference.ModelNotFound: Answer.WAIT,
-    inference.DigestMismatch: Answer.WAIT,
-    inference.ModelFailed: Answer.RETRY,
-    inference.OutOfMemory: Answer.RETRY,
-    inference.UnsuitableImage: Answer.UNSUITABLE,
-    inference.TrainingError: Answer.CANCEL,
-    storage.StoreFull: Answer.WAIT,
-    storage.ObjectMissing: Answer.CANCEL,
-    storage.ObjectCorrupt: Answer.CANCEL,
-    storage.DuplicateInstance: Answer.CANCEL,
-    storage.UnknownRecord: Answer.STEP_BACK,
-    storage.CursorInvalid: Answer.CANCEL,
-    storage.TransitionRefused: Answer.STEP_BACK,
-    storage.LeaseLost: Answer.STEP_BACK,
-    storage.DatabaseUnavailable: Answer.WAIT,
-    storage.SchemaOutdated: Answer.WAIT,
-    node.SettingsInvalid: Answer.WAIT,
-    node.DatasetInvalid: Answer.CANCEL,
-    node.DatasetMismatch: Answer.CANCEL,
-    node.PixelsUndecodable: Answer.CANCEL,
-    node.NotEligible: Answer.UNSUITABLE,
-    node.EvidenceInvalid: Answer.CANCEL,
-    node.PeerUnreachable: Answer.WAIT,
-    node.PeerBusy: Answer.WAIT,
-    node.PeerRefused: Answer.CANCEL,
-    node.ClassNotAccepted: Answer.CANCEL,
+REACHED_FROM: Sequence[str] = (
+    "dicom_node.analysis",
+    "dicom_node.dataset",
+    "dicom_node.delivery",
+    "dicom_node.dimse.scu",
+    "dicom_node.dimse.status",
+    "dicom_node.evidence",
+    "dicom_node.worklist.eligibility",
+    "dicom_node.worklist.procedure_step",
+    "inference.preprocess",
+    "inference.quantify",
+    "inference.runners",
+    "inference.suitability",
+    "inference.tasks",
+    "storage.catalog",
+    "storage.database",
+    "storage.objects",
+    "storage.outbox",
+    "storage.worklist",
+)
+"""Packages and modules whose errors may end at the worker or a deliverer."""
+
+REMEDIES: Mapping[type[Exception], Remedy] = {
+    inference.ManifestInvalid: Remedy.WAIT,
+    inference.ModelFailed: Remedy.RETRY,
+    inference.OutOfMemory: Remedy.RETRY,
+    inference.UnsuitableImage: Remedy.UNSUITABLE,
+    storage.StoreFull: Remedy.WAIT,
+    storage.ObjectMissing: Remedy.CANCEL,
+    storage.ObjectCorrupt: Remedy.CANCEL,
+    storage.DuplicateInstance: Remedy.CANCEL,
+    storage.UnknownRecord: Remedy.STEP_BACK,
+    storage.TransitionRefused: Remedy.STEP_BACK,
+    storage.LeaseLost: Remedy.STEP_BACK,
+    storage.DatabaseUnavailable: Remedy.WAIT,
+    storage.SchemaOutdated: Remedy.WAIT,
+    node.DatasetInvalid: Remedy.CANCEL,
+    node.PixelsUndecodable: Remedy.CANCEL,
+    node.NotEligible: Remedy.UNSUITABLE,
+    node.EvidenceInvalid: Remedy.CANCEL,
+    node.PeerUnreachable: Remedy.WAIT,
+    node.PeerBusy: Remedy.WAIT,
+    node.PeerStumbled: Remedy.LET_PASS,
+    node.PeerRefused: Remedy.CANCEL,
+    node.ClassNotAccepted: Remedy.CANCEL,
 }
 
 
@@ -113,7 +140,7 @@ class BackOff:
 
 
 def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> Decision:
-    """Turn an error into what the worker does next.
+    """Turn an error into what the worker or the deliverer does next.
 
     Parameters
     ----------
@@ -124,18 +151,12 @@ def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> D
     back_off
         Waiting times; the default is for the analysis.
     """
-    after_s = (back_off or BackOff()).after(attempt)
-    match _answer(error):
-        case Answer.WAIT:
-            return Retry(after_s)
-        case Answer.STEP_BACK:
-            return StepBack()
-        case Answer.RETRY if attempt <= RETRIES:
-            return Retry(after_s)
-        case None if attempt <= UNKNOWN_RETRIES:
-            return Retry(after_s)
-        case _:
-            return Cancel(reason(error))
+    remedy = _remedy(error)
+    if remedy is Remedy.STEP_BACK:
+        return StepBack()
+    if attempt <= RETRIES.get(remedy, 0):
+        return Retry((back_off or BackOff()).after(attempt))
+    return Cancel(reason(error))
 
 
 def reason(error: Exception) -> Reason:
@@ -153,7 +174,7 @@ def reason(error: Exception) -> Reason:
 
 def is_unforeseen(error: Exception) -> bool:
     """Tell whether no row of the table knows this error: a bug, ours or another's."""
-    return _answer(error) is None
+    return _remedy(error) is Remedy.UNFORESEEN
 
 
 def describe(error: Exception) -> str:
@@ -172,8 +193,8 @@ def code_of(error: Exception) -> str:
     ).upper()
 
 
-def _answer(error: Exception) -> Answer | None:
+def _remedy(error: Exception) -> Remedy:
     for kind in type(error).__mro__:
-        if answer := ANSWERS.get(kind):
-            return answer
-    return None
+        if remedy := REMEDIES.get(kind):
+            return remedy
+    return Remedy.UNFORESEEN

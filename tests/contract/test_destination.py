@@ -5,12 +5,14 @@ from contextlib import contextmanager
 import pytest
 from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
-from dicom_node.delivery.destination import DimseDestination, Outgoing
+from dicom_node.delivery.destination import Parcel
+from dicom_node.delivery.dimse import DimseDestination
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.errors import (
     ClassNotAccepted,
     PeerBusy,
     PeerRefused,
+    PeerStumbled,
     PeerUnreachable,
 )
 from tests.factories.nodes import save
@@ -18,7 +20,14 @@ from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
 from tests.peers.pacs import PACS
 
-REFUSALS = {0xA700: PeerBusy, 0xA900: PeerRefused, 0x0122: ClassNotAccepted}
+REFUSALS = {
+    0xA700: PeerBusy,
+    0xA900: PeerRefused,
+    0x0110: PeerStumbled,
+    0xC123: PeerStumbled,
+    0x0122: ClassNotAccepted,
+}
+REMARKS = (0xB000, 0xB007)
 
 
 class Dimse:
@@ -52,7 +61,7 @@ class Recording:
                 return ClassNotAccepted(0x0122)
             code = status(item.sop_instance_uid)
             if code not in REFUSALS:
-                return None
+                return code
             kind = REFUSALS[code]
             return kind("busy") if kind is PeerBusy else kind(code)
 
@@ -77,7 +86,7 @@ def objects(tmp_path):
     for seed in range(3):
         dataset = synthetic_dataset("SC", seed, rows=64, columns=64)
         path = save(dataset, tmp_path)
-        made.append(Outgoing(dataset.SOPClassUID, dataset.SOPInstanceUID, path))
+        made.append(Parcel(dataset.SOPClassUID, dataset.SOPInstanceUID, path))
     return made
 
 
@@ -87,37 +96,49 @@ def uids(objects):
 
 def test_every_object_is_answered_for_and_held(place, objects):
     with place.up() as (destination, held):
-        answers = list(destination.deliver(objects))
+        handovers = list(destination.deliver(objects))
         assert held() == uids(objects)
-    assert {answer.sop_instance_uid for answer in answers} == uids(objects)
-    assert all((one.status, one.error) == (0x0000, None) for one in answers)
+    assert {one.sop_instance_uid for one in handovers} == uids(objects)
+    assert all(one.accepted and one.code == 0x0000 for one in handovers)
+    assert {one.detail for one in handovers} == {""}
+
+
+@pytest.mark.parametrize("code", REMARKS)
+def test_an_object_that_is_taken_with_a_remark_is_held_and_the_remark_told(
+    place, objects, code
+):
+    with place.up(lambda _uid: code) as (destination, held):
+        handovers = list(destination.deliver(objects))
+        assert held() == uids(objects)
+    assert all(one.accepted and one.code == code for one in handovers)
+    assert all(one.detail for one in handovers)
 
 
 @pytest.mark.parametrize("status", REFUSALS)
 def test_a_refused_object_does_not_stop_the_others(place, objects, status):
     refused = objects[1].sop_instance_uid
-    script = lambda uid: status if uid == refused else 0x0000  # noqa: E731
+    script = lambda uid: status if uid == refused else 0x0000  # noqa: E731  a line
     with place.up(script) as (destination, held):
-        answers = {a.sop_instance_uid: a for a in destination.deliver(objects)}
+        handovers = {one.sop_instance_uid: one for one in destination.deliver(objects)}
         assert held() == uids(objects) - {refused}
-    assert type(answers[refused].error) is REFUSALS[status]
-    assert sum(answer.error is None for answer in answers.values()) == 2
+    assert type(handovers[refused].error) is REFUSALS[status]
+    assert [one.accepted for one in handovers.values()].count(True) == 2
 
 
 def test_a_class_that_is_not_accepted_is_told_from_other_refusals(place, objects):
     with place.up(classes=(ComprehensiveSRStorage,)) as (destination, held):
-        answers = list(destination.deliver(objects))
+        handovers = list(destination.deliver(objects))
         assert held() == set()
-    assert {type(answer.error) for answer in answers} == {ClassNotAccepted}
+    assert {type(one.error) for one in handovers} == {ClassNotAccepted}
 
 
 def test_a_receiver_that_is_down_is_every_objects_error_and_no_exception(
     place, objects
 ):
     with place.down() as destination:
-        answers = list(destination.deliver(objects))
-    assert {answer.sop_instance_uid for answer in answers} == uids(objects)
-    assert {type(answer.error) for answer in answers} == {PeerUnreachable}
+        handovers = list(destination.deliver(objects))
+    assert {one.sop_instance_uid for one in handovers} == uids(objects)
+    assert {type(one.error) for one in handovers} == {PeerUnreachable}
 
 
 def test_nothing_to_deliver_is_no_error(place):

@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from dicom_node.delivery.destination import Answer, Outgoing
+from dicom_node.delivery.destination import Handover, Parcel
 from dicom_node.errors import NodeError, PeerUnreachable
 
-Script = Callable[[Outgoing], NodeError | None]
+Script = Callable[[Parcel], NodeError | int | None]
 
 
 class RecordingDestination:
@@ -15,7 +15,8 @@ class RecordingDestination:
     Parameters
     ----------
     script
-        From an object to why it is refused; by default nothing is.
+        From an object to why it is refused, or to the number of a remark on it; by
+        default it is taken without a word.
     """
 
     def __init__(self, script: Script | None = None) -> None:
@@ -26,22 +27,22 @@ class RecordingDestination:
         self.associations = 0
         self.probes = 0
 
-    def deliver(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
+    def deliver(self, parcels: Sequence[Parcel]) -> Iterator[Handover]:
         self.associations += 1
-        for item in objects:
+        for item in parcels:
             yield self._take(item)
 
-    def _take(self, item: Outgoing) -> Answer:
+    def _take(self, item: Parcel) -> Handover:
         uid = item.sop_instance_uid
         if not self.up:
-            return Answer(uid, None, PeerUnreachable("the peer is down"))
-        error = self._script(item)
-        if error is not None:
-            return Answer(uid, getattr(error, "status", None), error)
+            return Handover(uid, None, PeerUnreachable("the peer is down"))
+        said = self._script(item)
+        if isinstance(said, NodeError):
+            return Handover(uid, getattr(said, "status", None), said)
         with self._changed:
             self.received.append((uid, item.path.read_bytes()))
             self._changed.notify_all()
-        return Answer(uid, 0x0000)
+        return Handover(uid, said or 0, detail=f"remark {said}" if said else "")
 
     def probe(self) -> None:
         self.probes += 1

@@ -10,7 +10,13 @@ import pytest
 
 from dicom_node.delivery.deliverer import Deliverer, Patience
 from dicom_node.delivery.route import Route
-from dicom_node.errors import ClassNotAccepted, PeerBusy, PeerRefused, PeerUnreachable
+from dicom_node.errors import (
+    ClassNotAccepted,
+    PeerBusy,
+    PeerRefused,
+    PeerStumbled,
+    PeerUnreachable,
+)
 from dicom_node.worklist.retry import BackOff
 from storage.database import Database
 from storage.outbox import deliveries
@@ -75,9 +81,9 @@ class House:
         ]
         settle(self.database, claimed, tuple(made), tuple(wanted), now=self.now)
 
-    def script(self, *errors):
-        """Refuse the next objects with these errors, then take everything."""
-        left = list(errors)
+    def script(self, *answers):
+        """Say this to the next objects, then take everything without a word."""
+        left = list(answers)
         self.destination._script = lambda _: left.pop(0) if left else None
 
     def work(self):
@@ -216,7 +222,7 @@ def test_an_object_that_breaks_the_association_does_not_hold_up_the_others(tmp_p
 
 
 def test_a_refusal_that_may_be_a_bad_moment_is_tried_three_times(house):
-    house.script(*[PeerRefused(0xC123)] * 9)
+    house.script(*[PeerStumbled(0xC123)] * 9)
     for _ in range(9):
         house.work()
         house.pass_time(HOUR_S)
@@ -228,6 +234,14 @@ def test_a_refusal_for_good_is_not_tried_again(house):
     house.work()
     assert (house.row().state, house.row().attempts) == (DeliveryState.FAILED, 1)
     assert house.row().last_status == 0x0124
+
+
+def test_what_is_taken_with_a_remark_is_sent_and_the_remark_logged(house, caplog):
+    house.script(0xB000)
+    house.work()
+    assert (house.row().state, house.row().last_status) == (DeliveryState.SENT, 0xB000)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == "A segmentation was delivered with a warning, remark 45056."
 
 
 def test_lost_bytes_fail_visibly(house):

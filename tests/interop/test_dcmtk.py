@@ -14,7 +14,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dicom_node.dimse.acceptor.application_entity import Peer
+from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.dimse.scu.storage import send
 from dicom_node.dimse.scu.verification import echo

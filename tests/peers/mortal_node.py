@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from dicom_node.delivery.destination import Answer, Destination, Outgoing
+from dicom_node.delivery.destination import Destination, Handover, Parcel
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.node import Node
 from dicom_node.node.parts import Parts
@@ -156,11 +156,11 @@ class MortalDestination:
         self._real = real
         self.probe = real.probe
 
-    def deliver(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
-        for answer in self._real.deliver(objects):
+    def deliver(self, parcels: Sequence[Parcel]) -> Iterator[Handover]:
+        for handover in self._real.deliver(parcels):
             self._fate.pass_by("sent")
-            yield answer
-            # The deliverer asks for the next answer once this one is recorded.
+            yield handover
+            # The deliverer asks for the next one once this one is recorded.
             self._fate.pass_by("recorded")
 
 

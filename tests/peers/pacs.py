@@ -64,7 +64,7 @@ class PACS:
         request: Any = event.request
         uid = str(request.AffectedSOPInstanceUID)
         status = self._status(uid)
-        if status == 0x0000:
+        if status == 0x0000 or status >> 12 == 0xB:  # Success or Warning, PS3.7 C
             with self._changed:
                 self.stores.append((uid, event.encoded_dataset()))
                 self._changed.notify_all()

@@ -5,10 +5,14 @@ They lie below the range from which systems give ports to outgoing connections
 who calls one again and again that nobody listens on may in the end reach himself.
 """
 
+import os
 import random
 import socket
 
-_PORTS = range(20_000, 32_000)
+_SHARE = 3_000
+# Test processes that run beside each other have ports of their own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = range(20_000 + _WORKER % 4 * _SHARE, 20_000 + (_WORKER % 4 + 1) * _SHARE)
 _given: set[int] = set()
 
 

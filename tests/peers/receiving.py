@@ -19,6 +19,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
+from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.phantom.dataset import synthetic_dataset
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
@@ -33,6 +35,7 @@ NODE = "CXR_NODE"
 MODALITY = "MODALITY1"
 # Longer than anything takes on the busiest machine: only a defect waits so long.
 PATIENT = Timeouts(connection_s=180, association_s=180, message_s=180, network_s=180)
+MAXIMUM_OBJECT_BYTES = 1 << 29
 RULES = EligibilityRules(minimum_size_px=16)
 
 
@@ -105,12 +108,17 @@ def receiver(
 
 @contextmanager
 def listening(
-    folder: Path, *, watermark_bytes: int = 0, **config: Any
+    folder: Path,
+    *,
+    watermark_bytes: int = 0,
+    maximum_object_bytes: int = MAXIMUM_OBJECT_BYTES,
+    **config: Any,
 ) -> Iterator[Listening]:
     config.setdefault("accept_unknown_peers", True)
     with receiver(folder, watermark_bytes=watermark_bytes) as behind:
+        storage = StorageSCP(behind.reception, maximum_object_bytes)
         entity = ApplicationEntity(
-            DimseConfig(NODE, port=0, **config), behind.reception
+            DimseConfig(NODE, port=0, **config), [VerificationSCP(), storage]
         )
         port = entity.start()
         try:

@@ -1,14 +1,12 @@
-"""The listening Application Entity: who may associate, and the services behind it.
+"""The listening Application Entity: admits associations and hands on their requests.
 
-Admission follows DICOM PS3.8 9.3.4 (A-ASSOCIATE-RJ, source and reason); the
-services are those of ``dimse.presentation.SERVICE_CLASSES``.
+What it accepts and who answers is the services' affair; it knows none of them.
 """
 
-import ipaddress
 import logging
-import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,52 +14,26 @@ from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity as LibraryEntity
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from dicom_node.dimse.acceptor.admission import (
+    STOPPING,
+    TOO_MANY,
+    Peer,
+    Rejection,
+    rejection_of,
+)
 from dicom_node.dimse.acceptor.association import StreamedAssociation
+from dicom_node.dimse.acceptor.dispatch import add_contexts, handlers_of, opener_of
 from dicom_node.dimse.acceptor.listener import Listener
 from dicom_node.dimse.presentation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
-    acceptor_contexts,
 )
-from dicom_node.dimse.services.storage import StorageSCP
-from dicom_node.dimse.services.verification import echo
-from dicom_node.worklist.reception import Reception
+from dicom_node.dimse.service_class import ServiceClass
 
 logger = logging.getLogger(__name__)
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 _UNASSOCIATED_CONNECTIONS = 16
 _LAST_WORDS_S = 2.0
 _POLL_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Someone who may associate with this node.
-
-    Parameters
-    ----------
-    ae_title
-        Calling AE title.
-    address
-        An address or CIDR block the caller must come from; empty for anywhere. A
-        host name is resolved when somebody calls.
-    port
-        Where to call back.
-    """
-
-    ae_title: str
-    address: str = ""
-    port: int = 0
-
-    def comes_from(self, address: str) -> bool:
-        """Tell whether a caller's address is this peer's."""
-        if not self.address:
-            return True
-        caller = _plain(address)
-        try:
-            return caller in ipaddress.ip_network(self.address, strict=False)
-        except ValueError:
-            return caller in _resolve(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +56,6 @@ class DimseConfig:
         How many at the same time.
     maximum_pdu_bytes
         Announced to peers; larger ones mean fewer, cheaper reads.
-    maximum_object_bytes
-        Longer data sets are refused.
     association_timeout_s
         For association requests, release and abort (ACSE and ARTIM timers).
     message_timeout_s
@@ -104,29 +74,10 @@ class DimseConfig:
     accept_unknown_peers: bool = False
     max_associations: int = 50
     maximum_pdu_bytes: int = 131_072
-    maximum_object_bytes: int = 536_870_912
     association_timeout_s: float = 30.0
     message_timeout_s: float = 60.0
     network_timeout_s: float = 60.0
     tls: ssl.SSLContext | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why an association is refused: the fields of A-ASSOCIATE-RJ, and in words."""
-
-    result: int
-    source: int
-    reason: int
-    text: str
-
-
-WRONG_CONTEXT = Rejection(1, 1, 2, "application context name not supported")
-UNKNOWN_CALLER = Rejection(1, 1, 3, "calling AE title not recognised")
-WRONG_ADDRESS = Rejection(1, 1, 3, "calling AE title comes from another address")
-NOT_OUR_TITLE = Rejection(1, 1, 7, "called AE title not recognised")
-STOPPING = Rejection(2, 3, 1, "the node is stopping")
-TOO_MANY = Rejection(2, 3, 2, "too many associations")
 
 
 class ApplicationEntity:
@@ -136,13 +87,13 @@ class ApplicationEntity:
     ----------
     config
         How to listen.
-    reception
-        Where images go.
+    services
+        What is accepted, and who answers.
     """
 
-    def __init__(self, config: DimseConfig, reception: Reception) -> None:
+    def __init__(self, config: DimseConfig, services: Sequence[ServiceClass]) -> None:
         self._config = config
-        self._storage = StorageSCP(reception, config.maximum_object_bytes)
+        self._services = tuple(services)
         self._server: Listener | None = None
         self._admitted: set[StreamedAssociation] = set()
         self._changed = threading.Condition()
@@ -158,10 +109,9 @@ class ApplicationEntity:
             (config.host, config.port),
             handlers=[
                 (evt.EVT_REQUESTED, self._admit),
-                (evt.EVT_C_ECHO, echo),
-                (evt.EVT_C_STORE, self._storage.store),
+                *handlers_of(self._services),
             ],
-            opener=self._storage.open,
+            opener=opener_of(self._services),
             ended=self._forget,
             maximum_connections=config.max_associations + _UNASSOCIATED_CONNECTIONS,
             tls=config.tls,
@@ -229,7 +179,7 @@ class ApplicationEntity:
         entity.network_timeout = self._config.network_timeout_s
         # This class counts them itself; the library would count rejected ones too.
         entity.maximum_associations = 1_000_000
-        entity.supported_contexts = acceptor_contexts()
+        add_contexts(entity, self._services)
         return entity
 
     def _admit(self, event: evt.Event) -> None:
@@ -256,41 +206,17 @@ class ApplicationEntity:
         association.kill()
 
     def _refuses(self, request: A_ASSOCIATE, address: str) -> Rejection | None:
-        called = str(request.called_ae_title).strip()
         if self._stopping:
             return STOPPING
-        if request.application_context_name != _APPLICATION_CONTEXT:
-            return WRONG_CONTEXT
-        if self._config.require_called_ae_title and called != self._config.ae_title:
-            return NOT_OUR_TITLE
-        if self._config.accept_unknown_peers:
-            return None
-        return self._does_not_know(str(request.calling_ae_title).strip(), address)
-
-    def _does_not_know(self, calling: str, address: str) -> Rejection | None:
-        known = [peer for peer in self._config.peers if peer.ae_title == calling]
-        if not known:
-            return UNKNOWN_CALLER
-        if not any(peer.comes_from(address) for peer in known):
-            return WRONG_ADDRESS
-        return None
+        config = self._config
+        return rejection_of(
+            request,
+            address,
+            our_title=config.ae_title if config.require_called_ae_title else None,
+            peers=None if config.accept_unknown_peers else config.peers,
+        )
 
     def _forget(self, association: StreamedAssociation) -> None:
         with self._changed:
             self._admitted.discard(association)
             self._changed.notify_all()
-
-
-def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Read an address; an IPv4 caller of an IPv6 socket is an IPv4 caller."""
-    caller = ipaddress.ip_address(address.split("%", 1)[0])
-    mapped = getattr(caller, "ipv4_mapped", None)
-    return mapped or caller
-
-
-def _resolve(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return set()
-    return {_plain(str(entry[4][0])) for entry in found}

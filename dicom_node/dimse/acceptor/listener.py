@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EventHandlerType
 from pynetdicom.transport import (
@@ -20,6 +19,7 @@ from pynetdicom.transport import (
 
 from dicom_node.dimse.acceptor.association import StreamedAssociation
 from dicom_node.dimse.acceptor.messages import Opener
+from dicom_node.dimse.library import configure
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Listener(ThreadedAssociationServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913  one listener is one call
         self,
         entity: ApplicationEntity,
         address: tuple[str, int],
@@ -60,8 +60,7 @@ class Listener(ThreadedAssociationServer):
         maximum_connections: int,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        # The library would print identifiers and data sets at its own discretion.
-        _config.LOG_HANDLER_LEVEL = "none"
+        configure()
         self.opener = opener
         self.tls = tls
         self._ended = ended

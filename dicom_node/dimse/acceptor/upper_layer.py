@@ -61,8 +61,8 @@ class _Bell:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._out, self._in = socket.socketpair()
-        self._out.setblocking(False)  # noqa: FBT003
-        self._in.setblocking(False)  # noqa: FBT003
+        self._out.setblocking(False)  # noqa: FBT003  socket's signature
+        self._in.setblocking(False)  # noqa: FBT003  socket's signature
 
     def ring(self) -> None:
         with self._lock, contextlib.suppress(OSError):  # full, or closed
@@ -174,7 +174,7 @@ class EventDrivenProvider(DULServiceProvider):
         connection = self.socket.socket if self.socket else None
         if connection is None:
             return
-        connection.setblocking(False)  # noqa: FBT003
+        connection.setblocking(False)  # noqa: FBT003  socket's signature
         with contextlib.suppress(OSError):
             for _ in range(_DISCARDED_READS):
                 if not connection.recv(64 * 1024):

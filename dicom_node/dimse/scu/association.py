@@ -8,11 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pynetdicom import _config, evt
+from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
+from dicom_node.dimse.library import configure
 from dicom_node.dimse.presentation import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -111,10 +112,7 @@ def associate(
     ClassNotAccepted
         The peer accepted none of the contexts.
     """
-    # The library would print identifiers and data sets at its own discretion.
-    _config.LOG_HANDLER_LEVEL = "none"
-    # Objects leave as they are stored, without being decoded.
-    _config.STORE_SEND_CHUNKED_DATASET = True
+    configure()
     entity = ApplicationEntity(ae_title=calling_ae)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME

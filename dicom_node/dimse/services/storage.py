@@ -5,6 +5,7 @@ only after ``reception.receive`` returned.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,10 @@ from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.presentation import PresentationContext
 
+from dicom_node.dimse.presentation import acceptor_contexts
+from dicom_node.dimse.service_class import Handler, Roles
 from dicom_node.dimse.status import STATUS, Status, status_of
 from dicom_node.errors import ClassNotAccepted, DatasetInvalid, NodeError
 from dicom_node.worklist.reception import Outcome, Receipt, Reception, part10_header
@@ -106,15 +110,33 @@ class StorageSCP:
         self._reception = reception
         self._maximum_object_bytes = maximum_object_bytes
 
+    @property
+    def contexts(self) -> Sequence[PresentationContext]:
+        """Images that a modality may send."""
+        return acceptor_contexts("Storage")
+
+    @property
+    def roles(self) -> Mapping[str, Roles]:
+        """None: callers are SCU."""
+        return {}
+
+    @property
+    def handlers(self) -> Mapping[evt.EventType, Handler]:
+        """C-STORE."""
+        return {evt.EVT_C_STORE: self.store}
+
     def open(
-        self, association: Association, context_id: int, request: C_STORE_RQ
+        self,
+        association: Association,
+        context: PresentationContext,
+        request: C_STORE_RQ,
     ) -> BytesIO:
         """Open the place for the data set of a request."""
         command = request.command_set
         header = part10_header(
             sop_class_uid=command.AffectedSOPClassUID,
             sop_instance_uid=command.AffectedSOPInstanceUID,
-            transfer_syntax_uid=_transfer_syntax(association, context_id),
+            transfer_syntax_uid=str(context.transfer_syntax[0]),
             calling_ae=_calling_ae(association),
         )
         return Arrival(self._reception, header, self._maximum_object_bytes)
@@ -151,13 +173,6 @@ class StorageSCP:
                 transfer_syntax_uid=str(event.context.transfer_syntax),
                 calling_ae=_calling_ae(event.assoc),
             )
-
-
-def _transfer_syntax(association: Association, context_id: int) -> str:
-    for context in association.accepted_contexts:
-        if context.context_id == context_id:
-            return str(context.transfer_syntax[0])
-    raise DatasetInvalid("the presentation context was not accepted")
 
 
 def _calling_ae(association: Association) -> str:

@@ -1,7 +1,8 @@
 """Who gets which results, and the way there."""
 
 from dicom_node.delivery.deliverer import Deliverer, Patience
-from dicom_node.delivery.destination import Destination, DimseDestination
+from dicom_node.delivery.destination import Destination
+from dicom_node.delivery.dimse import DimseDestination
 from dicom_node.delivery.route import Route
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.destinations import DestinationSection

@@ -1,11 +1,10 @@
 """How the node listens to its peers, and how it calls them."""
 
-from dicom_node.dimse.acceptor.application_entity import (
-    ApplicationEntity,
-    DimseConfig,
-    Peer,
-)
+from dicom_node.dimse.acceptor.admission import Peer
+from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
+from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
@@ -24,13 +23,10 @@ def dimse_config(settings: Settings) -> DimseConfig:
         host=section.host,
         port=section.port,
         require_called_ae_title=section.require_called_ae_title,
-        peers=tuple(
-            Peer(peer.ae_title, peer.address, peer.port or 0) for peer in section.peers
-        ),
+        peers=tuple(Peer(peer.ae_title, peer.address) for peer in section.peers),
         accept_unknown_peers=section.accept_unknown_peers,
         max_associations=section.max_associations,
         maximum_pdu_bytes=section.maximum_pdu_bytes,
-        maximum_object_bytes=section.maximum_object_bytes,
         association_timeout_s=section.association_timeout_s,
         message_timeout_s=section.message_timeout_s,
         network_timeout_s=section.network_timeout_s,
@@ -40,7 +36,11 @@ def dimse_config(settings: Settings) -> DimseConfig:
 
 def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
     """Make the listening Application Entity with its services."""
-    return ApplicationEntity(dimse_config(settings), parts.reception)
+    services = (
+        VerificationSCP(),
+        StorageSCP(parts.reception, settings.dimse.maximum_object_bytes),
+    )
+    return ApplicationEntity(dimse_config(settings), services)
 
 
 def timeouts(settings: Settings) -> Timeouts:

@@ -4,7 +4,7 @@ import pytest
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 
-from dicom_node.dimse.acceptor.application_entity import Peer
+from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.presentation import (
     VERIFICATION_CLASS,
     acceptor_contexts,
@@ -95,7 +95,7 @@ def test_an_unknown_class_is_rejected_beside_a_known_one(start):
 
 def test_a_lossless_syntax_is_chosen_where_a_lossy_one_is_offered_too(start):
     node = start()
-    sop_class = acceptor_contexts()[1].abstract_syntax
+    sop_class = acceptor_contexts("Storage")[0].abstract_syntax
     offer = ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70"]
     association = ApplicationEntity(MODALITY).associate(
         "127.0.0.1", node.port, [context(sop_class, offer)], ae_title=NODE

@@ -23,6 +23,7 @@ from dicom_node.errors import (
     DatasetInvalid,
     PeerBusy,
     PeerRefused,
+    PeerStumbled,
     PeerUnreachable,
 )
 from tests.peers.receiving import NODE, PATIENT, encoded, radiograph, written
@@ -154,7 +155,8 @@ def test_a_peer_that_accepts_nothing_is_told_for_every_object(peer, files):
         (0xA700, PeerBusy),
         (0x0213, PeerBusy),
         (0xA900, PeerRefused),
-        (0xC000, PeerRefused),
+        (0x0110, PeerStumbled),
+        (0xC000, PeerStumbled),
         (0x0122, ClassNotAccepted),
         (0x0124, PeerRefused),
         (0xB000, type(None)),

@@ -37,10 +37,16 @@ MODALITIES_SEND = {
 
 def test_every_transfer_syntax_of_the_modalities_is_accepted():
     assert set(TRANSFER_SYNTAXES) == MODALITIES_SEND
-    by_class = {cx.abstract_syntax: cx.transfer_syntax for cx in acceptor_contexts()}
-    for sop_class in STORAGE_CLASSES:
-        assert set(by_class[sop_class]) == MODALITIES_SEND
-    assert "1.2.840.10008.1.1" in by_class
+    contexts = acceptor_contexts("Storage")
+    assert [context.abstract_syntax for context in contexts] == list(STORAGE_CLASSES)
+    for context in contexts:
+        assert set(context.transfer_syntax) == MODALITIES_SEND
+
+
+def test_verification_is_accepted_uncompressed():
+    (context,) = acceptor_contexts("Verification")
+    assert context.abstract_syntax == "1.2.840.10008.1.1"
+    assert context.transfer_syntax == ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
 
 def test_no_lossy_syntax_is_preferred_to_a_lossless_one():

@@ -1,37 +1,31 @@
-import inspect
-from types import ModuleType
-
 import pytest
 
 from dicom_node import errors as node_errors
-from dicom_node.dimse.status import STATUS, Status, is_stored, refusal, status_of
-from dicom_node.errors import ClassNotAccepted, DatasetInvalid, PeerBusy, PeerRefused
-from inference import errors as inference_errors
-from storage import errors as storage_errors
-
-BASES = {"NodeError", "StorageError", "InferenceError"}
-
-
-def concrete(module: ModuleType) -> list[type[Exception]]:
-    return [
-        kind
-        for name, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, Exception)
-        and kind.__module__ == module.__name__
-        and name not in BASES
-    ]
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *concrete(node_errors),
-        *concrete(storage_errors),
-        *concrete(inference_errors),
-    ],
+from dicom_node.dimse.status import (
+    REACHED_FROM,
+    STATUS,
+    Status,
+    is_stored,
+    refusal,
+    status_of,
 )
-def test_every_error_has_its_row(kind):
-    assert kind in STATUS
+from dicom_node.errors import (
+    ClassNotAccepted,
+    DatasetInvalid,
+    PeerBusy,
+    PeerRefused,
+    PeerStumbled,
+)
+from storage import errors as storage_errors
+from tests.factories import errors
+
+
+def test_every_error_that_can_reach_a_service_has_its_row():
+    assert errors.raised_in(REACHED_FROM) <= set(STATUS)
+
+
+def test_no_row_stands_for_an_error_that_cannot():
+    assert set(STATUS) <= errors.named_in(REACHED_FROM)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +36,8 @@ def test_every_error_has_its_row(kind):
         (node_errors.DatasetInvalid("broken"), 0xC000),
         (node_errors.DatasetMismatch("other"), 0xA900),
         (storage_errors.DuplicateInstance("known"), 0x0111),
-        (node_errors.NotEligible("VIEW_LATERAL", "lateral"), 0x0000),
         (node_errors.ClassNotAccepted(0x0122), 0x0122),
+        (node_errors.EvidenceInvalid("not ours"), 0x0110),
         (ZeroDivisionError(), 0x0110),
     ],
 )
@@ -71,13 +65,15 @@ def test_success_warnings_and_our_own_duplicate_mean_stored(status):
         (0x0213, PeerBusy),
         (0x0122, ClassNotAccepted),
         (0xA900, PeerRefused),
-        (0xC000, PeerRefused),
-        (0xC123, PeerRefused),
-        (0x0110, PeerRefused),
+        (0xC000, PeerStumbled),
+        (0xC123, PeerStumbled),
+        (0x0110, PeerStumbled),
         (0x0124, PeerRefused),
     ],
 )
-def test_a_failure_status_means_busy_refused_or_class_not_accepted(status, kind):
+def test_a_failure_status_means_busy_refused_stumbled_or_class_not_accepted(
+    status, kind
+):
     assert not is_stored(status)
     error = refusal(status, "no")
     assert type(error) is kind

@@ -1,19 +1,18 @@
-import inspect
 import itertools
 
 import pytest
 
-import dicom_node.errors
-import inference.errors
-import storage.errors
 from dicom_node.errors import (
     ClassNotAccepted,
     NotEligible,
+    PeerRefused,
+    PeerStumbled,
     PeerUnreachable,
     PixelsUndecodable,
 )
 from dicom_node.worklist.retry import (
-    ANSWERS,
+    REACHED_FROM,
+    REMEDIES,
     BackOff,
     Cancel,
     Retry,
@@ -24,25 +23,15 @@ from dicom_node.worklist.retry import (
 from inference.errors import ModelFailed, OutOfMemory, UnsuitableImage
 from storage.errors import LeaseLost, StoreFull
 from storage.records import Cause, Reason
-
-BASES = {"NodeError", "InferenceError", "StorageError"}
-
-
-def concrete_errors():
-    modules = (dicom_node.errors, inference.errors, storage.errors)
-    for module in modules:
-        for name, kind in inspect.getmembers(module, inspect.isclass):
-            if issubclass(kind, Exception) and name not in BASES:
-                yield kind
+from tests.factories import errors
 
 
-@pytest.mark.parametrize("kind", list(concrete_errors()))
-def test_every_concrete_error_has_its_own_row(kind):
-    assert kind in ANSWERS
+def test_every_error_that_can_reach_worker_or_deliverer_has_its_own_row():
+    assert errors.raised_in(REACHED_FROM) <= set(REMEDIES)
 
 
-def test_no_row_stands_for_an_error_that_is_gone():
-    assert set(ANSWERS) == set(concrete_errors())
+def test_no_row_stands_for_an_error_that_cannot():
+    assert set(REMEDIES) <= errors.named_in(REACHED_FROM)
 
 
 def test_an_unsuitable_image_is_canceled_with_its_own_reason_and_no_alarm():
@@ -72,7 +61,7 @@ def test_a_failing_model_is_tried_three_times_more_and_then_canceled():
 
 
 def test_a_kind_of_model_failure_is_answered_by_its_own_row():
-    assert ANSWERS[OutOfMemory] is ANSWERS[ModelFailed]
+    assert REMEDIES[OutOfMemory] is REMEDIES[ModelFailed]
 
 
 def test_a_lost_lease_is_left_to_its_new_owner():
@@ -88,6 +77,21 @@ def test_an_unforeseen_error_is_tried_once_more_and_then_canceled():
 
 def test_the_text_of_an_unforeseen_error_stays_out_of_the_reason():
     assert "Doe" not in reason(ValueError("bad name Doe^Jane")).text
+
+
+def test_a_peer_that_stumbles_is_tried_three_times_in_all():
+    decisions = [decide(PeerStumbled(0xC123), attempt) for attempt in (1, 2, 3)]
+    assert [type(decision) for decision in decisions] == [Retry, Retry, Cancel]
+
+
+def test_a_refusal_for_good_is_not_tried_again():
+    assert isinstance(decide(PeerRefused(0x0124), 1), Cancel)
+
+
+def test_an_error_that_should_not_come_here_is_unforeseen():
+    (stranger, *_) = errors.every() - errors.named_in(REACHED_FROM)
+    assert isinstance(decide(stranger("x"), 1), Retry)
+    assert isinstance(decide(stranger("x"), 2), Cancel)
 
 
 def test_a_refusal_by_a_peer_is_final_but_an_unreachable_one_is_waited_for():

@@ -1,0 +1,105 @@
+"""Who may associate, and what the others are told (A-ASSOCIATE-RJ, PS3.8 9.3.4)."""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+
+_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Someone who may associate with this node.
+
+    Parameters
+    ----------
+    ae_title
+        Calling AE title.
+    address
+        An address or CIDR block the caller must come from; empty for anywhere. A
+        host name is resolved when somebody calls.
+    """
+
+    ae_title: str
+    address: str = ""
+
+    def comes_from(self, address: str) -> bool:
+        """Tell whether a caller's address is this peer's."""
+        if not self.address:
+            return True
+        caller = _plain(address)
+        try:
+            return caller in ipaddress.ip_network(self.address, strict=False)
+        except ValueError:
+            return caller in _resolve(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an association is refused: the fields of A-ASSOCIATE-RJ, and in words."""
+
+    result: int
+    source: int
+    reason: int
+    text: str
+
+
+WRONG_CONTEXT = Rejection(1, 1, 2, "application context name not supported")
+UNKNOWN_CALLER = Rejection(1, 1, 3, "calling AE title not recognised")
+WRONG_ADDRESS = Rejection(1, 1, 3, "calling AE title comes from another address")
+NOT_OUR_TITLE = Rejection(1, 1, 7, "called AE title not recognised")
+STOPPING = Rejection(2, 3, 1, "the node is stopping")
+TOO_MANY = Rejection(2, 3, 2, "too many associations")
+
+
+def rejection_of(
+    request: A_ASSOCIATE,
+    address: str,
+    *,
+    our_title: str | None,
+    peers: Sequence[Peer] | None,
+) -> Rejection | None:
+    """Say why a request is rejected for good; ``None`` when it is not.
+
+    Parameters
+    ----------
+    request
+        What the caller asks for.
+    address
+        Where the call comes from.
+    our_title
+        The AE title that callers must use; ``None`` for any.
+    peers
+        Who may call; ``None`` for anybody.
+    """
+    if request.application_context_name != _APPLICATION_CONTEXT:
+        return WRONG_CONTEXT
+    if our_title is not None and str(request.called_ae_title).strip() != our_title:
+        return NOT_OUR_TITLE
+    if peers is None:
+        return None
+    calling = str(request.calling_ae_title).strip()
+    known = [peer for peer in peers if peer.ae_title == calling]
+    if not known:
+        return UNKNOWN_CALLER
+    if not any(peer.comes_from(address) for peer in known):
+        return WRONG_ADDRESS
+    return None
+
+
+def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Read an address; an IPv4 caller of an IPv6 socket is an IPv4 caller."""
+    caller = ipaddress.ip_address(address.split("%", 1)[0])
+    mapped = getattr(caller, "ipv4_mapped", None)
+    return mapped or caller
+
+
+def _resolve(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {_plain(str(entry[4][0])) for entry in found}

@@ -1,0 +1,89 @@
+"""Which service answers: the one in whose presentation contexts a request comes.
+
+A request in nobody's context goes to the first service that answers its kind, which
+knows how to refuse it: a peer may name another SOP class than its context does.
+"""
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import Any, TypeVar
+
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.events import EventHandlerType
+from pynetdicom.presentation import PresentationContext
+
+from dicom_node.dimse.acceptor.messages import Opener
+from dicom_node.dimse.service_class import Handler, ReceivesDataSets, ServiceClass
+from dicom_node.errors import DatasetInvalid
+
+T = TypeVar("T")
+
+
+def add_contexts(entity: ApplicationEntity, services: Sequence[ServiceClass]) -> None:
+    """Let an entity accept what the services do, in the roles that they allow."""
+    for service in services:
+        for context in service.contexts:
+            sop_class = str(context.abstract_syntax)
+            scu, scp = service.roles.get(sop_class, (None, None))
+            entity.add_supported_context(
+                sop_class, context.transfer_syntax, scu_role=scu, scp_role=scp
+            )
+
+
+def handlers_of(services: Sequence[ServiceClass]) -> list[EventHandlerType]:
+    """List every request that is answered, and by whom."""
+    answering: dict[evt.EventType, list[tuple[ServiceClass, Handler]]] = {}
+    for service in services:
+        for event, handler in service.handlers.items():
+            answering.setdefault(event, []).append((service, handler))
+    return [(event, _answer, [_by_class(them)]) for event, them in answering.items()]
+
+
+def opener_of(services: Sequence[ServiceClass]) -> Opener:
+    """Find the place for data sets of C-STORE requests."""
+    receiving = [
+        (service, service.open)
+        for service in services
+        if isinstance(service, ReceivesDataSets)
+    ]
+    if not receiving:
+        return _refuse
+    choose = _by_class(receiving)
+
+    def open_place(
+        association: Association, context_id: int, request: C_STORE_RQ
+    ) -> BytesIO:
+        context = _accepted(association, context_id)
+        place = choose(str(context.abstract_syntax))
+        return place(association, context, request)
+
+    return open_place
+
+
+def _by_class(answering: Sequence[tuple[ServiceClass, T]]) -> Callable[[str], T]:
+    """Make a choice by the SOP class of a presentation context."""
+    table = {
+        str(context.abstract_syntax): answer
+        for service, answer in answering
+        for context in service.contexts
+    }
+    (_, first), *_ = answering
+    return lambda sop_class_uid: table.get(sop_class_uid, first)
+
+
+def _answer(event: evt.Event, choose: Callable[[str], Handler]) -> Any:
+    return choose(str(event.context.abstract_syntax))(event)
+
+
+def _accepted(association: Association, context_id: int) -> PresentationContext:
+    for context in association.accepted_contexts:
+        if context.context_id == context_id:
+            return context
+    raise DatasetInvalid("the presentation context was not accepted")
+
+
+def _refuse(_association: Association, _context: int, _request: C_STORE_RQ) -> BytesIO:
+    raise DatasetInvalid("no service takes data sets")

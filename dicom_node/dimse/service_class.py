@@ -1,0 +1,72 @@
+"""What a DIMSE service is to the acceptor that runs it (DICOM PS3.4, PS3.7).
+
+A service is one file in ``dimse.services`` and one line where the node is composed.
+Acceptor and services know this page and not each other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.presentation import PresentationContext
+
+Handler = Callable[[evt.Event], Any]
+"""Answers a request; what it returns is pynetdicom's affair, event by event."""
+
+
+class Roles(NamedTuple):
+    """What a caller may be for a SOP class, where it asks (PS3.7 D.3.3.4)."""
+
+    scu: bool
+    scp: bool
+
+
+class ServiceClass(Protocol):
+    """A service that this node provides to callers."""
+
+    @property
+    def contexts(self) -> Sequence[PresentationContext]:
+        """What is accepted: a SOP class each, most welcome transfer syntax first."""
+        ...
+
+    @property
+    def roles(self) -> Mapping[str, Roles]:
+        """SOP class UID -> the roles it accepts; without a row, callers are SCU."""
+        ...
+
+    @property
+    def handlers(self) -> Mapping[evt.EventType, Handler]:
+        """Request -> who answers it."""
+        ...
+
+
+@runtime_checkable
+class ReceivesDataSets(Protocol):
+    """A service that takes data sets of C-STORE requests piece by piece."""
+
+    def open(
+        self,
+        association: Association,
+        context: PresentationContext,
+        request: C_STORE_RQ,
+    ) -> BytesIO:
+        """Open the place for a data set; the request's handler finds it there.
+
+        Parameters
+        ----------
+        association
+            Who sends it.
+        context
+            The accepted context that it comes in.
+        request
+            Its command set is complete.
+
+        Raises
+        ------
+        NodeError
+            The association is aborted.
+        """
+        ...
