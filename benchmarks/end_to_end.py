@@ -31,6 +31,7 @@ from dicom_node.dataset import frames
 from dicom_node.dimse.scu import storage
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dimse import timeouts
 from dicom_node.node.wiring.model import make_runner
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.preprocess import preprocess
@@ -77,7 +78,10 @@ class Running:
     def send(self, *films: Path) -> None:
         """C-STORE films, all of which must be stored."""
         remote = RemoteAE("CXR_NODE", "127.0.0.1", self.dimse_port)
-        for answer in storage.send(films, remote, calling_ae="BENCHMARK"):
+        patient = timeouts(Settings.load(None))
+        for answer in storage.send(
+            films, remote, calling_ae="BENCHMARK", timeouts=patient
+        ):
             if answer.status != 0:
                 raise RuntimeError(f"a film was not stored: {answer}")
 

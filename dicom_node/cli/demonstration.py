@@ -27,6 +27,7 @@ from dicom_node.errors import NodeError
 from dicom_node.node.conformance import EVIDENCE_CLASSES
 from dicom_node.node.node import Node
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dimse import timeouts
 from dicom_node.phantom.dataset import synthetic_dataset
 
 MODALITY, PACS = "MODALITY", "DEMO_PACS"
@@ -180,7 +181,9 @@ def _settings(config: Path | None, data_dir: Path, pacs_port: int) -> Settings:
 
 def _send(film: Path, settings: Settings, port: int) -> str:
     remote = RemoteAE(settings.node.ae_title, "127.0.0.1", port)
-    (result,) = storage.send([film], remote, calling_ae=MODALITY)
+    (result,) = storage.send(
+        [film], remote, calling_ae=MODALITY, timeouts=timeouts(settings)
+    )
     if result.error is not None:
         raise DemoFailed(f"not stored: {result.error}")
     return result.sop_instance_uid

@@ -28,8 +28,8 @@ class Route:
     destination: str
     evidence: tuple[str, ...]
     fallback: Mapping[str, tuple[str, ...]]
-    required: bool = True
-    not_analysable_report: bool = False
+    required: bool
+    not_analysable_report: bool
 
     def deliveries(self, evidence: Sequence[Evidence]) -> list[NewDelivery]:
         """Pick what goes out at once; stand-ins wait until they are needed."""

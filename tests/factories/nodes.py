@@ -19,6 +19,7 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.parts import open_parts
+from tests.factories.choices import timeouts
 from tests.fakes.runner import ScriptedRunner
 
 AE_TITLE, MODALITY = "CXR_NODE", "MODALITY"
@@ -94,7 +95,7 @@ def send(node: Node | int, *paths: Path, calling_ae: str = MODALITY) -> list[Any
     port = node if isinstance(node, int) else node.dimse_port
     assert port is not None
     remote = RemoteAE(AE_TITLE, "127.0.0.1", port)
-    return list(storage.send(paths, remote, calling_ae=calling_ae))
+    return list(storage.send(paths, remote, calling_ae=calling_ae, timeouts=timeouts()))
 
 
 def get(node: Node | int, path: str, headers: Mapping[str, str] | None = None) -> Any:

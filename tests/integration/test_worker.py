@@ -9,10 +9,8 @@ from pydicom.filewriter import write_dataset
 
 from dicom_node.analysis.leases import Leases
 from dicom_node.analysis.process import Analyzer
-from dicom_node.analysis.worker import Worker, WorkerOptions
-from dicom_node.delivery.route import Route
+from dicom_node.analysis.worker import Worker
 from dicom_node.injected import clock, new_uid
-from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception, part10_header
 from inference.errors import ModelFailed
@@ -23,12 +21,13 @@ from storage.records import Cause, DeliveryState, ProcedureStepState, Stage
 from storage.signals import Topic
 from storage.worklist import workitems
 from tests.factories.analyses import a_context
+from tests.factories.choices import route, rules, worker_options
 from tests.factories.nodes import wait_until
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.runner import ScriptedRunner
 
-RULES = EligibilityRules(minimum_size_px=64)
-ROUTE = Route("pacs", ("segmentation", "measurement-report"), {})
+RULES = rules(minimum_size_px=64)
+ROUTE = route("pacs", ("segmentation", "measurement-report"))
 
 
 class House:
@@ -51,7 +50,7 @@ class House:
             store or self.store,
             analyzer,
             [ROUTE],
-            WorkerOptions(**wanted),
+            worker_options(**wanted),
         )
 
     def work(self, **options):
