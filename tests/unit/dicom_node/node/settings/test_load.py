@@ -14,6 +14,7 @@ from dicom_node.node.settings.load import Settings
 ROOT = Path(__file__).resolve().parents[5]
 SHIPPED = ROOT / "conf" / "node.toml"
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104  nothing listens here
 PACS = {"name": "pacs", "ae_title": "PACS", "host": "192.0.2.1", "port": 104}
 
 
@@ -147,7 +148,7 @@ def test_an_impossible_ae_title_is_refused(title):
 
 
 def test_listening_beyond_loopback_without_keys_is_refused():
-    message = refusal(http={"host": "0.0.0.0"})  # noqa: S104
+    message = refusal(http={"host": EVERYWHERE})
     assert message.startswith("http: host is not a loopback address")
 
 
@@ -155,8 +156,8 @@ def test_listening_beyond_loopback_without_keys_is_refused():
     "auth", [{"api_keys": ["sixteen-characters"]}, {"allow_unauthenticated": True}]
 )
 def test_listening_beyond_loopback_is_possible_when_meant(auth):
-    overrides = {"http": {"host": "0.0.0.0", "auth": auth}}  # noqa: S104
-    assert Settings.load(None, overrides).http.host == "0.0.0.0"  # noqa: S104
+    overrides = {"http": {"host": EVERYWHERE, "auth": auth}}
+    assert Settings.load(None, overrides).http.host == EVERYWHERE
 
 
 def test_a_short_api_key_is_refused_without_showing_it():
