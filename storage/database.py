@@ -10,7 +10,6 @@ import functools
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.embedded import begin, prepare_connection
 from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
 from storage.signals import (
     CHANNEL,
@@ -48,16 +48,16 @@ from storage.signals import (
 logger = logging.getLogger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x435852  # any number that nobody else locks; "CXR"
+_LAST_LOCK = 0x435845
 _POSTGRESQL_DISK_FULL = "53100"
 _SQLITE_FULL = 13
 _IN_MEMORY = (None, "", ":memory:")
 _POOL = 16
-_WAL_RETRY_S = 0.01
-_WAL_LIMIT_BYTES = 64 << 20  # what a burst left is given back to the disk
 # Readers and writers have a connection each, and a follower takes one from outside.
 _POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 1}
 # The functions of this package build their statements once where they run often:
 # SQLAlchemy takes longer to make a statement than SQLite to run it.
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _COUNT_SIGNAL = text(
     "INSERT INTO signal (topic, count) VALUES (:topic, 1)"
     " ON CONFLICT (topic) DO UPDATE SET count = count + 1 RETURNING count"
@@ -67,11 +67,12 @@ _COUNT_SIGNAL = text(
 class Transaction:
     """A database transaction in progress; the functions of this package take it."""
 
-    __slots__ = ("_connection", "_topics")
+    __slots__ = ("_connection", "_last", "_topics")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._topics: set[Topic] = set()
+        self._last: dict[Executable, list[dict[str, Any]]] = {}
 
     @property
     def dialect(self) -> str:
@@ -83,6 +84,21 @@ class Transaction:
     ) -> CursorResult[*tuple[Any, ...]]:
         """Run one statement, once or for each of the rows."""
         return self._connection.execute(statement, rows)
+
+    def execute_last(self, statement: Executable, row: dict[str, Any]) -> None:
+        """Run a statement at the very end, in the order of all commits.
+
+        Transactions take turns from there to their commit, as writers on SQLite do
+        anyway: rows so inserted are numbered in the order in which they are seen.
+        """
+        self._last.setdefault(statement, []).append(row)
+
+    def finish(self) -> None:
+        """Run what was left for the end; nothing else is waited for after it."""
+        if self._last and self.dialect == "postgresql":
+            self.execute(_LOCK, {"key": _LAST_LOCK})
+        for statement, rows in self._last.items():
+            self.execute(statement, rows)
 
     def insert_new(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """Give an INSERT that leaves alone the rows that are there already."""
@@ -169,6 +185,7 @@ class Database:
             with engine.begin() as connection:
                 tx = Transaction(connection)
                 yield tx
+                tx.finish()
                 post = tx.publish(self._board)
             post()
 
@@ -194,12 +211,9 @@ class Database:
             The schema is newer than this version of the code.
         """
         with self.transaction() as tx:
-            connection = tx._connection  # noqa: SLF001
+            connection = tx._connection  # noqa: SLF001  the other half of this module
             if self.dialect == "postgresql":
-                tx.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"),
-                    {"key": _MIGRATION_LOCK},
-                )
+                tx.execute(_LOCK, {"key": _MIGRATION_LOCK})
             config = _migrations()
             _refuse_unknown(_current(connection), config)
             config.attributes["connection"] = connection
@@ -215,7 +229,7 @@ class Database:
         """
         head = ScriptDirectory.from_config(_migrations()).get_current_head()
         with self.transaction(read_only=True) as tx:
-            current = _current(tx._connection)  # noqa: SLF001
+            current = _current(tx._connection)  # noqa: SLF001  the other half of this module
         if current != head:
             raise SchemaOutdated(
                 f"the database schema is {current or 'empty'}, needed is {head}"
@@ -260,8 +274,8 @@ class Database:
                 "isolation_level": None,
             },
         )
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", prepare_connection)
+        event.listen(engine, "begin", begin)
         return engine
 
     def _read_only_options(self) -> dict[str, Any]:
@@ -289,43 +303,6 @@ class Database:
 def _insert_new(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing()
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    _turn_on_wal(connection)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-
-
-def _turn_on_wal(connection: sqlite3.Connection) -> None:
-    """Set a new database's journal mode; SQLite itself does not wait for its turn.
-
-    Where two want the same lock for it, one is told at once that the database is
-    locked, whatever its busy timeout. By the next try the other has done it.
-    """
-    (timeout_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    deadline = time.monotonic() + timeout_ms / 1000
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-            if mode != "wal":
-                connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline:
-                raise
-            time.sleep(_WAL_RETRY_S)
-        else:
-            return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = bool(connection.get_execution_options().get("read_only", False))
-    # Straight to the driver: SQLAlchemy's own way costs more than the statements.
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA query_only = {read_only:d}")
-    driver.execute("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The rows, as values: Study Series Instance Workitem Attempt Evidence Delivery.
+"""The rows, as values: Instance Workitem Attempt Evidence Delivery Event.
 
 A Workitem is a Unified Procedure Step (DICOM PS3.4 Annex CC). Records know no
 database; every datetime is aware UTC.
@@ -66,6 +66,36 @@ class DeliveryState(StrEnum):
     CANCELED = "CANCELED"
 
 
+class AttemptOutcome(StrEnum):
+    """How a try at a Workitem ended."""
+
+    SETTLED = "settled"
+    RETRY = "retry"
+    CANCELED = "canceled"
+    LEASE_EXPIRED = "lease expired"
+    """Its worker fell silent: the process may have ended with it."""
+
+
+class EventKind(StrEnum):
+    """What happened that others may want to know."""
+
+    RECEIVED = "received"
+    NOT_ELIGIBLE = "not eligible"
+    QUARANTINED = "quarantined"
+    SCHEDULED = "scheduled"
+    CLAIMED = "claimed"
+    RETRIED_LATER = "retried later"
+    LEASE_EXPIRED = "lease expired"
+    SETTLED = "settled"
+    CANCELED = "canceled"
+    COMPLETED = "completed"
+    REPLACED = "replaced"
+    RECALLED = "recalled"
+    DELIVERY_SENT = "delivery sent"
+    DELIVERY_FAILED = "delivery failed"
+    DELIVERY_SUPERSEDED = "delivery superseded"
+
+
 class Cause(StrEnum):
     """Whose doing it was that a Workitem ended without results."""
 
@@ -128,11 +158,30 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelName:
+    """Which model: what it is called, and the digest of its files."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Workitem:
     """A Unified Procedure Step: analyse one Instance and deliver the results.
 
     Parameters
     ----------
+    sop_instance_uid
+        The image that it is about.
+    inputs
+        SOP Instance UIDs of all it looks at: that image first, and nothing else
+        unless it is said.
+    result
+        What was found, as those who analyse put it; not looked into here.
+    model, maker
+        Whose results these are, and the fingerprint of all that shows in them: the
+        model, its thresholds, the software and the settings.
     not_before
         A queued Workitem may not be claimed earlier.
     replaced_by
@@ -164,6 +213,15 @@ class Workitem:
     recalled_at: datetime | None = None
     recall_reason: str | None = None
     rejection_note_uid: str | None = None
+    inputs: tuple[str, ...] = ()
+    model: ModelName | None = None
+    maker: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            object.__setattr__(self, "inputs", (self.sop_instance_uid,))
+        if self.inputs[0] != self.sop_instance_uid:
+            raise ValueError("the first input is the image that a Workitem is about")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +233,7 @@ class Attempt:
     worker: str
     started_at: datetime
     ended_at: datetime | None = None
-    outcome: str | None = None
+    outcome: AttemptOutcome | None = None
     error: str | None = None
 
 
@@ -263,6 +321,29 @@ class Quarantined:
     sha256: str
     calling_ae: str
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """That something happened, written with the change itself.
+
+    Parameters
+    ----------
+    event_id
+        Grows in the order in which changes became visible.
+    sop_instance_uid
+        The image, or the result object that a delivery is about.
+    details
+        A few words more, never of a patient.
+    """
+
+    event_id: int
+    at: datetime
+    kind: EventKind
+    workitem_uid: str | None = None
+    sop_instance_uid: str | None = None
+    destination: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""The tables, and how a row becomes a record.
+"""The tables.
 
-SQLite and PostgreSQL get the same tables; ``migrations`` makes them. The names
-follow DICOM PS3.3 and, for Workitems, PS3.4 Annex CC.
+SQLite and PostgreSQL get the same ones; ``migrations`` makes them. The names follow
+DICOM PS3.3 and, for Workitems, PS3.4 Annex CC.
 """
 
 from datetime import UTC, datetime
@@ -20,28 +20,14 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    RowMapping,
     Table,
     Text,
     UniqueConstraint,
+    and_,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
-
-from storage.records import (
-    Attempt,
-    Cause,
-    Delivery,
-    DeliveryState,
-    Evidence,
-    Instance,
-    ProcedureStepState,
-    Quarantined,
-    Reason,
-    Stage,
-    Workitem,
-)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -113,6 +99,7 @@ def _partial(
 
 
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row id
+_JSON = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 instance = Table(
     "instance",
@@ -181,16 +168,31 @@ workitem = Table(
     Column("reason_text", ForeignText),
     Column("reason_cause", Text),
     Column("cancel_requested", Boolean, nullable=False),
-    Column(
-        "result",
-        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"),
-    ),
+    Column("result", _JSON),
     Column("replaced_by", Text),
     Column("recalled_at", UtcDateTime),
     Column("recall_reason", Text),
     Column("rejection_note_uid", Text),
+    Column("input_count", Integer, nullable=False, server_default=text("1")),
+    Column("model_name", Text),
+    Column("model_version", Text),
+    Column("model_sha256", Text),
+    Column("maker", Text),
     Index(None, "scheduled_at", "workitem_uid"),
 )
+
+workitem_input = Table(
+    "workitem_input",
+    metadata,
+    Column("workitem_uid", Text, ForeignKey("workitem.workitem_uid"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("sop_instance_uid", Text, nullable=False, index=True),
+)
+"""What a Workitem looks at beside the image it is about; usually nothing.
+
+Not all of it need have arrived.
+"""
+
 attempt = Table(
     "attempt",
     metadata,
@@ -252,6 +254,12 @@ _partial(
     workitem.c.scheduled_at,
 )
 _partial("ix_workitem_analyzing", "stage = 'analyzing'", workitem.c.lease_until)
+_partial(
+    "ix_workitem_model",
+    "model_name IS NOT NULL",
+    workitem.c.model_name,
+    workitem.c.model_version,
+)
 _partial("ix_workitem_delivering", "stage = 'delivering'", workitem.c.workitem_uid)
 _partial(
     "uq_workitem_current",
@@ -266,6 +274,21 @@ _partial(
     delivery.c.next_try_at,
 )
 
+event = Table(
+    "event",
+    metadata,
+    Column("event_id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("workitem_uid", Text),
+    Column("sop_instance_uid", Text),
+    Column("destination", Text),
+    Column("details", _JSON),
+    # A reader remembers the last number it saw: none is given twice, even when
+    # every row was removed meanwhile.
+    sqlite_autoincrement=True,
+)
+
 signal = Table(
     "signal",
     metadata,
@@ -275,85 +298,6 @@ signal = Table(
 """Counts announcements, for watchers in other processes (SQLite only)."""
 
 
-def values_of_instance(record: Instance) -> dict[str, Any]:
-    """Turn an Instance into the row that holds it."""
-    row = {name: getattr(record, name) for name in _INSTANCE_FIELDS}
-    reason = record.not_eligible
-    row["not_eligible_code"] = reason.code if reason else None
-    row["not_eligible_text"] = reason.text if reason else None
-    return row
-
-
-def instance_of(row: RowMapping) -> Instance:
-    """Turn a row into an Instance; the row may hold other tables too."""
-    code = row[instance.c.not_eligible_code]
-    reason = (
-        None
-        if code is None
-        else Reason(code, row[instance.c.not_eligible_text], Cause.IMAGE)
-    )
-    return Instance(**_pick(row, instance, _INSTANCE_FIELDS), not_eligible=reason)
-
-
-def values_of_workitem(record: Workitem) -> dict[str, Any]:
-    """Turn a Workitem into the row that holds it."""
-    row = {name: getattr(record, name) for name in _WORKITEM_FIELDS}
-    return row | values_of_reason(record.reason)
-
-
-def values_of_reason(reason: Reason | None) -> dict[str, Any]:
-    """Spread a Reason over the columns of a Workitem."""
-    return {
-        "reason_code": reason.code if reason else None,
-        "reason_text": reason.text if reason else None,
-        "reason_cause": reason.cause if reason else None,
-    }
-
-
-def workitem_of(row: RowMapping) -> Workitem:
-    """Turn a row into a Workitem; the row may hold other tables too."""
-    values = _pick(row, workitem, _WORKITEM_FIELDS)
-    values["state"] = ProcedureStepState(values["state"])
-    values["stage"] = Stage(values["stage"])
-    code = row[workitem.c.reason_code]
-    if code is not None:
-        cause = Cause(row[workitem.c.reason_cause])
-        values["reason"] = Reason(code, row[workitem.c.reason_text], cause)
-    return Workitem(**values)
-
-
-def attempt_of(row: RowMapping) -> Attempt:
-    """Turn a row into an Attempt."""
-    return Attempt(**_pick(row, attempt, _ATTEMPT_FIELDS))
-
-
-def evidence_of(row: RowMapping) -> Evidence:
-    """Turn a row into an Evidence; the row may hold other tables too."""
-    return Evidence(**_pick(row, evidence, _EVIDENCE_FIELDS))
-
-
-def delivery_of(row: RowMapping) -> Delivery:
-    """Turn a row into a Delivery; the row may hold other tables too."""
-    values = _pick(row, delivery, _DELIVERY_FIELDS)
-    values["state"] = DeliveryState(values["state"])
-    return Delivery(**values)
-
-
-def quarantined_of(row: RowMapping) -> Quarantined:
-    """Turn a row into a Quarantined."""
-    return Quarantined(**_pick(row, quarantine, tuple(quarantine.c.keys())))
-
-
-_INSTANCE_FIELDS = tuple(
-    column.name for column in instance.c if not column.name.startswith("not_eligible")
-)
-_WORKITEM_FIELDS = tuple(
-    column.name for column in workitem.c if not column.name.startswith("reason")
-)
-_ATTEMPT_FIELDS = tuple(attempt.c.keys())
-_EVIDENCE_FIELDS = tuple(evidence.c.keys())
-_DELIVERY_FIELDS = tuple(delivery.c.keys())
-
-
-def _pick(row: RowMapping, table: Table, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: row[table.c[name]] for name in names}
+def is_by_model(name: str, version: str) -> ColumnElement[bool]:
+    """Make the condition that a Workitem's results are of this model."""
+    return and_(workitem.c.model_name == name, workitem.c.model_version == version)

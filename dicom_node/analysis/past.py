@@ -5,16 +5,16 @@ same model and settings, repeats what was said the first time, word for word.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dicom_node.evidence.subject import EvidenceContext, ObjectReference, Prior
+from dicom_node.evidence.kinds import REPORTS
+from dicom_node.evidence.maker import Maker
+from dicom_node.evidence.past import Earlier, ObjectReference, Prior
 from inference.findings import Severity
 from storage.records import DeliveryState, Evidence, Instance, Job
 
-REPORT = "measurement-report"
-"""Every kind of report begins with it."""
 _ON_ITS_WAY = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.PENDING)
 Json = dict[str, Any]
 
@@ -39,14 +39,10 @@ class Past:
     predecessor: ObjectReference | None = None
     repeated: Job | None = None
 
-    def into(self, context: EvidenceContext) -> EvidenceContext:
-        """Fill a context in."""
-        return replace(
-            context,
-            prior=self.prior,
-            uncompared=self.uncompared,
-            predecessor=self.predecessor,
-        )
+    @property
+    def earlier(self) -> Earlier:
+        """As much of it as results name."""
+        return Earlier(self.prior, self.uncompared, self.predecessor)
 
     def json(self, severity: Severity) -> Json:
         """Describe it for people; see ``read_prior`` for the way back."""
@@ -60,9 +56,7 @@ class Past:
         }
 
 
-def look_back(
-    earlier: Sequence[Job], priors: Sequence[Job], context: EvidenceContext
-) -> Past:
+def look_back(earlier: Sequence[Job], priors: Sequence[Job], maker: Maker) -> Past:
     """Decide what of the past belongs into an image's results.
 
     Parameters
@@ -71,18 +65,18 @@ def look_back(
         The image's jobs before this one, newest first.
     priors
         Analyses of the patient's film before this one, newest first.
-    context
+    maker
         Who analyses now.
     """
-    same = [job for job in earlier if _result(job).get("maker") == context.fingerprint]
+    same = [job for job in earlier if _result(job).get("maker") == maker.fingerprint]
     others = [job for job in earlier if job not in same]
     repeated = same[-1] if same else None
     if repeated is None:
-        compared, uncompared = _split(_prior(priors, context), context)
+        compared, uncompared = _split(_prior(priors, maker), maker)
     else:
         before = repeated.workitem.scheduled_at
         others = [job for job in others if job.workitem.scheduled_at < before]
-        compared, uncompared = _split(read_prior(_result(repeated)), context)
+        compared, uncompared = _split(read_prior(_result(repeated)), maker)
     return Past(compared, uncompared, _predecessor(others), repeated)
 
 
@@ -122,18 +116,16 @@ def _fields(reference: ObjectReference) -> Json:
     return {name: getattr(reference, name) for name in reference.__slots__}
 
 
-def _split(
-    prior: Prior | None, context: EvidenceContext
-) -> tuple[Prior | None, Prior | None]:
-    if prior is not None and prior.model != context.model_words:
+def _split(prior: Prior | None, maker: Maker) -> tuple[Prior | None, Prior | None]:
+    if prior is not None and prior.model != maker.model.words:
         return None, prior
     return prior, None
 
 
-def _prior(jobs: Sequence[Job], context: EvidenceContext) -> Prior | None:
+def _prior(jobs: Sequence[Job], maker: Maker) -> Prior | None:
     """Take the analysis by the same model where there is one, else the newest."""
     found = [prior for job in jobs if (prior := _as_prior(job)) is not None]
-    same = [prior for prior in found if prior.model == context.model_words]
+    same = [prior for prior in found if prior.model == maker.model.words]
     return next(iter((*same, *found)), None)
 
 
@@ -174,7 +166,7 @@ def _predecessor(jobs: Iterable[Job]) -> ObjectReference | None:
 
 def _report(job: Job) -> ObjectReference | None:
     """Find the report that somebody has or will have; any where nobody gets one."""
-    reports = [one for one in job.evidence if one.kind.startswith(REPORT)]
+    reports = [one for one in job.evidence if one.kind in REPORTS]
     states = {
         one.sop_instance_uid: [
             row.state

@@ -7,7 +7,7 @@ stands alone. The worker and ``cxr-node analyze`` are its two users.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -21,13 +21,17 @@ from pydicom.filereader import read_file_meta_info
 from dicom_node.analysis.past import Past
 from dicom_node.dataset import frames
 from dicom_node.dataset.header import read_header, skip_file_meta
-from dicom_node.dataset.quiet import UNREADABLE, quiet
+from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.errors import DatasetInvalid
 from dicom_node.evidence import codes
-from dicom_node.evidence.check.objects import check as check_evidence
-from dicom_node.evidence.kinds import EncodedEvidence, encode_all, part_10
-from dicom_node.evidence.report import measurement_report
-from dicom_node.evidence.subject import EvidenceContext
+from dicom_node.evidence.encode import (
+    EncodedEvidence,
+    encode_all,
+    encode_not_analysable,
+)
+from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.maker import Maker, Style
+from dicom_node.evidence.subject import Subject
 from dicom_node.worklist.eligibility import EligibilityRules, check, is_awaited
 from inference.errors import ModelFailed, OutOfMemory
 from inference.findings import Analysis
@@ -73,7 +77,7 @@ class Analyzed:
     frame: Frame
     analysis: Analysis
     evidence: tuple[EncodedEvidence, ...]
-    context: EvidenceContext
+    subject: Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Failed:
     error: Exception
 
 
-Outcome = Analyzed | Failed
+Conclusion = Analyzed | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,8 @@ class Analyzer:
     rules
         Which images are eligible; those that came over the network were asked
         before, files on the command line were not.
-    context
-        Who makes the results; image and moment are filled in for each.
+    maker, style
+        Who makes the results, and how the site wants them.
     kinds
         Kinds of result to encode.
     """
@@ -115,19 +119,21 @@ class Analyzer:
         self,
         runner: ModelRunner,
         rules: EligibilityRules,
-        context: EvidenceContext,
-        kinds: Sequence[str],
+        maker: Maker,
+        style: Style,
+        kinds: Sequence[EvidenceKind],
     ) -> None:
         self._runner = runner
         self._rules = rules
-        self._context = context
+        self._maker = maker
+        self._style = style
         self._kinds = tuple(kinds)
         self._largest_batch: int | None = None
 
     @property
-    def context(self) -> EvidenceContext:
-        """Who makes the results, but for image and moment."""
-        return self._context
+    def maker(self) -> Maker:
+        """Who makes the results."""
+        return self._maker
 
     def explain(self, source: Source, code: str, text: str) -> EncodedEvidence | None:
         """Write a report that says why an awaited result does not come.
@@ -146,16 +152,10 @@ class Analyzer:
         if not is_awaited(header, self._rules):
             return None
         reason = codes.not_analysed(code, text)
-        with quiet():
-            report = measurement_report.encode_not_analysable(
-                header, reason, text, self._context_of(source)
-            )
-            before = source.past.predecessor
-            check_evidence(report, header, {before.sop_instance_uid} if before else ())
-            return EncodedEvidence(measurement_report.KIND, report, part_10(report))
+        return encode_not_analysable(self._subject(source, header), reason, text)
 
-    def analyze(self, sources: Sequence[Source]) -> Iterator[Outcome]:
-        """Analyse a batch; one outcome for each source, in order, as it is ready."""
+    def analyze(self, sources: Sequence[Source]) -> Iterator[Conclusion]:
+        """Analyse a batch; one conclusion for each source, in order, as it is ready."""
         prepared = [_guarded(self._prepare, source) for source in sources]
         good = [item for item in prepared if isinstance(item, _Prepared)]
         answers = iter(self._predict([item.tensor for item in good]))
@@ -204,15 +204,18 @@ class Analyzer:
         manifest = self._runner.manifest
         segmentation = segment(prediction, item.letterbox, item.frame, manifest)
         analysis = quantify(segmentation, item.frame, manifest)
-        context = self._context_of(item.source)
-        evidence = encode_all(self._kinds, item.dataset, item.frame, analysis, context)
-        return Analyzed(item.dataset, item.frame, analysis, tuple(evidence), context)
+        subject = self._subject(item.source, item.dataset)
+        evidence = encode_all(self._kinds, subject, item.frame, analysis)
+        return Analyzed(item.dataset, item.frame, analysis, tuple(evidence), subject)
 
-    def _context_of(self, source: Source) -> EvidenceContext:
-        return replace(
-            source.past.into(self._context),
+    def _subject(self, source: Source, header: Dataset) -> Subject:
+        return Subject.of_image(
+            header,
+            sha256=source.sha256,
             created_at=source.created_at,
-            source_sha256=source.sha256,
+            maker=self._maker,
+            style=self._style,
+            earlier=source.past.earlier,
         )
 
 
@@ -230,5 +233,5 @@ def _guarded(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Fai
     """Run one image's step; the worker's outermost edge, drawn around each image."""
     try:
         return step(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  whatever it is, the others go on
         return Failed(error)

@@ -6,11 +6,11 @@ from io import BytesIO
 from dicom_node.analysis.past import Past
 from dicom_node.analysis.process import Analyzed
 from dicom_node.delivery.route import Route
-from dicom_node.evidence.kinds import EncodedEvidence
-from dicom_node.worklist.procedure_step import Outcome
+from dicom_node.evidence.encode import EncodedEvidence
+from dicom_node.worklist.procedure_step import Settlement
 from dicom_node.worklist.result import Json, result
-from storage.objects.files import ObjectStore
-from storage.records import Evidence, Instance, NewDelivery, Workitem
+from storage.objects.protocol import ObjectStore
+from storage.records import Evidence, Instance, ModelName, NewDelivery, Workitem
 
 
 class Settlements:
@@ -35,7 +35,7 @@ class Settlements:
 
     def of_analysis(
         self, step: Workitem, instance: Instance, analyzed: Analyzed, past: Past
-    ) -> Outcome:
+    ) -> Settlement:
         """Settle an analysis: all results, and the numbers for people."""
         evidence = [
             self._stored(step, instance, encoded) for encoded in analyzed.evidence
@@ -43,7 +43,9 @@ class Settlements:
         deliveries: list[NewDelivery] = []
         for route in self._routes:
             deliveries += route.deliveries(evidence)
-        return Outcome(evidence, deliveries, _numbers(analyzed, past))
+        model, maker = _made_by(analyzed, past)
+        numbers = _numbers(analyzed, past)
+        return Settlement(evidence, deliveries, numbers, model, maker)
 
     def of_explanation(
         self, step: Workitem, instance: Instance, encoded: EncodedEvidence
@@ -76,10 +78,20 @@ class Settlements:
         )
 
 
+def _made_by(analyzed: Analyzed, past: Past) -> tuple[ModelName | None, str | None]:
+    """Say whose results they are; of a repetition, whose the stored ones are."""
+    if past.repeated is not None:
+        return past.repeated.workitem.model, past.repeated.workitem.maker
+    maker = analyzed.subject.maker
+    name = ModelName(maker.model.name, maker.model.version, maker.model.sha256)
+    return name, maker.fingerprint
+
+
 def _numbers(analyzed: Analyzed, past: Past) -> Json:
     """Say what is said; of a repetition, what its stored objects say."""
     if past.repeated is not None:
         return dict(past.repeated.workitem.result or {})
-    numbers = result(analyzed.analysis, analyzed.context.manifest)
+    maker = analyzed.subject.maker
+    numbers = result(analyzed.analysis, maker.model)
     numbers |= past.json(analyzed.analysis.severity)
-    return numbers | {"maker": analyzed.context.fingerprint}
+    return numbers | {"maker": maker.fingerprint}

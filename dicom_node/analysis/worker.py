@@ -8,12 +8,13 @@ over. An image whose analysis took the whole process down is tried alone.
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 
 from dicom_node.analysis.leases import Leases
 from dicom_node.analysis.past import look_back
-from dicom_node.analysis.process import Analyzer, Failed, Outcome, Source
+from dicom_node.analysis.process import Analyzer, Conclusion, Failed, Source
 from dicom_node.analysis.settlement import Settlements
 from dicom_node.delivery.route import Route
 from dicom_node.errors import DatasetInvalid, EvidenceInvalid
@@ -28,7 +29,7 @@ from dicom_node.worklist.retry import (
     is_unforeseen,
 )
 from storage.errors import StorageError
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.records import Cause, Evidence, Instance, NewDelivery, Reason, Workitem
 from storage.signals import Watch
 
@@ -181,17 +182,18 @@ class Worker:
     def _analyze(self, claimed: Sequence[Workitem], leases: Leases) -> None:
         started = monotonic()
         ready = []
-        for step in claimed:
-            task = self._task(step)
-            if task is None:
-                leases.release(step)
-            else:
-                ready.append(task)
-        outcomes = self._analyzer.analyze([task.source for task in ready])
-        for task, outcome in zip(ready, outcomes, strict=True):
-            # Its end is written within moments; a heartbeat must not cross it.
-            leases.release(task.step)
-            self._settle(task, outcome)
+        with ExitStack() as copies:
+            for step in claimed:
+                task = self._task(step, copies)
+                if task is None:
+                    leases.release(step)
+                else:
+                    ready.append(task)
+            outcomes = self._analyzer.analyze([task.source for task in ready])
+            for task, outcome in zip(ready, outcomes, strict=True):
+                # Its end is written within moments; a heartbeat must not cross it.
+                leases.release(task.step)
+                self._settle(task, outcome)
         logger.debug(
             "Worked on %d images in %.3f s.",
             len(claimed),
@@ -199,22 +201,22 @@ class Worker:
             extra={"action": "work"},
         )
 
-    def _task(self, step: Workitem) -> "_Task | None":
+    def _task(self, step: Workitem, copies: ExitStack) -> "_Task | None":
         """Find the image and its past; without it the step is concluded here."""
         try:
             instance = self._steps.instance(step)
-            path = self._store.path(instance.object_key)
+            path = copies.enter_context(self._store.local(instance.object_key))
             earlier, priors = self._steps.past(step, instance)
         except StorageError as error:
             self._fail(step, error)
             return None
-        past = look_back(earlier, priors, self._analyzer.context)
+        past = look_back(earlier, priors, self._analyzer.maker)
         first = past.repeated.workitem if past.repeated else step
         created_at = first.started_at or first.scheduled_at
         source = Source(path, instance.sha256, created_at, past)
         return _Task(step, instance, source)
 
-    def _settle(self, task: "_Task", outcome: Outcome) -> None:
+    def _settle(self, task: "_Task", outcome: Conclusion) -> None:
         step, instance = task.step, task.instance
         if isinstance(outcome, Failed):
             self._fail(step, outcome.error, task)

@@ -16,10 +16,11 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from tqdm import tqdm
 
-from dicom_node.analysis.process import Analyzed, Analyzer, Outcome, Source
+from dicom_node.analysis.process import Analyzed, Analyzer, Conclusion, Source
 from dicom_node.cli.network import dicom_files
 from dicom_node.cli.options import AnyPath, FolderPath, config_option
 from dicom_node.dataset.quiet import UNREADABLE
+from dicom_node.evidence.kinds import USUAL
 from dicom_node.evidence.pictures import overlay
 from dicom_node.injected import clock
 from dicom_node.node import logs
@@ -31,12 +32,6 @@ from dicom_node.worklist.retry import is_unforeseen, reason
 from inference.manifest import ModelManifest
 from storage.records import Cause
 
-KINDS = (
-    "segmentation",
-    "lung-segmentation",
-    "measurement-report",
-    "presentation-state",
-)
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 ANALYZED, NOT_ELIGIBLE, FAILED = "analyzed", "not eligible", "failed"
 ANY_FAILED, NONE_ELIGIBLE = 1, 3
@@ -64,7 +59,7 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
         kinds = tuple(
             dict.fromkeys(
                 (
-                    *KINDS,
+                    *USUAL,
                     *(kind for one in settings.destinations for kind in one.evidence),
                 )
             )
@@ -109,7 +104,7 @@ def _analyze_all(
     return states
 
 
-def describe(outcome: Outcome, manifest: ModelManifest) -> dict[str, Any]:
+def describe(outcome: Conclusion, manifest: ModelManifest) -> dict[str, Any]:
     """Put an outcome into the words of ``result.json``."""
     if isinstance(outcome, Analyzed):
         numbers = result(outcome.analysis, manifest)
@@ -124,7 +119,7 @@ def describe(outcome: Outcome, manifest: ModelManifest) -> dict[str, Any]:
     }
 
 
-def write(outcome: Outcome, described: dict[str, Any], folder: Path) -> None:
+def write(outcome: Conclusion, described: dict[str, Any], folder: Path) -> None:
     """Write an image's results into its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(described, indent=2, ensure_ascii=False)
@@ -132,14 +127,14 @@ def write(outcome: Outcome, described: dict[str, Any], folder: Path) -> None:
     if isinstance(outcome, Analyzed):
         for item in outcome.evidence:
             (folder / f"{item.kind}.dcm").write_bytes(item.content)
-        picture = overlay.draw(outcome.frame, outcome.analysis, context=outcome.context)
+        picture = overlay.draw(outcome.frame, outcome.analysis, subject=outcome.subject)
         picture.save(folder / "overlay.png")
     elif is_unforeseen(outcome.error):
         kind = type(outcome.error).__name__
         click.echo(f"cxr-node: internal error: {kind} ({folder.name})", err=True)
 
 
-def name_of(path: Path, outcome: Outcome) -> str:
+def name_of(path: Path, outcome: Conclusion) -> str:
     """Name the folder: the SOP Instance UID, or the file where there is none."""
     if isinstance(outcome, Analyzed):
         return str(outcome.dataset.SOPInstanceUID)

@@ -7,15 +7,8 @@ import click
 
 from dicom_node.cli.demonstration import Delivered, DemoFailed, run
 from dicom_node.cli.options import FilePath, FolderPath, config_option
+from dicom_node.evidence.kinds import KINDS, EvidenceKind
 from dicom_node.node import logs
-
-TITLES = {
-    "segmentation": "SEG, opacities",
-    "lung-segmentation": "SEG, lungs",
-    "measurement-report": "SR",
-    "presentation-state": "GSPS",
-    "secondary-capture": "SC",
-}
 
 
 @click.command()
@@ -48,11 +41,11 @@ def show(delivered: Delivered) -> None:
         click.echo(f"  {name:<6} {severity[name]:5.1f} %")
     click.echo("\nAt the PACS")
     for kind, path in files.items():
-        click.echo(f"  {TITLES.get(kind, kind):<15} {path}")
+        click.echo(f"  {KINDS[kind].title:<15} {path}")
     click.echo(f"\nOverlay\n  {delivered.overlay}\n")
-    seg = files.get("segmentation", files["lung-segmentation"])
+    seg = files.get(EvidenceKind.SEGMENTATION, files[EvidenceKind.LUNG_SEGMENTATION])
     click.echo(
-        f"demo: delivered SEG={seg} SR={files['measurement-report']}"
+        f"demo: delivered SEG={seg} SR={files[EvidenceKind.MEASUREMENT_REPORT]}"
         f" severity_total={severity['total']:.1f}%"
     )
 

@@ -24,20 +24,14 @@ from pynetdicom.ae import ApplicationEntity
 from dicom_node.dimse.scu import storage
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError
-from dicom_node.node.conformance import EVIDENCE_CLASSES
+from dicom_node.evidence.kinds import KINDS, ON_REQUEST, USUAL, EvidenceKind
 from dicom_node.node.node import Node
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.dimse import timeouts
 from dicom_node.phantom.dataset import synthetic_dataset
 
 MODALITY, PACS = "MODALITY", "DEMO_PACS"
-KINDS = (
-    "segmentation",
-    "lung-segmentation",
-    "measurement-report",
-    "presentation-state",
-    "secondary-capture",
-)
+SHOWN = (*USUAL, EvidenceKind.SECONDARY_CAPTURE)
 PATIENCE_S = 600.0
 LOOK_EVERY_S = 0.1
 FINAL = ("delivered", "not eligible", "failed", "canceled")
@@ -62,7 +56,7 @@ class Delivered:
     """
 
     job: dict[str, Any]
-    files: dict[str, Path]
+    files: dict[EvidenceKind, Path]
     overlay: Path
 
 
@@ -86,7 +80,7 @@ class ReceivingPACS:
     def listening(self) -> Iterator[int]:
         """Listen on a free loopback port for the length of a block."""
         entity = ApplicationEntity(ae_title=PACS)
-        for sop_class in {*EVIDENCE_CLASSES.values()}:
+        for sop_class in {KINDS[kind].sop_class for kind in ON_REQUEST}:
             entity.add_supported_context(
                 sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
             )
@@ -145,7 +139,7 @@ def run(output: Path, image: Path | None, config: Path | None = None) -> Deliver
             job = _wait(uid, node.http_port or 0)
     made = {item["kind"]: item["sop_instance_uid"] for item in job["evidence"]}
     files = {
-        kind: pacs.files[made[kind]] for kind in KINDS if made.get(kind) in pacs.files
+        kind: pacs.files[made[kind]] for kind in SHOWN if made.get(kind) in pacs.files
     }
     return Delivered(job, files, _overlay(files, output / "overlay.png"))
 
@@ -161,7 +155,7 @@ def _settings(config: Path | None, data_dir: Path, pacs_port: int) -> Settings:
         "ae_title": PACS,
         "host": "127.0.0.1",
         "port": pacs_port,
-        "evidence": KINDS,
+        "evidence": SHOWN,
     }
     return Settings.load(
         config,
@@ -210,8 +204,8 @@ def _get(url: str) -> dict[str, Any]:
     return found
 
 
-def _overlay(files: dict[str, Path], path: Path) -> Path:
+def _overlay(files: dict[EvidenceKind, Path], path: Path) -> Path:
     """Turn the Secondary Capture, as it arrived, into a PNG."""
-    capture = dcmread(files["secondary-capture"])
+    capture = dcmread(files[EvidenceKind.SECONDARY_CAPTURE])
     Image.fromarray(capture.pixel_array).save(path)
     return path

@@ -15,7 +15,8 @@ from dicom_node.worklist.procedure_step import ProcedureSteps
 from storage.database import Database
 from storage.errors import ObjectMissing, TransitionRefused, UnknownRecord
 from storage.records import ProcedureStepState, Stage
-from storage.worklist import workitems
+from storage.worklist import repeats, workitems
+from storage.worklist.jobs import list_jobs as listed_jobs
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, as the HTTP interface does."
@@ -40,7 +41,7 @@ class Instant(click.ParamType[datetime]):
         return at.astimezone(UTC)
 
 
-class ModelName(click.ParamType[tuple[str, str]]):
+class ModelOption(click.ParamType[tuple[str, str]]):
     """A model's name and version."""
 
     name = "name@version"
@@ -76,7 +77,7 @@ def list_jobs(config: Path | None, *, as_json: bool, **wanted: Any) -> None:
         opened_database(config) as database,
         database.transaction(read_only=True) as tx,
     ):
-        page = workitems.list_jobs(tx, **_plain(wanted))
+        page = listed_jobs(tx, **_plain(wanted))
     shown = [views.job(item) for item in page.items]
     if as_json:
         items = [item.model_dump(mode="json") for item in shown]
@@ -125,7 +126,7 @@ def retry(config: Path | None, uid: str) -> None:
 @click.argument("uids", metavar="[UID]...", nargs=-1)
 @config_option
 @click.option("--since", type=Instant(), help="Images received then or later.")
-@click.option("--model", type=ModelName(), help="Images analysed by this model.")
+@click.option("--model", type=ModelOption(), help="Images analysed by this model.")
 @click.option("--dry-run", is_flag=True, help="Only list the jobs.")
 def reprocess(
     config: Path | None,
@@ -149,7 +150,7 @@ def reprocess(
         found = [_workitem(database, uid) for uid in uids]
         if chosen:
             with database.transaction(read_only=True) as tx:
-                found = workitems.reprocessable(tx, since=since, model=model)
+                found = repeats.reprocessable(tx, since=since, model=model)
         priority = BEHIND if chosen else None
         refused = 0
         for uid in found:

@@ -33,8 +33,10 @@ LOSSY = frozenset(
 """Syntaxes whose sample values may leave the range of Bits Stored."""
 
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset({1, *range(0xD0, 0xD9)})
 _SIZ = b"\xff\x4f\xff\x51"
 _END = b"\xff\xd9"
+_MARKER = 0xFF  # every marker of a JPEG stream starts so (T.81 B.1.1.2)
 _J2K_THREADS = min(4, os.cpu_count() or 1)
 """JPEG 2000 is the only syntax that takes seconds for a large film."""
 
@@ -100,7 +102,7 @@ def decode(stream: bytes, transfer_syntax: str, geometry: Geometry) -> Samples:
         raise PixelsUndecodable(f"{name}: not enough memory") from error
     if samples.shape != (geometry.rows, geometry.columns):
         raise PixelsUndecodable(f"{name}: decoded to another size than Rows x Columns")
-    if samples.dtype.kind not in "iu" or samples.dtype.itemsize > 2:  # noqa: PLR2004
+    if samples.dtype.kind not in "iu" or samples.dtype.itemsize > 2:  # noqa: PLR2004  bytes
         raise PixelsUndecodable(f"{name}: decoded to {samples.dtype} samples")
     return samples
 
@@ -129,15 +131,15 @@ def _jpeg_size(stream: bytes) -> tuple[int, int, int]:
     """Rows, columns and components of a JPEG or JPEG-LS stream (T.81 B.2, T.87 C.2)."""
     position = 2
     while position + 10 <= len(stream):
-        if stream[position] != 0xFF:  # noqa: PLR2004  every marker starts so
+        if stream[position] != _MARKER:
             raise ValueError("not a JPEG stream")
         marker = stream[position + 1]
         if marker in _FRAME_HEADERS:
             rows, columns, components = struct.unpack_from(">HHB", stream, position + 5)
             return rows, columns, components
-        alone = marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 1  # noqa: PLR2004
+        alone = marker == _MARKER or marker in _WITHOUT_LENGTH
         length = 0 if alone else struct.unpack_from(">H", stream, position + 2)[0]
-        position += (1 if marker == 0xFF else 2) + length  # noqa: PLR2004
+        position += (1 if marker == _MARKER else 2) + length
     raise ValueError("no frame header in the JPEG stream")
 
 
@@ -273,6 +275,3 @@ _CODECS: Mapping[str, _Codec] = {
     uid.HTJ2KLosslessRPCL: _Codec(_j2k_in, partial(_htj2k, reversible=True)),
     uid.HTJ2K: _Codec(_j2k_in, partial(_htj2k, reversible=False)),
 }
-
-DECODABLE = frozenset(_CODECS)
-"""The encapsulated transfer syntaxes that can be read."""

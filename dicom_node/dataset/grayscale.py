@@ -233,7 +233,7 @@ def _look_up(item: Dataset, values: Table, dataset: Dataset) -> tuple[Table, flo
     if first > 32767 and values.min() < 0:  # noqa: PLR2004  a sign lost with its VR
         first -= 65536
     index = np.clip(np.rint(values) - first, 0, data.size - 1).astype(np.int64)
-    declared = (1 << bits) - 1 if 8 <= bits <= 16 else 0  # noqa: PLR2004
+    declared = (1 << bits) - 1 if 8 <= bits <= 16 else 0  # noqa: PLR2004  what it may be
     return data[index], float(max(declared, data.max(), 1.0))
 
 

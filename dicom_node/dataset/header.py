@@ -6,15 +6,15 @@ nor time; what survives is small and goes to pydicom (DICOM PS3.5 section 7).
 """
 
 import struct
-import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
+from dicom_node.dataset.byte_source import ByteSource, InflatedBytes, PlainBytes
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.errors import DatasetInvalid
 
@@ -43,7 +43,6 @@ _LONG_VRS = frozenset(
 _FRAGMENT_VRS = frozenset((b"OB", b"OW"))
 _PREFIX_AT, _PREFIX = 128, b"DICM"
 _GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
-_CHUNK_BYTES = 64 * 1024
 _A, _Z = b"AZ"
 
 
@@ -95,11 +94,11 @@ def read_header(
         The bytes are not a data set, or not one that a sane sender would make.
     """
     syntax = UID(transfer_syntax_uid)
-    source: _Source
+    source: ByteSource
     if syntax == "1.2.840.10008.1.2.1.99":
-        source = _Deflated(stream, limits.inflated_bytes)
+        source = InflatedBytes(stream, limits.inflated_bytes)
     else:
-        source = _Plain(stream)
+        source = PlainBytes(stream)
     little_endian = syntax != "1.2.840.10008.1.2.2"
     walk = _Walk(source, limits, "<" if little_endian else ">")
     kept = walk.collect()
@@ -129,79 +128,6 @@ def skip_file_meta(stream: BinaryIO) -> None:
     ):
         raise DatasetInvalid("the file has no File Meta Information")
     stream.seek(struct.unpack("<I", meta[8:])[0], 1)
-
-
-class _Source(Protocol):
-    """Bytes that are only ever read forwards."""
-
-    def take(self, count: int) -> bytes:
-        """Read up to ``count`` bytes."""
-        ...
-
-    def skip(self, count: int) -> bool:
-        """Pass over bytes; false when they are not all there."""
-        ...
-
-
-class _Plain:
-    """The bytes as they lie in a file."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        start = stream.tell()
-        self._end = stream.seek(0, 2)
-        stream.seek(start)
-
-    def take(self, count: int) -> bytes:
-        return self._stream.read(count)
-
-    def skip(self, count: int) -> bool:
-        here = self._stream.tell()
-        if count > self._end - here:
-            return False
-        self._stream.seek(count, 1)
-        return True
-
-
-class _Deflated:
-    """Bytes inflated as they are asked for, and no more than allowed."""
-
-    def __init__(self, stream: BinaryIO, limit_bytes: int) -> None:
-        self._stream = stream
-        self._left_bytes = limit_bytes
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._compressed = b""
-
-    def take(self, count: int) -> bytes:
-        data = bytearray()
-        while len(data) < count and (piece := self._inflate(count - len(data))):
-            data += piece
-        return bytes(data)
-
-    def skip(self, count: int) -> bool:
-        while count:
-            passed = len(self.take(min(count, _CHUNK_BYTES)))
-            if not passed:
-                return False
-            count -= passed
-        return True
-
-    def _inflate(self, count: int) -> bytes:
-        piece = b""
-        while not piece and not self._inflater.eof:
-            if not self._compressed:
-                self._compressed = self._stream.read(_CHUNK_BYTES)
-                if not self._compressed:
-                    break
-            try:
-                piece = self._inflater.decompress(self._compressed, count)
-            except zlib.error as error:
-                raise DatasetInvalid("the data set does not inflate") from error
-            self._compressed = self._inflater.unconsumed_tail
-        self._left_bytes -= len(piece)
-        if self._left_bytes < 0:
-            raise DatasetInvalid("the header inflates beyond all measure")
-        return piece
 
 
 class _Element(NamedTuple):
@@ -239,7 +165,7 @@ class _Walk:
     Some senders encode implicit value representation whatever they negotiated.
     """
 
-    source: _Source
+    source: ByteSource
     limits: HeaderLimits
     order: str
     implicit: bool = False
@@ -259,7 +185,7 @@ class _Walk:
             if len(kept) > self.limits.header_bytes:
                 raise DatasetInvalid("the header is too long")
             self._record = bytearray()
-            element = self._next_element(self.implicit)
+            element = self._next_element(implicit=self.implicit)
         if element is not None and element.length != _UNDEFINED:
             self._record = None
             self._skip(element.length)
@@ -276,13 +202,13 @@ class _Walk:
             raise DatasetInvalid("the data set is empty")
         vr = start[4:6]
         self.implicit = not all(_A <= byte <= _Z for byte in vr)
-        return self._element_from(start, self.implicit)
+        return self._element_from(start, implicit=self.implicit)
 
-    def _next_element(self, implicit: bool) -> _Element | None:  # noqa: FBT001
+    def _next_element(self, *, implicit: bool) -> _Element | None:
         start = self._take(8)
-        return self._element_from(start, implicit) if start else None
+        return self._element_from(start, implicit=implicit) if start else None
 
-    def _element_from(self, start: bytes, implicit: bool) -> _Element:  # noqa: FBT001
+    def _element_from(self, start: bytes, *, implicit: bool) -> _Element:
         self._elements += 1
         if self._elements > self.limits.elements:
             raise DatasetInvalid("the header has too many elements")
@@ -313,7 +239,7 @@ class _Walk:
         if current.end is not None and self._position >= current.end:
             opened.pop()
             return
-        element = self._next_element(current.implicit)
+        element = self._next_element(implicit=current.implicit)
         if element is None:
             raise DatasetInvalid("the data set ends within a sequence")
         if element.tag == (_SEQUENCE_END if current.is_sequence else _ITEM_END):

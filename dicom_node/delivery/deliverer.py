@@ -9,6 +9,7 @@ replaced by the next best object.
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -26,7 +27,7 @@ from dicom_node.errors import (
 from dicom_node.worklist.retry import BackOff, Retry, decide, describe
 from storage.database import Database, Transaction
 from storage.errors import ObjectMissing, StorageError
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
 from storage.records import Delivery, DueDelivery, Evidence
 from storage.signals import Watch
@@ -209,15 +210,17 @@ class Deliverer:
         """Send a batch, and pair each row with what became of it."""
         items = {item.evidence.sop_instance_uid: item for item in due}
         parcels = []
-        for uid, item in items.items():
-            try:
-                path = self._store.path(item.evidence.object_key)
-            except ObjectMissing as error:
-                yield item, Handover(uid, None, error)
-            else:
-                parcels.append(Parcel(item.evidence.sop_class_uid, uid, path))
-        for handover in self._destination.deliver(parcels):
-            yield items[handover.sop_instance_uid], handover
+        with ExitStack() as copies:
+            for uid, item in items.items():
+                local = self._store.local(item.evidence.object_key)
+                try:
+                    path = copies.enter_context(local)
+                except ObjectMissing as error:
+                    yield item, Handover(uid, None, error)
+                else:
+                    parcels.append(Parcel(item.evidence.sop_class_uid, uid, path))
+            for handover in self._destination.deliver(parcels):
+                yield items[handover.sop_instance_uid], handover
 
     def _record(self, item: DueDelivery, handover: Handover) -> None:
         delivery = item.delivery
@@ -249,7 +252,7 @@ class Deliverer:
             return
         after_s = self._again_after(delivery, error, now)
         if after_s is None:
-            deliveries.failed(tx, delivery.delivery_id, **words)
+            deliveries.failed(tx, delivery.delivery_id, now=now, **words)
         else:
             next_try_at = now + timedelta(seconds=after_s)
             deliveries.try_again(

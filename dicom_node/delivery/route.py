@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dicom_node.evidence.report.classes import CLASSES
+from dicom_node.evidence.kinds import REWRITTEN, EvidenceKind
 from storage.records import Evidence, NewDelivery
 
 
@@ -26,8 +26,8 @@ class Route:
     """
 
     destination: str
-    evidence: tuple[str, ...]
-    fallback: Mapping[str, tuple[str, ...]]
+    evidence: tuple[EvidenceKind, ...]
+    fallback: Mapping[EvidenceKind, tuple[EvidenceKind, ...]]
     required: bool
     not_analysable_report: bool
 
@@ -40,7 +40,7 @@ class Route:
             if item.kind == kind
         ]
 
-    def stand_ins(self, kind: str) -> Iterator[str]:
+    def stand_ins(self, kind: EvidenceKind) -> Iterator[EvidenceKind]:
         """Name the kinds that may be sent instead of one, best first.
 
         A stand-in that is refused in turn is followed by what comes after it.
@@ -51,16 +51,15 @@ class Route:
                 yield from chain[chain.index(kind) + 1 :]
 
 
-def kinds_of(routes: Iterable[Route]) -> tuple[str, ...]:
+def kinds_of(routes: Iterable[Route]) -> tuple[EvidenceKind, ...]:
     """Every kind to encode, each once, in a stable order.
 
     A report under another class is made from the stored one when it is needed.
     """
-    wanted: dict[str, None] = {}
+    wanted: dict[EvidenceKind, None] = {}
     for route in routes:
         for kind in route.evidence:
             wanted[kind] = None
-            wanted |= dict.fromkeys(
-                other for other in route.fallback.get(kind, ()) if other not in CLASSES
-            )
+            others = route.fallback.get(kind, ())
+            wanted |= dict.fromkeys(each for each in others if each not in REWRITTEN)
     return tuple(wanted)

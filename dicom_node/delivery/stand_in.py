@@ -4,11 +4,12 @@ from dataclasses import replace
 from io import BytesIO
 
 from dicom_node.delivery.route import Route
-from dicom_node.evidence.report.classes import CLASSES, under_class
+from dicom_node.evidence.kinds import KINDS, REWRITTEN, EvidenceKind
+from dicom_node.evidence.report.classes import under_class
 from storage.database import Database
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.records import DeliveryState, DueDelivery, Evidence
-from storage.worklist import workitems
+from storage.worklist.jobs import get_job
 
 
 class StandIns:
@@ -30,7 +31,7 @@ class StandIns:
     def for_(self, item: DueDelivery) -> Evidence | None:
         """Find the best stand-in that this receiver has not refused yet."""
         with self._database.transaction(read_only=True) as tx:
-            job = workitems.get_job(tx, item.delivery.workitem_uid)
+            job = get_job(tx, item.delivery.workitem_uid)
         refused = {
             row.sop_instance_uid
             for row in job.deliveries
@@ -38,15 +39,15 @@ class StandIns:
             and row.state in (DeliveryState.FAILED, DeliveryState.SUPERSEDED)
         }
         at_hand = {one.kind: one for one in job.evidence}
-        for kind in self._route.stand_ins(item.evidence.kind):
+        for kind in self._route.stand_ins(EvidenceKind(item.evidence.kind)):
             other = at_hand.get(kind)
-            if other is None and kind in CLASSES:
+            if other is None and kind in REWRITTEN:
                 other = self._under_class(item.evidence, kind)
             if other is not None and other.sop_instance_uid not in refused:
                 return other
         return None
 
-    def _under_class(self, report: Evidence, kind: str) -> Evidence:
+    def _under_class(self, report: Evidence, kind: EvidenceKind) -> Evidence:
         """Store the same report under another SOP class."""
         with self._store.open(report.object_key) as stream:
             uid, content = under_class(stream, kind)
@@ -54,7 +55,7 @@ class StandIns:
         return replace(
             report,
             sop_instance_uid=uid,
-            sop_class_uid=str(CLASSES[kind]),
+            sop_class_uid=str(KINDS[kind].sop_class),
             kind=kind,
             object_key=stored.key,
             size_bytes=stored.size_bytes,

@@ -32,11 +32,6 @@ from pydicom.uid import (
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-IMPLEMENTATION_CLASS_UID = UID("2.25.211738943274226146911842404861208274481")
-IMPLEMENTATION_VERSION_NAME = "CXR_NODE"
-"""Without a release number, so that the same image stored by two releases is the
-same file."""
-
 VERIFICATION_CLASS = UID(Verification)
 
 STORAGE_CLASSES: tuple[UID, ...] = (

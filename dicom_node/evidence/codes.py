@@ -81,7 +81,6 @@ ZONE_OPACITY: Mapping[Zone, Code] = {
 
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
-ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
 SOURCE_IMAGE = Code("121322", "DCM", "Source Image for Image Processing Operation")
 IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 ENGLISH = Code("en", "RFC5646", "English")

@@ -1,162 +1,137 @@
-"""All results of one image, checked, as Part 10 files.
+"""The kinds of evidence, one row each: what every neighbourhood must know of them.
 
-``KINDS`` are the words of a destination's ``evidence`` setting; ``FALLBACKS`` what to
-offer an archive that refuses one of them.
+The words stand in configuration files, in the database and in JSON. Only facts are
+here, so that naming a kind loads no encoder; how each is made and checked: ``encode``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
+from enum import StrEnum
 
-from pydicom.dataset import Dataset
-
-from dicom_node.dataset.normalise import normalise
-from dicom_node.dataset.quiet import quiet
-from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence import presentation_state, segmentation
-from dicom_node.evidence.check.objects import check, check_set
-from dicom_node.evidence.pictures import encapsulated_pdf, secondary_capture
-from dicom_node.evidence.report import measurement_report
-from dicom_node.evidence.report.classes import CLASSES, turn_into
-from dicom_node.evidence.subject import EvidenceContext
-from inference.findings import Analysis
-from inference.frame import Frame
-
-Encoder = Callable[[Dataset, Frame, Analysis, EvidenceContext], Dataset | None]
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedEvidence:
-    """One finished result object.
+class EvidenceKind(StrEnum):
+    """What can be made of an image, or of its results."""
+
+    SEGMENTATION = "segmentation"
+    LUNG_SEGMENTATION = "lung-segmentation"
+    MEASUREMENT_REPORT = "measurement-report"
+    COMPREHENSIVE_REPORT = "measurement-report-comprehensive"
+    ENHANCED_REPORT = "measurement-report-enhanced"
+    PRESENTATION_STATE = "presentation-state"
+    SECONDARY_CAPTURE = "secondary-capture"
+    PDF = "pdf"
+    REJECTION_NOTE = "rejection-note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindFacts:
+    """The row of a kind.
 
     Parameters
     ----------
-    kind
-        A key of ``KINDS``.
-    dataset
-        The object, file meta included.
-    content
-        The same as a Part 10 file (PS3.10 section 7).
+    sop_class
+        Of its objects.
+    order
+        Added to the site's first Series Number.
+    title
+        What people call it in a list.
+    usual
+        Whether a receiver gets it that does not say what it wants.
+    stand_ins
+        The next best, in order, for a receiver that refuses the SOP class, unless its
+        configuration says otherwise.
+    rewrites
+        The kind whose stored object becomes this one under another SOP class.
+    on_request
+        Whether a receiver may ask for it.
     """
 
-    kind: str
-    dataset: Dataset
-    content: bytes
+    sop_class: UID
+    order: int
+    title: str
+    usual: bool = False
+    stand_ins: tuple[EvidenceKind, ...] = ()
+    rewrites: EvidenceKind | None = None
+    on_request: bool = True
 
 
-def _opacities(
-    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
-) -> Dataset | None:
-    return segmentation.encode_opacities(source, analysis, context)
-
-
-def _lungs(
-    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
-) -> Dataset:
-    return segmentation.encode_lungs(source, analysis, context)
-
-
-def _report(
-    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
-) -> Dataset:
-    return measurement_report.encode(source, analysis, context)
-
-
-def _report_as(kind: str) -> Encoder:
-    """Write the very object that stands in where the usual class is refused."""
-
-    def encode(
-        source: Dataset, frame: Frame, analysis: Analysis, context: EvidenceContext
-    ) -> Dataset:
-        return turn_into(_report(source, frame, analysis, context), kind)
-
-    return encode
-
-
-def _presentation_state(
-    source: Dataset, _frame: Frame, analysis: Analysis, context: EvidenceContext
-) -> Dataset | None:
-    return presentation_state.encode(source, analysis, context)
-
-
-KINDS: Mapping[str, Encoder] = {
-    segmentation.OPACITIES: _opacities,
-    segmentation.LUNGS: _lungs,
-    measurement_report.KIND: _report,
-    presentation_state.KIND: _presentation_state,
-    secondary_capture.KIND: secondary_capture.encode,
-    encapsulated_pdf.KIND: encapsulated_pdf.encode,
-    **{kind: _report_as(kind) for kind in CLASSES},
-}
-
-"""How each kind is made; ``None`` when it has nothing to say."""
-
-FALLBACKS: Mapping[str, tuple[str, ...]] = {
-    measurement_report.KIND: (
-        *CLASSES,
-        encapsulated_pdf.KIND,
+KINDS: Mapping[EvidenceKind, KindFacts] = {
+    EvidenceKind.SEGMENTATION: KindFacts(
+        sop_class=SegmentationStorage,
+        order=0,
+        title="SEG, opacities",
+        usual=True,
+        stand_ins=(EvidenceKind.PRESENTATION_STATE,),
     ),
-    segmentation.OPACITIES: (presentation_state.KIND, secondary_capture.KIND),
-    segmentation.LUNGS: (),
-    presentation_state.KIND: (secondary_capture.KIND,),
-    secondary_capture.KIND: (),
-    encapsulated_pdf.KIND: (secondary_capture.KIND,),
+    EvidenceKind.LUNG_SEGMENTATION: KindFacts(
+        sop_class=SegmentationStorage,
+        order=1,
+        title="SEG, lungs",
+        usual=True,
+        stand_ins=(EvidenceKind.PRESENTATION_STATE,),
+    ),
+    EvidenceKind.MEASUREMENT_REPORT: KindFacts(
+        sop_class=Comprehensive3DSRStorage,
+        order=2,
+        title="SR",
+        usual=True,
+        stand_ins=(EvidenceKind.COMPREHENSIVE_REPORT, EvidenceKind.ENHANCED_REPORT),
+    ),
+    EvidenceKind.COMPREHENSIVE_REPORT: KindFacts(
+        sop_class=ComprehensiveSRStorage,
+        order=2,
+        title="SR, Comprehensive",
+        rewrites=EvidenceKind.MEASUREMENT_REPORT,
+    ),
+    EvidenceKind.ENHANCED_REPORT: KindFacts(
+        sop_class=EnhancedSRStorage,
+        order=2,
+        title="SR, Enhanced",
+        rewrites=EvidenceKind.MEASUREMENT_REPORT,
+    ),
+    EvidenceKind.PRESENTATION_STATE: KindFacts(
+        sop_class=GrayscaleSoftcopyPresentationStateStorage,
+        order=3,
+        title="GSPS",
+        usual=True,
+    ),
+    EvidenceKind.SECONDARY_CAPTURE: KindFacts(
+        sop_class=SecondaryCaptureImageStorage, order=4, title="SC"
+    ),
+    EvidenceKind.PDF: KindFacts(sop_class=EncapsulatedPDFStorage, order=5, title="PDF"),
+    EvidenceKind.REJECTION_NOTE: KindFacts(
+        sop_class=KeyObjectSelectionDocumentStorage,
+        order=6,
+        title="KO, rejection note",
+        on_request=False,
+    ),
 }
-"""The next best, in order, when an archive does not accept a kind's SOP class."""
 
+ON_REQUEST = tuple(kind for kind, facts in KINDS.items() if facts.on_request)
+"""What a receiver may ask for."""
 
-def encode_all(
-    kinds: Iterable[str],
-    source: Dataset,
-    frame: Frame,
-    analysis: Analysis,
-    context: EvidenceContext,
-) -> list[EncodedEvidence]:
-    """Encode and check the results of one image.
+USUAL = tuple(kind for kind, facts in KINDS.items() if facts.usual)
+"""What a receiver gets that does not say."""
 
-    Parameters
-    ----------
-    kinds
-        Keys of ``KINDS``; a kind that has nothing to say yields no object.
-    source
-        The image's header as received.
-    frame, analysis
-        The picture and what was found on it.
-    context
-        Who, when, with which model.
+STAND_INS: Mapping[EvidenceKind, tuple[EvidenceKind, ...]] = {
+    kind: facts.stand_ins for kind, facts in KINDS.items() if facts.stand_ins
+}
+"""What stands in where the configuration says nothing."""
 
-    Raises
-    ------
-    EvidenceInvalid
-        The source cannot be referred to, or an object failed its check.
-    """
-    clean = normalise(source)
-    if (clean.Rows, clean.Columns) != (analysis.rows, analysis.columns):
-        raise EvidenceInvalid("the analysis is not on the source's pixel grid")
-    encoded = []
-    known = _earlier(context) | {
-        each.sop_instance_uid
-        for each in measurement_report.segmentations(clean, analysis, context)
-    }
-    with quiet():  # the libraries' remarks on a header quote the patient
-        for kind in kinds:
-            dataset = KINDS[kind](source, frame, analysis, context)
-            if dataset is not None:
-                check(dataset, source, known)
-                encoded.append(EncodedEvidence(kind, dataset, part_10(dataset)))
-        check_set([item.dataset for item in encoded], source)
-    return encoded
+REWRITTEN = tuple(kind for kind, facts in KINDS.items() if facts.rewrites)
+"""What is written from the stored object of another kind when it is needed."""
 
-
-def _earlier(context: EvidenceContext) -> set[str]:
-    """SOP Instance UIDs of the results before these that a report may name."""
-    prior = context.prior or context.uncompared
-    references = [*(prior.references if prior else ()), context.predecessor]
-    return {each.sop_instance_uid for each in references if each is not None}
-
-
-def part_10(dataset: Dataset) -> bytes:
-    """Write an object as a file in memory."""
-    stream = BytesIO()
-    dataset.save_as(stream, enforce_file_format=True)
-    return stream.getvalue()
+REPORTS = (EvidenceKind.MEASUREMENT_REPORT, *REWRITTEN)
+"""The report, whatever its SOP class."""

@@ -5,6 +5,8 @@ grey-scale pipeline, so it repeats the image's own Modality and VOI LUT and, for
 MONOCHROME1, inverts: Photometric Interpretation is ignored under it (PS3.4 N.2.1.4).
 """
 
+from copy import deepcopy
+
 from highdicom.color import CIELabColor
 from highdicom.pr import (
     AnnotationUnitsValues,
@@ -19,21 +21,11 @@ from highdicom.pr import (
 from pydicom.dataset import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
-from dicom_node.dataset.normalise import normalise
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.outline import simplified
-from dicom_node.evidence.subject import (
-    DISCLAIMER,
-    EvidenceContext,
-    finish,
-    instance_uid,
-    series_number,
-    series_uid,
-    tracking,
-)
-from dicom_node.evidence.wording import headline
+from dicom_node.evidence.subject import Subject
+from dicom_node.evidence.wording import DISCLAIMER, headline
 from inference.findings import Analysis, Region
-
-KIND = "presentation-state"
 
 _OPACITIES = GraphicLayer("AI_OPACITY", 1, "Opacities", CIELabColor(68, 32, 61))
 _LUNGS = GraphicLayer("AI_LUNGS", 2, "Lungs", CIELabColor(76, -18, -24))
@@ -41,38 +33,32 @@ _LUNGS = GraphicLayer("AI_LUNGS", 2, "Lungs", CIELabColor(76, -18, -24))
 _CAPTION_BOX = (0.02, 0.955, 0.98, 0.995)
 
 
-def encode(
-    source: Dataset, analysis: Analysis, context: EvidenceContext
-) -> Dataset | None:
+def encode(subject: Subject, analysis: Analysis) -> Dataset | None:
     """Encode the outlines of findings and lungs.
 
     Returns
     -------
         The presentation state; ``None`` for an image for processing, which is not
         meant to be looked at.
-
-    Raises
-    ------
-    EvidenceInvalid
-        The source cannot be referred to.
     """
-    clean = normalise(source)
+    clean, maker = subject.clean, subject.maker
     if _for_processing(clean):
         return None
+    series_uid, series_number = subject.series(EvidenceKind.PRESENTATION_STATE)
     state = GrayscaleSoftcopyPresentationState(
         referenced_images=[_without_tables(clean)],
-        series_instance_uid=series_uid(context, clean, KIND),
-        series_number=series_number(context, KIND),
-        sop_instance_uid=instance_uid(context, clean, KIND),
+        series_instance_uid=series_uid,
+        series_number=series_number,
+        sop_instance_uid=subject.uid(EvidenceKind.PRESENTATION_STATE),
         instance_number=1,
-        manufacturer=context.manufacturer,
-        manufacturer_model_name=context.model_name,
-        software_versions=context.software_version,
-        device_serial_number=context.serial_number,
+        manufacturer=maker.manufacturer,
+        manufacturer_model_name=maker.manufacturer_model_name,
+        software_versions=maker.software_version,
+        device_serial_number=maker.serial_number,
         content_label="AI_LUNG_OPACITY",
         content_description=DISCLAIMER,
         graphic_layers=[_OPACITIES, _LUNGS],
-        graphic_annotations=_annotations(clean, analysis, context),
+        graphic_annotations=_annotations(subject, analysis),
         series_description="AI CXR outlines (GSPS)",
     )
     _add_tables(state, clean)
@@ -80,8 +66,8 @@ def encode(
         "INVERSE" if clean.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY"
     )
     state.BodyPartExamined = "CHEST"
-    state.ContentCreatorName = context.creator_name
-    return finish(state, source, clean, context)
+    state.ContentCreatorName = maker.creator_name
+    return subject.finish(state)
 
 
 def _without_tables(clean: Dataset) -> Dataset:
@@ -102,10 +88,10 @@ def _add_tables(state: Dataset, clean: Dataset) -> None:
     if tables := clean.get("VOILUTSequence"):
         items = list(state.get("SoftcopyVOILUTSequence") or [Dataset()])
         for item in items:
-            item.VOILUTSequence = tables
+            item.VOILUTSequence = deepcopy(tables)
         state.SoftcopyVOILUTSequence = items
     if tables := clean.get("ModalityLUTSequence"):
-        state.ModalityLUTSequence = tables
+        state.ModalityLUTSequence = deepcopy(tables)
 
 
 def _for_processing(clean: Dataset) -> bool:
@@ -115,15 +101,14 @@ def _for_processing(clean: Dataset) -> bool:
     )
 
 
-def _annotations(
-    clean: Dataset, analysis: Analysis, context: EvidenceContext
-) -> list[GraphicAnnotation]:
+def _annotations(subject: Subject, analysis: Analysis) -> list[GraphicAnnotation]:
+    clean = subject.clean
     findings = [
-        _polyline(clean, context, finding.region, f"opacity {number}")
+        _polyline(subject, finding.region, f"opacity {number}")
         for number, finding in enumerate(analysis.findings, start=1)
     ]
     lungs = [
-        _polyline(clean, context, lung.region, f"{lung.side.value} lung")
+        _polyline(subject, lung.region, f"{lung.side.value} lung")
         for lung in analysis.lungs
     ]
     caption = TextObject(
@@ -140,10 +125,8 @@ def _annotations(
     ]
 
 
-def _polyline(
-    clean: Dataset, context: EvidenceContext, region: Region, what: str
-) -> GraphicObject:
-    identifier, uid = tracking(context, clean, what)
+def _polyline(subject: Subject, region: Region, what: str) -> GraphicObject:
+    identifier, uid = subject.tracking(what)
     return GraphicObject(
         graphic_type=GraphicTypeValues.POLYLINE,
         graphic_data=simplified(region),

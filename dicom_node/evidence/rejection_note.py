@@ -13,36 +13,29 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage
 
-from dicom_node.dataset.normalise import cleaned
 from dicom_node.errors import EvidenceInvalid
 from dicom_node.evidence import codes
-from dicom_node.evidence.check.objects import check_attributes
-from dicom_node.evidence.report.measurement_report import device_observer
-from dicom_node.evidence.subject import (
-    EvidenceContext,
-    ObjectReference,
-    finish,
-    instance_uid,
-    series_number,
-)
+from dicom_node.evidence.equipment import device_observer
+from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.past import ObjectReference
+from dicom_node.evidence.subject import Subject
 
-KIND = "rejection-note"
+_KIND = EvidenceKind.REJECTION_NOTE
 _IMAGES = {SegmentationStorage, SecondaryCaptureImageStorage}
 
 
 def encode(
-    example: Dataset,
+    subject: Subject,
     rejected: Sequence[ObjectReference],
     reason: str,
-    context: EvidenceContext,
     title: Code = codes.REJECTED_FOR_QUALITY,
 ) -> Dataset:
     """Encode the note for objects of one study.
 
     Parameters
     ----------
-    example
-        Any of the rejected objects, or their source: patient and study come from it.
+    subject
+        The study, by any of the rejected objects or their source.
     rejected
         What is called back.
     reason
@@ -53,40 +46,41 @@ def encode(
     Raises
     ------
     EvidenceInvalid
-        Nothing is rejected, not all of it is of the example's study, or the note is
-        not fit to send.
+        Nothing is rejected, or not all of it is of the subject's study.
     """
-    clean = cleaned(example)
-    # The example may be a result, whose maker acquired nothing.
-    clean.Manufacturer = ""
     studies = {reference.study_instance_uid for reference in rejected}
-    if studies != {clean.StudyInstanceUID}:
+    if studies != {subject.clean.StudyInstanceUID}:
         raise EvidenceInvalid("a rejection note names objects of its one study")
-    objects = [_stand_in(clean, reference) for reference in rejected]
+    objects = [_stand_in(subject.clean, reference) for reference in rejected]
     selection = KeyObjectSelection(
         document_title=CodedConcept.from_code(title),
         referenced_objects=objects,
-        observer_device_context=device_observer(context),
+        observer_device_context=device_observer(subject.maker),
         description=reason,
     )
-    named = "|".join(sorted(item.sop_instance_uid for item in rejected))
-    note = KeyObjectSelectionDocument(
-        evidence=objects,
-        content=selection,
-        series_instance_uid=instance_uid(context, clean, f"{KIND} series {named}"),
-        series_number=series_number(context, KIND),
-        sop_instance_uid=instance_uid(context, clean, f"{KIND} {named}"),
-        instance_number=1,
-        manufacturer=context.manufacturer,
-        series_description="AI results called back",
-    )
+    note = _document(subject, objects, selection)
     for item in note.ContentSequence:
         if item.ValueType in {"IMAGE", "COMPOSITE"}:
             # TID 2010 gives references no purpose.
             item.pop("ConceptNameCodeSequence", None)
-    finish(note, example, clean, context)
-    check_attributes(note)
-    return note
+    return subject.finish(note)
+
+
+def _document(
+    subject: Subject, objects: Sequence[Dataset], selection: KeyObjectSelection
+) -> KeyObjectSelectionDocument:
+    """Make the object; its UIDs are named after what it rejects."""
+    named = "|".join(sorted(item.SOPInstanceUID for item in objects))
+    return KeyObjectSelectionDocument(
+        evidence=objects,
+        content=selection,
+        series_instance_uid=subject.uid(f"{_KIND} series {named}"),
+        series_number=subject.style.series_number(_KIND),
+        sop_instance_uid=subject.uid(f"{_KIND} {named}"),
+        instance_number=1,
+        manufacturer=subject.maker.manufacturer,
+        series_description="AI results called back",
+    )
 
 
 def _stand_in(clean: Dataset, reference: ObjectReference) -> Dataset:

@@ -14,78 +14,49 @@ from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from dicom_node.dataset.normalise import normalise
 from dicom_node.evidence import codes
-from dicom_node.evidence.subject import (
-    DISCLAIMER,
-    EvidenceContext,
-    algorithm,
-    finish,
-    instance_uid,
-    series_number,
-    series_uid,
-    tracking,
-)
+from dicom_node.evidence.equipment import algorithm
+from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.subject import Subject
+from dicom_node.evidence.wording import DISCLAIMER
 from inference.findings import Analysis, Finding, Lung, Region, Side
-
-OPACITIES = "segmentation"
-LUNGS = "lung-segmentation"
 
 # Warm and far apart for findings, cool for lungs (L*, a*, b*); all within sRGB.
 _WARM = ((68, 32, 61), (81, 6, 66), (55, 53, 43), (76, 29, 34), (58, 51, 1))
 _COOL = {Side.RIGHT: (76, -18, -24), Side.LEFT: (65, 1, -44)}
 
 
-def encode_opacities(
-    source: Dataset, analysis: Analysis, context: EvidenceContext
-) -> Dataset | None:
+def encode_opacities(subject: Subject, analysis: Analysis) -> Dataset | None:
     """Encode every finding as a segment of its own.
 
     Returns
     -------
         The SEG; ``None`` when nothing was found (the report says so in words).
-
-    Raises
-    ------
-    EvidenceInvalid
-        The source cannot be referred to.
     """
     if not analysis.findings:
         return None
-    clean = normalise(source)
     descriptions = [
-        _finding(number, finding, clean, context)
+        _finding(number, finding, subject)
         for number, finding in enumerate(analysis.findings, start=1)
     ]
     regions = [finding.region for finding in analysis.findings]
-    seg = _segmentation(clean, regions, descriptions, OPACITIES, context)
-    return finish(seg, source, clean, context)
+    seg = _segmentation(subject, EvidenceKind.SEGMENTATION, regions, descriptions)
+    return subject.finish(seg)
 
 
-def encode_lungs(
-    source: Dataset, analysis: Analysis, context: EvidenceContext
-) -> Dataset:
-    """Encode the right and the left lung.
-
-    Raises
-    ------
-    EvidenceInvalid
-        The source cannot be referred to.
-    """
-    clean = normalise(source)
+def encode_lungs(subject: Subject, analysis: Analysis) -> Dataset:
+    """Encode the right and the left lung."""
     descriptions = [
-        _lung(number, lung, clean, context)
+        _lung(number, lung, subject)
         for number, lung in enumerate(analysis.lungs, start=1)
     ]
     regions = [lung.region for lung in analysis.lungs]
-    seg = _segmentation(clean, regions, descriptions, LUNGS, context)
-    return finish(seg, source, clean, context)
+    seg = _segmentation(subject, EvidenceKind.LUNG_SEGMENTATION, regions, descriptions)
+    return subject.finish(seg)
 
 
-def _finding(
-    number: int, finding: Finding, clean: Dataset, context: EvidenceContext
-) -> SegmentDescription:
-    identifier, uid = tracking(context, clean, f"opacity {number}")
+def _finding(number: int, finding: Finding, subject: Subject) -> SegmentDescription:
+    identifier, uid = subject.tracking(f"opacity {number}")
     score = round(100 * finding.score)
     return SegmentDescription(
         segment_number=number,
@@ -93,7 +64,7 @@ def _finding(
         segmented_property_category=codes.ABNORMAL_STRUCTURE,
         segmented_property_type=codes.OPACITY,
         algorithm_type="AUTOMATIC",
-        algorithm_identification=algorithm(context),
+        algorithm_identification=algorithm(subject.maker),
         tracking_uid=uid,
         tracking_id=identifier,
         anatomic_regions=[codes.SIDES[finding.side]],
@@ -101,17 +72,15 @@ def _finding(
     )
 
 
-def _lung(
-    number: int, lung: Lung, clean: Dataset, context: EvidenceContext
-) -> SegmentDescription:
-    identifier, uid = tracking(context, clean, f"{lung.side.value} lung")
+def _lung(number: int, lung: Lung, subject: Subject) -> SegmentDescription:
+    identifier, uid = subject.tracking(f"{lung.side.value} lung")
     return SegmentDescription(
         segment_number=number,
         segment_label=codes.SIDES[lung.side].meaning,
         segmented_property_category=codes.ANATOMICAL_STRUCTURE,
         segmented_property_type=codes.SIDES[lung.side],
         algorithm_type="AUTOMATIC",
-        algorithm_identification=algorithm(context),
+        algorithm_identification=algorithm(subject.maker),
         tracking_uid=uid,
         tracking_id=identifier,
         display_color=_colour(_COOL[lung.side]),
@@ -138,39 +107,40 @@ def _label_map(
 
 
 def _segmentation(
-    clean: Dataset,
+    subject: Subject,
+    kind: EvidenceKind,
     regions: Sequence[Region],
     descriptions: Sequence[SegmentDescription],
-    kind: str,
-    context: EvidenceContext,
 ) -> Segmentation:
+    clean, maker = subject.clean, subject.maker
     labels = _label_map(regions, clean.Rows, clean.Columns)
-    opacities = kind == OPACITIES
+    opacities = kind is EvidenceKind.SEGMENTATION
+    series_uid, series_number = subject.series(kind)
     seg = Segmentation(
         source_images=[clean],
         pixel_array=labels[np.newaxis],
         segmentation_type="BINARY",
         segment_descriptions=descriptions,
-        series_instance_uid=series_uid(context, clean, kind),
-        series_number=series_number(context, kind),
-        sop_instance_uid=instance_uid(context, clean, kind),
+        series_instance_uid=series_uid,
+        series_number=series_number,
+        sop_instance_uid=subject.uid(kind),
         instance_number=1,
-        manufacturer=context.manufacturer,
-        manufacturer_model_name=context.model_name,
-        software_versions=context.software_version,
-        device_serial_number=context.serial_number,
+        manufacturer=maker.manufacturer,
+        manufacturer_model_name=maker.manufacturer_model_name,
+        software_versions=maker.software_version,
+        device_serial_number=maker.serial_number,
         content_label="AI_LUNG_OPACITY" if opacities else "AI_LUNGS",
         content_description=DISCLAIMER,
         series_description="AI lung opacities" if opacities else "AI lungs",
         omit_empty_frames=False,
     )
-    dimensions = instance_uid(context, clean, f"{kind} dimensions")
+    dimensions = subject.uid(f"{kind} dimensions")
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = dimensions
     seg.PatientOrientation = clean.get("PatientOrientation")
     seg.BodyPartExamined = "CHEST"
-    seg.ContentCreatorName = context.creator_name
-    if context.viewer_geometry == "compat":
+    seg.ContentCreatorName = maker.creator_name
+    if subject.style.viewer_geometry == "compat":
         _add_planar_geometry(seg, clean)
     return seg
 

@@ -3,13 +3,17 @@
 Plain English, ASCII, opacity and never a diagnosis; every sentence with its numbers.
 """
 
-from dicom_node.evidence.subject import DISCLAIMER, EvidenceContext, Prior
+from dicom_node.evidence.maker import Maker
+from dicom_node.evidence.past import Earlier, Prior
 from inference.findings import Analysis
+
+DISCLAIMER = "AI result, not for primary diagnosis"
+_LEAST_SHOWN = 0.05
 
 
 def percent(value: float) -> str:
     """Percentage with one decimal, "<0.1 %" rather than a false zero."""
-    return "<0.1 %" if 0 < value < 0.05 else f"{value:.1f} %"  # noqa: PLR2004
+    return "<0.1 %" if 0 < value < _LEAST_SHOWN else f"{value:.1f} %"
 
 
 def headline(analysis: Analysis) -> str:
@@ -43,29 +47,29 @@ def not_compared(prior: Prior) -> str:
     )
 
 
-def comparison(analysis: Analysis, context: EvidenceContext) -> str | None:
+def comparison(analysis: Analysis, earlier: Earlier) -> str | None:
     """Say how this film compares with the one before it, if there is one."""
-    if context.prior is not None:
-        return change(analysis, context.prior)
-    if context.uncompared is not None:
-        return not_compared(context.uncompared)
+    if earlier.prior is not None:
+        return change(analysis, earlier.prior)
+    if earlier.uncompared is not None:
+        return not_compared(earlier.uncompared)
     return None
 
 
-def findings(analysis: Analysis, context: EvidenceContext) -> list[str]:
+def findings(analysis: Analysis, earlier: Earlier) -> list[str]:
     """Sentences about what the film shows."""
     lines = [headline(analysis)]
     lines.append(
         f"Opacity extent score {analysis.severity.extent_score} of 8; probability of "
         f"any opacity {100 * analysis.opacity_score:.0f} %."
     )
-    if (compared := comparison(analysis, context)) is not None:
+    if (compared := comparison(analysis, earlier)) is not None:
         lines.append(compared)
     return lines
 
 
-def comments(remarks: tuple[str, ...], context: EvidenceContext) -> list[str]:
+def comments(remarks: tuple[str, ...], maker: Maker) -> list[str]:
     """Sentences about image quality and about what made the result."""
     lines = [f"Image quality: {remark}" for remark in remarks]
-    lines.append(f"{DISCLAIMER}. Model {context.model_words}.")
+    lines.append(f"{DISCLAIMER}. Model {maker.model.words}.")
     return lines

@@ -5,50 +5,28 @@ classes, transfer syntaxes and status codes cannot differ from what is done.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from pydicom.uid import (
-    UID,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    EncapsulatedPDFStorage,
-    EnhancedSRStorage,
-    GrayscaleSoftcopyPresentationStateStorage,
-    KeyObjectSelectionDocumentStorage,
-    SecondaryCaptureImageStorage,
-    SegmentationStorage,
-)
+from pydicom.uid import UID
 
 from dicom_node import __version__
 from dicom_node import errors as node
-from dicom_node.dimse.presentation import (
+from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
+)
+from dicom_node.dimse.presentation import (
     SERVICE_CLASSES,
     STORAGE_CLASSES,
     UNCOMPRESSED,
     VERIFICATION_CLASS,
 )
 from dicom_node.dimse.status import STATUS, Status
+from dicom_node.evidence.kinds import KINDS
 from dicom_node.node.settings.dimse import DimseSection
 from storage import errors as storage
 
-EVIDENCE_CLASSES: Mapping[str, UID] = {
-    "segmentation": SegmentationStorage,
-    "lung-segmentation": SegmentationStorage,
-    "measurement-report": Comprehensive3DSRStorage,
-    "measurement-report-comprehensive": ComprehensiveSRStorage,
-    "measurement-report-enhanced": EnhancedSRStorage,
-    "presentation-state": GrayscaleSoftcopyPresentationStateStorage,
-    "secondary-capture": SecondaryCaptureImageStorage,
-    "pdf": EncapsulatedPDFStorage,
-}
-"""Kind of result -> its SOP class."""
-
-SENT_CLASSES = (
-    *dict.fromkeys(EVIDENCE_CLASSES.values()),
-    KeyObjectSelectionDocumentStorage,
-)
+SENT_CLASSES = tuple(dict.fromkeys(facts.sop_class for facts in KINDS.values()))
 """Results, and the note that calls results back."""
 
 REFUSALS = (
@@ -173,8 +151,8 @@ def _statuses() -> str:
 
 
 def _objects() -> str:
-    kinds = {**EVIDENCE_CLASSES, "rejection-note": KeyObjectSelectionDocumentStorage}
-    rows = [(kind, _name(uid), uid) for kind, uid in kinds.items()]
+    classes = [(kind, facts.sop_class) for kind, facts in KINDS.items()]
+    rows = [(kind, _name(uid), uid) for kind, uid in classes]
     return (
         "## Objects created\n\n" + _table(("Kind", "SOP class", "UID"), rows) + "\n\n"
         "* Same Study Instance UID as the image; a new series for each kind and image;"

@@ -17,6 +17,7 @@ from dicom_node.analysis.process import Failed, Source
 from dicom_node.dimse.scu import verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError, SettingsInvalid
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.injected import clock
 from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
@@ -30,6 +31,11 @@ from inference.errors import InferenceError
 from inference.manifest import read_manifest, verify
 from storage.errors import StorageError
 
+_GOLDEN_KINDS = (
+    EvidenceKind.SEGMENTATION,
+    EvidenceKind.LUNG_SEGMENTATION,
+    EvidenceKind.MEASUREMENT_REPORT,
+)
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not listened on
 
 
@@ -194,8 +200,7 @@ def _golden_image(settings: Settings) -> str:
         runner.load()
         path = Path(tmp) / "golden.dcm"
         synthetic_dataset("CR").save_as(path, enforce_file_format=True)
-        kinds = ("segmentation", "lung-segmentation", "measurement-report")
-        analyzer = make_analyzer(settings, runner, kinds)
+        analyzer = make_analyzer(settings, runner, _GOLDEN_KINDS)
         started = clock()
         (outcome,) = analyzer.analyze([Source(path, "0" * 64, started)])
         took_s = (clock() - started).total_seconds()

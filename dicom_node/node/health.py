@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dicom_node.node.parts import Parts
 from dicom_node.node.service import Service
 from storage.errors import StorageError
-from storage.worklist import workitems
+from storage.worklist import jobs
 
 ALWAYS_TOLD = ("worker", "dimse")
 """Services that are named when they are well, too; another only in its trouble."""
@@ -25,7 +25,7 @@ def database_trouble(parts: Parts) -> str | None:
     """Say what is wrong with the database."""
     try:
         with parts.database.transaction(read_only=True) as tx:
-            workitems.counts(tx)
+            jobs.counts(tx)
     except StorageError as error:
         return str(error)
     return None

@@ -13,11 +13,11 @@ from itertools import islice
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from storage.catalog import instances as catalog
+from storage.catalog import retention
 from storage.database import Database
 from storage.errors import ObjectMissing
-from storage.objects.files import ObjectStore
-from storage.worklist import workitems
+from storage.objects.protocol import ObjectStore
+from storage.worklist import attempts, workitems
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _guarded(timer: Timer) -> None:
 def reap(database: Database, clock: Clock) -> None:
     """Queue again what silent workers had claimed."""
     with database.transaction() as tx:
-        expired = workitems.reap(tx, clock())
+        expired = attempts.reap(tx, clock())
     if expired:
         logger.warning(
             "%d images are queued again: their worker fell silent.",
@@ -144,13 +144,13 @@ Find = Callable[[Database, datetime], list[tuple[str, str]]]
 
 def _expired_sources(database: Database, before: datetime) -> list[tuple[str, str]]:
     with database.transaction(read_only=True) as tx:
-        found = catalog.expired_sources(tx, before, limit=RETENTION_BATCH)
+        found = retention.expired_sources(tx, before, limit=RETENTION_BATCH)
     return [(item.sop_instance_uid, item.object_key) for item in found]
 
 
 def _expired_evidence(database: Database, before: datetime) -> list[tuple[str, str]]:
     with database.transaction(read_only=True) as tx:
-        found = catalog.expired_evidence(tx, before, limit=RETENTION_BATCH)
+        found = retention.expired_evidence(tx, before, limit=RETENTION_BATCH)
     return [(item.sop_instance_uid, item.object_key) for item in found]
 
 
@@ -166,7 +166,7 @@ def _remove(
         if _is_young(store, key, clock()):
             continue
         with database.transaction() as tx:
-            forgotten = catalog.forget_object(tx, sop_instance_uid, clock())
+            forgotten = retention.forget_object(tx, sop_instance_uid, clock())
             if forgotten is not None:
                 store.delete(forgotten)
                 removed += 1
@@ -182,7 +182,7 @@ def sweep(database: Database, store: ObjectStore, clock: Clock) -> int:
     keys = iter(store.keys())
     while chunk := list(islice(keys, SWEEP_BATCH)):
         with database.transaction() as tx:
-            for key in catalog.unreferenced(tx, chunk):
+            for key in retention.unreferenced(tx, chunk):
                 if not _is_young(store, key, clock()):
                     store.delete(key)
                     removed += 1
@@ -197,7 +197,6 @@ def sweep(database: Database, store: ObjectStore, clock: Clock) -> int:
 
 def _is_young(store: ObjectStore, key: str, now: datetime) -> bool:
     try:
-        written_s = store.path(key).stat().st_mtime
-    except (ObjectMissing, FileNotFoundError):
+        return now - store.stored_at(key) < YOUNGEST_REMOVED
+    except ObjectMissing:
         return False
-    return now - datetime.fromtimestamp(written_s, UTC) < YOUNGEST_REMOVED

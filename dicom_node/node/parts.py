@@ -9,7 +9,7 @@ from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from inference.runners.runner import ModelRunner
 from storage.database import Database
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from dicom_node.dataset.attributes import codes, integer, text, texts
 from dicom_node.dataset.quiet import quiet
 from dicom_node.errors import NotEligible
+from dicom_node.evidence.maker import MANUFACTURER
 
 Policy = Literal["analyze", "refuse"]
 
@@ -83,8 +84,6 @@ class EligibilityRules:
         looks for two lungs by itself.
     unknown_body_part
         A film whose header does not name its body part.
-    own_manufacturer
-        Manufacturer written into this node's results, which are never analysed.
     """
 
     accept_for_processing: bool
@@ -94,7 +93,6 @@ class EligibilityRules:
     minimum_size_px: int
     unknown_view: Policy
     unknown_body_part: Policy
-    own_manufacturer: str = "CXR Node"
 
 
 def check(dataset: Dataset, rules: EligibilityRules) -> None:
@@ -113,7 +111,7 @@ def check(dataset: Dataset, rules: EligibilityRules) -> None:
         The first rule that the image breaks, in the order below.
     """
     with quiet():
-        _check_origin(dataset, rules)
+        _check_origin(dataset)
         _check_class(dataset, rules)
         _check_modality(dataset, rules)
         _check_image_type(dataset)
@@ -131,7 +129,7 @@ def is_awaited(dataset: Dataset, rules: EligibilityRules) -> bool:
     """
     with quiet():
         try:
-            _check_origin(dataset, rules)
+            _check_origin(dataset)
             _check_class(dataset, rules)
             _check_modality(dataset, rules)
             _check_image_type(dataset)
@@ -143,9 +141,8 @@ def is_awaited(dataset: Dataset, rules: EligibilityRules) -> bool:
         return bool(_chest(dataset)) and _view(dataset) not in {"lateral", "oblique"}
 
 
-def _check_origin(dataset: Dataset, rules: EligibilityRules) -> None:
-    own = rules.own_manufacturer.upper()
-    if own and text(dataset, "Manufacturer") == own:
+def _check_origin(dataset: Dataset) -> None:
+    if text(dataset, "Manufacturer") == MANUFACTURER.upper():
         raise NotEligible("OWN_RESULT", "The object was made by this node.")
 
 

@@ -10,30 +10,48 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from storage.catalog import instances as catalog
+from storage.catalog import instances
 from storage.database import Database
 from storage.errors import TransitionRefused
+from storage.outbox.evidence import (
+    add_deliveries,
+    add_evidence,
+    cancel_pending,
+    send_failed_again,
+)
 from storage.records import (
+    AttemptOutcome,
     Evidence,
     Instance,
     Job,
+    ModelName,
     NewDelivery,
     Reason,
+    Stage,
     Workitem,
 )
-from storage.worklist import history, workitems
-
-LEASE_EXPIRED = "lease expired"
-"""Outcome of an Attempt whose worker fell silent."""
+from storage.worklist import attempts, history, jobs, repeats, workitems
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an analysis leaves behind: objects, where they shall go, and numbers."""
+class Settlement:
+    """What an analysis leaves behind.
+
+    Parameters
+    ----------
+    evidence, deliveries
+        Objects, and where they shall go.
+    result
+        What was found, for people and later films.
+    model, maker
+        Whose results they are: the model, and the fingerprint of all that shows.
+    """
 
     evidence: Sequence[Evidence]
     deliveries: Sequence[NewDelivery]
     result: Mapping[str, Any]
+    model: ModelName | None
+    maker: str | None
 
 
 class ProcedureSteps:
@@ -63,7 +81,7 @@ class ProcedureSteps:
     def claim(self, worker: str, *, limit: int, lease_s: float) -> list[Workitem]:
         """Set steps IN PROGRESS for a worker, at most ``limit``."""
         with self._database.transaction() as tx:
-            return workitems.claim(
+            return attempts.claim(
                 tx,
                 worker=worker,
                 limit=limit,
@@ -75,12 +93,12 @@ class ProcedureSteps:
     def job(self, workitem_uid: str) -> Job:
         """Everything about one step; raises UnknownRecord."""
         with self._database.transaction(read_only=True) as tx:
-            return workitems.get_job(tx, workitem_uid)
+            return jobs.get_job(tx, workitem_uid)
 
     def instance(self, step: Workitem) -> Instance:
         """Find the image that a step is about."""
         with self._database.transaction(read_only=True) as tx:
-            return catalog.get_instance(tx, step.sop_instance_uid)
+            return instances.get_instance(tx, step.sop_instance_uid)
 
     def past(self, step: Workitem, film: Instance) -> tuple[list[Job], list[Job]]:
         """Find the image's jobs before this one, and those of the film before it."""
@@ -90,42 +108,48 @@ class ProcedureSteps:
 
     def lost_attempts(self, step: Workitem) -> int:
         """Count earlier attempts that ended with their worker, not with a word."""
-        attempts = self.job(step.workitem_uid).attempts
-        return sum(attempt.outcome == LEASE_EXPIRED for attempt in attempts)
+        lost = AttemptOutcome.LEASE_EXPIRED
+        return sum(one.outcome is lost for one in self.job(step.workitem_uid).attempts)
 
     def next_claim_in(self) -> float | None:
         """Seconds until the next queued step may be claimed; ``None`` for none."""
         with self._database.transaction(read_only=True) as tx:
-            at = workitems.next_claim_at(tx)
+            at = attempts.next_claim_at(tx)
         return None if at is None else max(0.0, (at - self._clock()).total_seconds())
 
     def heartbeat(self, step: Workitem, *, lease_s: float) -> None:
         """Keep a claim alive; raises LeaseLost."""
         until = self._clock() + timedelta(seconds=lease_s)
         with self._database.transaction() as tx:
-            workitems.heartbeat(tx, step.workitem_uid, _transaction(step), until)
+            attempts.heartbeat(tx, step.workitem_uid, _transaction(step), until)
 
-    def settle(self, step: Workitem, outcome: Outcome) -> None:
+    def settle(self, step: Workitem, settlement: Settlement) -> None:
         """Record results and what shall be delivered, in one transaction.
 
-        A cancel that was requested meanwhile wins over the results.
+        Harmless when done before; a cancel that was requested meanwhile wins over
+        the results. Raises LeaseLost.
         """
+        uid, now = step.workitem_uid, self._clock()
         with self._database.transaction() as tx:
-            workitems.settle(
+            settled = workitems.settle(
                 tx,
-                step.workitem_uid,
+                uid,
                 _transaction(step),
-                evidence=outcome.evidence,
-                deliveries=outcome.deliveries,
-                result=outcome.result,
-                now=self._clock(),
+                result=settlement.result,
+                model=settlement.model,
+                maker=settlement.maker,
+                now=now,
             )
+            if settled:
+                add_evidence(tx, uid, settlement.evidence)
+                add_deliveries(tx, uid, settlement.deliveries, now)
+                workitems.complete_if_delivered(tx, uid, now)
 
     def retry_later(self, step: Workitem, after_s: float, error: str) -> None:
         """Give a claim back; nobody takes it before that time."""
         now = self._clock()
         with self._database.transaction() as tx:
-            workitems.retry_later(
+            attempts.retry_later(
                 tx,
                 step.workitem_uid,
                 _transaction(step),
@@ -142,16 +166,12 @@ class ProcedureSteps:
         deliveries: Sequence[NewDelivery] = (),
     ) -> None:
         """End a claimed step without results; objects may say why."""
+        uid, now = step.workitem_uid, self._clock()
         with self._database.transaction() as tx:
-            workitems.cancel(
-                tx,
-                step.workitem_uid,
-                reason,
-                self._clock(),
-                _transaction(step),
-                evidence=evidence,
-                deliveries=deliveries,
-            )
+            if workitems.cancel(tx, uid, reason, now, _transaction(step)):
+                cancel_pending(tx, uid)
+                add_evidence(tx, uid, evidence)
+                add_deliveries(tx, uid, deliveries, now)
 
     def request_cancel(self, workitem_uid: str) -> None:
         """Ask for a step to end: at once when nobody works on it, else soon.
@@ -164,7 +184,9 @@ class ProcedureSteps:
             It has ended already.
         """
         with self._database.transaction() as tx:
-            workitems.request_cancel(tx, workitem_uid, self._clock())
+            item = workitems.request_cancel(tx, workitem_uid, self._clock())
+            if item.stage is Stage.CANCELED:
+                cancel_pending(tx, workitem_uid)
 
     def retry(self, workitem_uid: str) -> str:
         """Work on a failed step again; return the Workitem that does it.
@@ -180,7 +202,15 @@ class ProcedureSteps:
             Nothing about it failed.
         """
         with self._database.transaction() as tx:
-            return workitems.retry(tx, workitem_uid, self._clock(), self._new_uid)
+            now = self._clock()
+            renewed = repeats.renew(tx, workitem_uid, now, self._new_uid)
+            if renewed is not None:
+                return renewed
+            if not send_failed_again(tx, workitem_uid, now):
+                raise TransitionRefused(
+                    f"nothing of workitem {workitem_uid} has failed"
+                )
+            return workitem_uid
 
     def reprocess(self, workitem_uid: str, priority: int | None = None) -> str:
         """Analyse an image again that has been analysed; return the new Workitem.
@@ -198,7 +228,7 @@ class ProcedureSteps:
             Retention deleted the image.
         """
         with self._database.transaction() as tx:
-            return workitems.reprocess(
+            return repeats.reprocess(
                 tx, workitem_uid, self._clock(), self._new_uid, priority=priority
             )
 

@@ -6,7 +6,7 @@ stays as it is, so the same command may run again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from typing import Literal
@@ -15,16 +15,19 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicom_node.dataset.header import read_header, skip_file_meta
-from dicom_node.dataset.quiet import quiet
-from dicom_node.evidence import codes, rejection_note
-from dicom_node.evidence.check.objects import check
-from dicom_node.evidence.kinds import part_10
-from dicom_node.evidence.subject import EvidenceContext, ObjectReference
+from dicom_node.evidence import codes
+from dicom_node.evidence.encode import encode_rejection_note
+from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.maker import Maker, ModelIdentity, Style
+from dicom_node.evidence.past import ObjectReference
+from dicom_node.evidence.subject import Subject
+from dicom_node.worklist import recall_record
 from storage.database import Database, Transaction
 from storage.errors import ObjectMissing
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 from storage.outbox import recalls
 from storage.records import DeliveryState, Evidence, Job
+from storage.worklist.jobs import jobs_by_model, studies_by_model
 
 Cause = Literal["quality", "safety"]
 TITLES = {
@@ -64,8 +67,10 @@ class Recall:
     ----------
     database, store
         Where the results are.
-    context_of
-        From a model's name, version and digest to who makes the note.
+    maker_of
+        From a model to who makes the note about it.
+    style
+        How the site wants results.
     clock
         Aware UTC.
     """
@@ -74,30 +79,32 @@ class Recall:
         self,
         database: Database,
         store: ObjectStore,
-        context_of: Callable[[Mapping[str, str]], EvidenceContext],
+        maker_of: Callable[[ModelIdentity], Maker],
+        style: Style,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._store = store
-        self._context_of = context_of
+        self._maker_of = maker_of
+        self._style = style
         self._clock = clock
 
     def list(self, name: str, version: str) -> "list[RecalledStudy]":
         """List the studies with results of a model, and how their recall stands."""
         with self._database.transaction(read_only=True) as tx:
             return [
-                _listed(study, recalls.jobs(tx, name, version, study))
-                for study in recalls.studies(tx, name, version)
+                _listed(study, jobs_by_model(tx, name, version, study))
+                for study in studies_by_model(tx, name, version)
             ]
 
     def run(self, name: str, version: str, cause: Cause) -> None:
         """Call back what is not called back yet; send again notes that failed."""
         with self._database.transaction(read_only=True) as tx:
-            studies = recalls.studies(tx, name, version)
+            studies = studies_by_model(tx, name, version)
         for study in studies:
             with self._database.transaction() as tx:
                 recalls.lock(tx, name, version, study)
-                self._recall(tx, recalls.jobs(tx, name, version, study), cause)
+                self._recall(tx, jobs_by_model(tx, name, version, study), cause)
 
     def _recall(self, tx: Transaction, jobs: Sequence[Job], cause: Cause) -> None:
         now = self._clock()
@@ -108,37 +115,37 @@ class Recall:
             return
         held = _held(fresh)
         note = self._note(fresh, held, cause, now) if held else None
-        recalls.record(tx, fresh, note, _holders(fresh), cause, now)
+        recall_record.record(tx, fresh, note, _holders(fresh), cause, now)
 
     def _note(
         self, jobs: Sequence[Job], held: Sequence[Evidence], cause: Cause, now: datetime
     ) -> Evidence:
         """Encode and store the note about objects of one study."""
-        model = (jobs[0].workitem.result or {})["model"]
-        context = replace(self._context_of(model), created_at=now)
+        said = (jobs[0].workitem.result or {})["model"]
+        model = ModelIdentity(said["name"], said["version"], said["sha256"])
         references = [_reference(one) for one in held]
         # Patient and study come from any object; the note is named after the first.
         example = self._example(jobs)
         example.SOPClassUID = references[0].sop_class_uid
         example.SOPInstanceUID = references[0].sop_instance_uid
         example.SeriesInstanceUID = references[0].series_instance_uid
-        with quiet():
-            dataset = rejection_note.encode(
-                example,
-                references,
-                f"Model {model['name']} {model['version']} is recalled.",
-                context,
-                TITLES[cause],
-            )
-            check(dataset, example, {one.sop_instance_uid for one in held})
-        stored = self._store.put(BytesIO(part_10(dataset)))
+        study = Subject.of_study(
+            example,
+            sha256="",
+            created_at=now,
+            maker=self._maker_of(model),
+            style=self._style,
+        )
+        reason = f"Model {model.name} {model.version} is recalled."
+        note = encode_rejection_note(study, references, reason, TITLES[cause])
+        stored, dataset = self._store.put(BytesIO(note.content)), note.dataset
         return Evidence(
             sop_instance_uid=str(dataset.SOPInstanceUID),
             sop_class_uid=str(dataset.SOPClassUID),
             series_instance_uid=str(dataset.SeriesInstanceUID),
             study_instance_uid=str(dataset.StudyInstanceUID),
             workitem_uid=jobs[0].workitem.workitem_uid,
-            kind=rejection_note.KIND,
+            kind=note.kind,
             object_key=stored.key,
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
@@ -184,7 +191,7 @@ def _held(jobs: Sequence[Job]) -> list[Evidence]:
         one.sop_instance_uid: one
         for job in jobs
         for one in job.evidence
-        if one.sop_instance_uid in reached and one.kind != rejection_note.KIND
+        if one.sop_instance_uid in reached and one.kind != EvidenceKind.REJECTION_NOTE
     }
     return [found[uid] for uid in sorted(found)]
 

@@ -7,7 +7,6 @@ sender be told Success (DICOM PS3.4 B.2.3). The bytes stay as they were sent.
 
 import logging
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,18 +27,15 @@ from dicom_node.dataset.header import (
     read_header,
     skip_file_meta,
 )
+from dicom_node.dataset.part10 import Arriving
 from dicom_node.dataset.quiet import UNREADABLE, quiet
-from dicom_node.dimse.presentation import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-)
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.worklist import eligibility
 from dicom_node.worklist.eligibility import EligibilityRules
-from storage.catalog import instances as catalog
+from storage.catalog import instances, quarantine
 from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing
-from storage.objects.files import Incoming, ObjectStore, StoredObject
+from storage.objects.protocol import Incoming, ObjectStore, StoredObject
 from storage.records import (
     Cause,
     Instance,
@@ -65,7 +61,7 @@ _COMPARE_BYTES = 1 << 20
 OWN_RESULT = Reason("OWN_RESULT", "This object is a result of this node.", Cause.IMAGE)
 
 
-class Outcome(StrEnum):
+class Custody(StrEnum):
     """What became of a received object."""
 
     STORED = "stored"
@@ -79,7 +75,7 @@ class Receipt:
 
     Parameters
     ----------
-    outcome
+    custody
         ``DUPLICATE``: the very same object is here already. ``QUARANTINED``: its
         UID is here already, with other bytes; the first stays, the second is kept
         aside for an administrator.
@@ -87,46 +83,8 @@ class Receipt:
         Why it will not be analysed, if so.
     """
 
-    outcome: Outcome
+    custody: Custody
     not_eligible: Reason | None = None
-
-
-def part10_header(
-    *,
-    sop_class_uid: str,
-    sop_instance_uid: str,
-    transfer_syntax_uid: str,
-    calling_ae: str,
-) -> bytes:
-    """Encode preamble and File Meta Information for bytes sent without them.
-
-    References
-    ----------
-    DICOM PS3.10 section 7.1.
-    """
-    meta = b"".join(
-        (
-            _meta(0x0001, b"OB\0\0" + struct.pack("<I", 2) + b"\x00\x01"),
-            _meta_text(0x0002, "UI", sop_class_uid),
-            _meta_text(0x0003, "UI", sop_instance_uid),
-            _meta_text(0x0010, "UI", transfer_syntax_uid),
-            _meta_text(0x0012, "UI", IMPLEMENTATION_CLASS_UID),
-            _meta_text(0x0013, "SH", IMPLEMENTATION_VERSION_NAME),
-            _meta_text(0x0016, "AE", calling_ae) if calling_ae else b"",
-        )
-    )
-    length = _meta(0x0000, b"UL" + struct.pack("<HI", 4, len(meta)))
-    return b"\0" * 128 + b"DICM" + length + meta
-
-
-def _meta(number: int, rest: bytes) -> bytes:
-    return struct.pack("<HH", 0x0002, number) + rest
-
-
-def _meta_text(number: int, vr: str, text: str) -> bytes:
-    value = text.encode("ascii", "replace")
-    value += b"\0"[: len(value) % 2] if vr == "UI" else b" "[: len(value) % 2]
-    return _meta(number, vr.encode() + struct.pack("<H", len(value)) + value)
 
 
 class Reception:
@@ -144,21 +102,18 @@ class Reception:
         The time, aware UTC.
     new_uid
         Makes Workitem UIDs.
-    on_work
-        Called after the commit of a new Workitem.
     explains
         Whether an awaited image that is not eligible is queued all the same: the
         worker then reports why it is not analysed.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  the composition root passes all of them
+    def __init__(  # noqa: PLR0913  the composition root passes all of them
         self,
         store: ObjectStore,
         database: Database,
         rules: EligibilityRules,
         clock: Callable[[], datetime],
         new_uid: Callable[[], str],
-        on_work: Callable[[], None] = lambda: None,
         limits: HeaderLimits = DEFAULT_LIMITS,
         *,
         explains: bool = False,
@@ -168,12 +123,11 @@ class Reception:
         self._rules = rules
         self._clock = clock
         self._new_uid = new_uid
-        self._on_work = on_work
         self._limits = limits
         self._explains = explains
 
     def incoming(self) -> Incoming:
-        """Open a writer for an object; ``part10_header`` goes first.
+        """Open a writer for an object; its Part 10 header goes first.
 
         Raises
         ------
@@ -182,25 +136,15 @@ class Reception:
         """
         return self._store.incoming()
 
-    def receive(
-        self,
-        incoming: Incoming,
-        *,
-        sop_class_uid: str,
-        sop_instance_uid: str,
-        transfer_syntax_uid: str,
-        calling_ae: str,
-    ) -> Receipt:
+    def receive(self, incoming: Incoming, arriving: Arriving) -> Receipt:
         """Make an object durable and queue it, or say why it is not analysed.
 
         Parameters
         ----------
         incoming
             A complete Part 10 file; used up in any case.
-        sop_class_uid, sop_instance_uid, transfer_syntax_uid
-            What the request names.
-        calling_ae
-            Who sends it.
+        arriving
+            What the request says of it.
 
         Raises
         ------
@@ -212,11 +156,11 @@ class Reception:
             Nothing was accepted; the sender may try again.
         """
         try:
-            with incoming.path.open("rb") as stream:
+            with incoming.open() as stream:
                 skip_file_meta(stream)
-                header = read_header(stream, transfer_syntax_uid, self._limits)
+                header = read_header(stream, arriving.transfer_syntax_uid, self._limits)
             with quiet():
-                _check_identity(header, sop_class_uid, sop_instance_uid)
+                _check_identity(header, arriving)
                 instance = _describe(header)
             reason = self._not_eligible(header)
             stored = incoming.commit()
@@ -225,12 +169,12 @@ class Reception:
             raise
         instance = replace(
             instance,
-            transfer_syntax_uid=transfer_syntax_uid,
+            transfer_syntax_uid=arriving.transfer_syntax_uid,
             object_key=stored.key,
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
             received_at=self._clock(),
-            calling_ae=calling_ae,
+            calling_ae=arriving.calling_ae,
             not_eligible=reason,
         )
         return self._record(instance, stored)
@@ -253,23 +197,21 @@ class Reception:
         except DuplicateInstance:
             return self._settle_duplicate(instance, stored)
         if not is_new:
-            return Receipt(Outcome.DUPLICATE, instance.not_eligible)
+            return Receipt(Custody.DUPLICATE, instance.not_eligible)
         logger.info(
             "Received an image from %s.",
             instance.calling_ae,
             extra={"action": "receive", "instance": instance.sop_instance_uid},
         )
-        if instance.not_eligible is None:
-            self._on_work()
-        return Receipt(Outcome.STORED, instance.not_eligible)
+        return Receipt(Custody.STORED, instance.not_eligible)
 
     def _enqueue(self, tx: Transaction, instance: Instance) -> tuple[Instance, bool]:
         # Whatever this node makes, it is no radiograph: one query less for those.
-        if instance.sop_class_uid not in _RADIOGRAPHS and catalog.is_own_result(
+        if instance.sop_class_uid not in _RADIOGRAPHS and instances.is_own_result(
             tx, instance.sop_instance_uid
         ):
             instance = replace(instance, not_eligible=OWN_RESULT)
-        is_new = catalog.add_instance(tx, instance)
+        is_new = instances.add_instance(tx, instance)
         if is_new and instance.not_eligible is None:
             workitem = Workitem(
                 workitem_uid=self._new_uid(),
@@ -289,18 +231,20 @@ class Reception:
         """
         uid = second.sop_instance_uid
         with self._database.transaction(read_only=True) as tx:
-            first = catalog.get_instance(tx, uid)
+            first = instances.get_instance(tx, uid)
         if self._same_dataset(first, second):
             self._store.delete(stored.key)
-            return Receipt(Outcome.DUPLICATE, first.not_eligible)
+            return Receipt(Custody.DUPLICATE, first.not_eligible)
         with self._database.transaction() as tx:
-            catalog.quarantine(tx, uid, stored, second.calling_ae, second.received_at)
+            quarantine.keep_apart(
+                tx, uid, stored, second.calling_ae, second.received_at
+            )
         logger.warning(
             "An object from %s has the UID of another one; it is in quarantine.",
             second.calling_ae,
             extra={"action": "quarantine", "instance": uid},
         )
-        return Receipt(Outcome.QUARANTINED)
+        return Receipt(Custody.QUARANTINED)
 
     def _same_dataset(self, first: Instance, second: Instance) -> bool:
         if first.transfer_syntax_uid != second.transfer_syntax_uid:
@@ -329,11 +273,11 @@ def _same_rest(one: BinaryIO, other: BinaryIO) -> bool:
             return True
 
 
-def _check_identity(header: Dataset, sop_class_uid: str, sop_instance_uid: str) -> None:
+def _check_identity(header: Dataset, arriving: Arriving) -> None:
     """Hold the data set against its request (PS3.4 B.2.3, status A900)."""
-    if _uid(header, "SOPClassUID") != sop_class_uid:
+    if _uid(header, "SOPClassUID") != arriving.sop_class_uid:
         raise DatasetMismatch("the data set is of another SOP class than the request")
-    if _uid(header, "SOPInstanceUID") != sop_instance_uid:
+    if _uid(header, "SOPInstanceUID") != arriving.sop_instance_uid:
         raise DatasetMismatch("the data set is another instance than the request")
 
 

@@ -5,13 +5,14 @@ The same words in the database, in the HTTP interface and in ``result.json``.
 
 from typing import Any
 
+from dicom_node.evidence.maker import ModelIdentity
 from inference.findings import Analysis, Finding, Severity
 from inference.manifest import ModelManifest
 
 Json = dict[str, Any]
 
 
-def result(analysis: Analysis, manifest: ModelManifest) -> Json:
+def result(analysis: Analysis, manifest: ModelManifest | ModelIdentity) -> Json:
     """Describe an analysis: severity in percent, findings, and the model."""
     return {
         "severity": severity(analysis.severity),
@@ -48,7 +49,7 @@ def finding(value: Finding) -> Json:
     }
 
 
-def model(manifest: ModelManifest) -> Json:
+def model(manifest: ModelManifest | ModelIdentity) -> Json:
     """Name a model."""
     return {
         "name": manifest.name,

@@ -1,17 +1,16 @@
-"""Where the bytes live: an object store addressed by content.
+"""Objects as files, named after their digests.
 
-The door to durability. An object counts as stored only when its file and the
-directory that names it are fsynced; that is what a Success status to a Storage
-SCU rests on (DICOM PS3.4 B.2.3, PS3.7 9.1.1).
+An object counts as stored only when its file and the directory that names it are
+fsynced.
 """
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from storage.errors import ObjectCorrupt, ObjectMissing, StoreFull
 from storage.objects.durable import (
@@ -23,82 +22,12 @@ from storage.objects.durable import (
     write_all,
     write_back,
 )
+from storage.objects.protocol import StoredObject
 
 _CHUNK_BYTES = 1 << 20
 _WRITE_BACK_BYTES = 512 * 1024
 _WATERMARK_CHECK_BYTES = 8 << 20
 _SHA256_HEX_LENGTH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """What the store knows of an object: its key, size and digest."""
-
-    key: str
-    size_bytes: int
-    sha256: str
-
-
-class Incoming(Protocol):
-    """An object on its way in; nothing of it is visible before ``commit``."""
-
-    @property
-    def path(self) -> Path:
-        """A file that holds what was written so far, to look at headers."""
-        ...
-
-    @property
-    def size_bytes(self) -> int:
-        """How much was written so far."""
-        ...
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Append; raises StoreFull when there is no room."""
-        ...
-
-    def commit(self) -> StoredObject:
-        """Make the object durable and visible, and say what it is."""
-        ...
-
-    def abort(self) -> None:
-        """Forget everything; harmless after ``commit``."""
-        ...
-
-
-class ObjectStore(Protocol):
-    """Immutable objects, addressed by what they contain."""
-
-    def incoming(self) -> Incoming:
-        """Open a writer for an object that arrives piece by piece."""
-        ...
-
-    def put(self, source: BinaryIO | Path, *, move: bool = False) -> StoredObject:
-        """Store a stream or a file; with ``move`` the file is used up."""
-        ...
-
-    def open(self, key: str) -> BinaryIO:
-        """Read an object; raises ObjectMissing."""
-        ...
-
-    def path(self, key: str) -> Path:
-        """Name a file with the object's bytes; raises ObjectMissing."""
-        ...
-
-    def verify(self, key: str) -> None:
-        """Read it all and compare digests; raises ObjectCorrupt, ObjectMissing."""
-        ...
-
-    def delete(self, key: str) -> None:
-        """Remove an object; nothing happens when it is not there."""
-        ...
-
-    def free_bytes(self) -> int:
-        """Room left above the watermark."""
-        ...
-
-    def keys(self) -> Iterable[str]:
-        """Every stored key, in no particular order."""
-        ...
 
 
 class FileObjectStore:
@@ -135,31 +64,22 @@ class FileObjectStore:
         self._check_room()
         return FileIncoming(self._incoming, self._place, self._check_room)
 
-    def put(self, source: BinaryIO | Path, *, move: bool = False) -> StoredObject:
-        """Store a stream or a file, durably.
-
-        Parameters
-        ----------
-        source
-            A stream open for reading, or a file.
-        move
-            The file may be used up (it is renamed when it is on the same file
-            system); only for a path.
+    def put(self, source: BinaryIO) -> StoredObject:
+        """Store what a stream holds, durably.
 
         Raises
         ------
         StoreFull
             There is no room; nothing half-written stays.
         """
-        if not isinstance(source, Path):
-            return self._copy(source)
-        if move and source.stat().st_dev == self._incoming.stat().st_dev:
-            return self._adopt(source)
-        with source.open("rb") as stream:
-            stored = self._copy(stream)
-        if move:
-            source.unlink(missing_ok=True)
-        return stored
+        incoming = self.incoming()
+        try:
+            while chunk := source.read(_CHUNK_BYTES):
+                incoming.write(chunk)
+            return incoming.commit()
+        except BaseException:
+            incoming.abort()
+            raise
 
     def open(self, key: str) -> BinaryIO:
         """Open an object for reading.
@@ -174,8 +94,9 @@ class FileObjectStore:
         except FileNotFoundError as error:
             raise ObjectMissing(f"no object {key}") from error
 
-    def path(self, key: str) -> Path:
-        """Tell which file holds the object.
+    @contextlib.contextmanager
+    def local(self, key: str) -> Iterator[Path]:
+        """Lend the file that holds the object.
 
         Raises
         ------
@@ -185,7 +106,21 @@ class FileObjectStore:
         path = self._file_of(key)
         if not path.is_file():
             raise ObjectMissing(f"no object {key}")
-        return path
+        yield path
+
+    def stored_at(self, key: str) -> datetime:
+        """Tell when the file was last written.
+
+        Raises
+        ------
+        ObjectMissing
+            Nothing is stored under that key.
+        """
+        try:
+            written_s = self._file_of(key).stat().st_mtime
+        except FileNotFoundError as error:
+            raise ObjectMissing(f"no object {key}") from error
+        return datetime.fromtimestamp(written_s, UTC)
 
     def verify(self, key: str) -> None:
         """Read the whole object and compare it with its digest.
@@ -197,7 +132,7 @@ class FileObjectStore:
         ObjectMissing
             Nothing is stored under that key.
         """
-        with self.path(key).open("rb") as stream:
+        with self.local(key) as path, path.open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != _digest_of(key):
                 raise ObjectCorrupt(f"object {key} does not match its digest")
 
@@ -237,26 +172,6 @@ class FileObjectStore:
             path.rename(target)
         sync_directory(target.parent)
 
-    def _copy(self, stream: BinaryIO) -> StoredObject:
-        incoming = self.incoming()
-        try:
-            while chunk := stream.read(_CHUNK_BYTES):
-                incoming.write(chunk)
-            return incoming.commit()
-        except BaseException:
-            incoming.abort()
-            raise
-
-    def _adopt(self, source: Path) -> StoredObject:
-        self._check_room()
-        with full_as_store_full(), source.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            size_bytes = os.fstat(stream.fileno()).st_size
-            os.fsync(stream.fileno())
-            stored = StoredObject(_key_of(digest), size_bytes, digest)
-            self._place(source, stored)
-        return stored
-
     def _check_room(self) -> None:
         if free_bytes_of(self._objects) < max(self._watermark_bytes, 1):
             raise StoreFull("free space is below the watermark")
@@ -283,11 +198,6 @@ class FileIncoming:
         self._room_checked_bytes = 0
         with full_as_store_full():
             self._path, self._file = open_locked(directory)
-
-    @property
-    def path(self) -> Path:
-        """The file as far as it is written."""
-        return self._path
 
     @property
     def size_bytes(self) -> int:
@@ -317,6 +227,10 @@ class FileIncoming:
         if self._size_bytes - self._written_back_bytes >= _WRITE_BACK_BYTES:
             self._start_write_back()
         return written
+
+    def open(self) -> BinaryIO:
+        """Read the file as far as it is written."""
+        return self._path.open("rb")
 
     def commit(self) -> StoredObject:
         """Fsync the file, rename it into the store, fsync the directory.

@@ -8,24 +8,42 @@ import functools
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, case, func, literal_column, or_, select
+from sqlalchemy import (
+    Executable,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from storage.database import Transaction
 from storage.errors import UnknownRecord
+from storage.events import record
 from storage.outbox.evidence import add_deliveries, add_evidence
 from storage.records import (
     Delivery,
     DeliveryState,
     DueDelivery,
+    EventKind,
     Evidence,
     NewDelivery,
 )
-from storage.schema import delivery, delivery_of, evidence, evidence_of
+from storage.rows import delivery_of, evidence_of
+from storage.schema import delivery, evidence
 from storage.signals import Topic
 
 # Written out, not bound, so that the partial index of the outbox is used.
 _IS_PENDING = delivery.c.state == literal_column("'PENDING'")
+_PENDING = (DeliveryState.PENDING,)
 _UNSENT = (DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.CANCELED)
+_ABOUT = (
+    delivery.c.workitem_uid,
+    delivery.c.sop_instance_uid,
+    delivery.c.destination,
+)
 
 
 def due(
@@ -90,15 +108,11 @@ def sent(tx: Transaction, delivery_id: int, *, status: int, now: datetime) -> bo
     bool
         ``False`` when that was known.
     """
-    return _settle(
-        tx,
-        delivery_id,
-        _UNSENT,
-        state=DeliveryState.SENT,
-        sent_at=now,
-        last_status=status,
-        last_error=None,
-    )
+    values = {"sent_at": now, "last_status": status, "last_error": None}
+    about = _settle(tx, delivery_id, _UNSENT, state=DeliveryState.SENT, **values)
+    if about is not None:
+        record(tx, EventKind.DELIVERY_SENT, now, **about, status=status)
+    return about is not None
 
 
 def failed(
@@ -107,6 +121,7 @@ def failed(
     *,
     error: str,
     status: int | None = None,
+    now: datetime,
 ) -> bool:
     """Give a delivery up; only an administrator's retry brings it back.
 
@@ -115,14 +130,17 @@ def failed(
     bool
         ``False`` when it was no longer pending.
     """
-    return _settle(
+    about = _settle(
         tx,
         delivery_id,
-        (DeliveryState.PENDING,),
+        _PENDING,
         state=DeliveryState.FAILED,
         last_status=status,
         last_error=error,
     )
+    if about is not None:
+        record(tx, EventKind.DELIVERY_FAILED, now, **about, status=status)
+    return about is not None
 
 
 def try_again(
@@ -140,14 +158,15 @@ def try_again(
     bool
         ``False`` when it was no longer pending.
     """
-    return _settle(
+    about = _settle(
         tx,
         delivery_id,
-        (DeliveryState.PENDING,),
+        _PENDING,
         next_try_at=next_try_at,
         last_status=status,
         last_error=error,
     )
+    return about is not None
 
 
 def hasten(tx: Transaction, destination: str, now: datetime) -> int:
@@ -191,20 +210,22 @@ def superseded(
         There is no such delivery.
     """
     row = get(tx, delivery_id)
-    changed = _settle(
+    about = _settle(
         tx,
         delivery_id,
-        (DeliveryState.PENDING,),
+        _PENDING,
         state=DeliveryState.SUPERSEDED,
         superseded_by=by.sop_instance_uid,
         last_status=status,
         last_error=error,
     )
-    if changed:
-        add_evidence(tx, row.workitem_uid, [by])
-        instead = NewDelivery(row.destination, by.sop_instance_uid, row.required)
-        add_deliveries(tx, row.workitem_uid, [instead], now)
-        tx.announce(Topic.DELIVERY)
+    if about is None:
+        return
+    add_evidence(tx, row.workitem_uid, [by])
+    instead = NewDelivery(row.destination, by.sop_instance_uid, row.required)
+    add_deliveries(tx, row.workitem_uid, [instead], now)
+    instead_uid = by.sop_instance_uid
+    record(tx, EventKind.DELIVERY_SUPERSEDED, now, **about, by=instead_uid)
 
 
 def destinations_due(tx: Transaction, now: datetime) -> set[str]:
@@ -265,18 +286,22 @@ def _read(tx: Transaction, delivery_ids: list[int]) -> list[DueDelivery]:
 
 def _settle(
     tx: Transaction, delivery_id: int, when: tuple[DeliveryState, ...], **values: Any
-) -> bool:
-    """End a lease, if the row is still in one of the given states."""
+) -> dict[str, str] | None:
+    """End a lease if the row is still in one of the given states; say whose it is."""
     changed = tx.execute(
         _update(when), values | {"key": delivery_id, "lease_until": None}
     )
-    if not changed.rowcount:
+    about = changed.mappings().one_or_none()
+    if about is None:
         get(tx, delivery_id)
-    return bool(changed.rowcount)
+        return None
+    return {str(name): value for name, value in about.items()}
 
 
 @functools.cache
-def _update(when: tuple[DeliveryState, ...]) -> Update:
-    return delivery.update().where(
-        delivery.c.delivery_id == bindparam("key"), delivery.c.state.in_(when)
+def _update(when: tuple[DeliveryState, ...]) -> Executable:
+    return (
+        delivery.update()
+        .where(delivery.c.delivery_id == bindparam("key"), delivery.c.state.in_(when))
+        .returning(*_ABOUT)
     )

@@ -1,14 +1,15 @@
-"""Putting result objects and their deliveries into the outbox."""
+"""What a Workitem puts into the outbox, takes out of it, and sends again."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, select
 
 from storage.database import Transaction
 from storage.records import DeliveryState, Evidence, NewDelivery
 from storage.schema import delivery, evidence
+from storage.signals import Topic
 
 _CONTENT = ("object_key", "size_bytes", "sha256", "created_at")
 _SELECT_STORED = select(
@@ -16,6 +17,14 @@ _SELECT_STORED = select(
 ).where(
     evidence.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
     evidence.c.object_removed_at.is_(None),
+)
+_CANCEL_PENDING = (
+    delivery.update()
+    .where(
+        delivery.c.workitem_uid == bindparam("workitem"),
+        delivery.c.state == DeliveryState.PENDING,
+    )
+    .values(state=DeliveryState.CANCELED, lease_until=None)
 )
 
 
@@ -60,3 +69,34 @@ def add_deliveries(
     ]
     if rows:
         tx.execute(tx.insert_new(delivery), rows)
+        tx.announce(Topic.DELIVERY)
+
+
+def cancel_pending(tx: Transaction, workitem_uid: str) -> None:
+    """Take what is still to be sent of a Workitem out of the outbox."""
+    tx.execute(_CANCEL_PENDING, {"workitem": workitem_uid})
+
+
+def send_failed_again(tx: Transaction, workitem_uid: str, now: datetime) -> int:
+    """Put what failed of a Workitem back in line, and count it.
+
+    Only what has not been deleted meanwhile.
+    """
+    again = tx.execute(
+        delivery.update()
+        .where(
+            delivery.c.workitem_uid == workitem_uid,
+            delivery.c.state == DeliveryState.FAILED,
+            ~exists().where(
+                evidence.c.workitem_uid == delivery.c.workitem_uid,
+                evidence.c.sop_instance_uid == delivery.c.sop_instance_uid,
+                evidence.c.object_removed_at.is_not(None),
+            ),
+        )
+        .values(
+            state=DeliveryState.PENDING, attempts=0, created_at=now, next_try_at=now
+        )
+    ).rowcount
+    if again:
+        tx.announce(Topic.DELIVERY)
+    return again

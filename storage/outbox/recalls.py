@@ -1,52 +1,20 @@
-"""Results called back: which they are, who has them, and the note that says so.
+"""What a recall means for the outbox: who has an object, and what is not sent any more.
 
 A recall is of a model, by name and version. What was sent is rejected by a note to
 everyone who has it; what was not is not sent any more.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 
 from storage.database import Transaction
-from storage.outbox.evidence import add_deliveries, add_evidence
-from storage.records import (
-    Cause,
-    Delivery,
-    DeliveryState,
-    Evidence,
-    Job,
-    NewDelivery,
-    Reason,
-    Stage,
-)
-from storage.schema import delivery, instance, workitem
+from storage.records import Delivery, DeliveryState
+from storage.schema import delivery, instance, is_by_model, workitem
 from storage.signals import Topic
-from storage.worklist.jobs import is_by_model, read_jobs
-from storage.worklist.steps import end_without_results, read, update
 
-RECALLED = Reason("RECALLED", "The model's results were called back.", Cause.REQUEST)
 _HELD = (DeliveryState.SENT, DeliveryState.COMMITTED)
 _UNSENT = (DeliveryState.PENDING, DeliveryState.FAILED)
-
-
-def studies(tx: Transaction, name: str, version: str) -> list[str]:
-    """List the studies that have results of a model, recalled or not."""
-    statement = (
-        select(instance.c.study_instance_uid)
-        .join_from(workitem, instance)
-        .where(is_by_model(name, version))
-        .distinct()
-        .order_by(instance.c.study_instance_uid)
-    )
-    return list(tx.execute(statement).scalars())
-
-
-def jobs(tx: Transaction, name: str, version: str, study: str) -> tuple[Job, ...]:
-    """Read the jobs of a study whose results are of a model, recalled or not."""
-    in_study = instance.c.study_instance_uid == study
-    return read_jobs(tx, is_by_model(name, version), in_study)
 
 
 def lock(tx: Transaction, name: str, version: str, study: str) -> None:
@@ -74,54 +42,13 @@ def may_be_held(one: Delivery) -> bool:
     return one.state in _HELD or (tried and one.state is not DeliveryState.SUPERSEDED)
 
 
-def record(
-    tx: Transaction,
-    recalled: Sequence[Job],
-    note: Evidence | None,
-    destinations: Sequence[str],
-    reason: str,
-    now: datetime,
-) -> None:
-    """Mark jobs as recalled, send nothing more of them, and queue the note.
-
-    Parameters
-    ----------
-    recalled
-        Jobs of one study.
-    note
-        The rejection note, kept with the first job; ``None`` when nobody has
-        anything.
-    destinations
-        Who gets the note.
-    reason
-        ``quality`` or ``safety``.
-    """
-    for job in recalled:
-        uid = job.workitem.workitem_uid
-        item = read(tx, uid, lock=True)
-        if item.stage is Stage.DELIVERING:
-            end_without_results(tx, item, RECALLED, now)
-        tx.execute(
-            delivery.update()
-            .where(delivery.c.workitem_uid == uid, delivery.c.state.in_(_UNSENT))
-            .values(state=DeliveryState.CANCELED, lease_until=None)
-        )
-        update(
-            tx,
-            uid,
-            recalled_at=now,
-            recall_reason=reason,
-            rejection_note_uid=note.sop_instance_uid if note else None,
-        )
-    if note is not None:
-        keeper = recalled[0].workitem.workitem_uid
-        add_evidence(tx, keeper, [note])
-        wanted = [
-            NewDelivery(name, note.sop_instance_uid, required=False)
-            for name in destinations
-        ]
-        add_deliveries(tx, keeper, wanted, now)
-        tx.announce(Topic.DELIVERY)
+def withdraw(tx: Transaction, workitem_uid: str) -> None:
+    """Send nothing more of a Workitem, now or by an administrator's retry."""
+    tx.execute(
+        delivery.update()
+        .where(delivery.c.workitem_uid == workitem_uid, delivery.c.state.in_(_UNSENT))
+        .values(state=DeliveryState.CANCELED, lease_until=None)
+    )
 
 
 def send_again(tx: Transaction, note_uid: str, now: datetime) -> int:

@@ -10,8 +10,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, case, func, or_, select
 
 from storage.database import Transaction
-from storage.records import ProcedureStepState, Reason, Stage, Workitem
-from storage.schema import attempt, workitem, workitem_of
+from storage.events import record_step
+from storage.inputs import complete_workitem
+from storage.records import (
+    AttemptOutcome,
+    EventKind,
+    ProcedureStepState,
+    Stage,
+    Workitem,
+)
+from storage.rows import workitem_of
+from storage.schema import attempt, workitem
 from storage.signals import Topic
 from storage.worklist.steps import (
     CANCEL_REQUESTED,
@@ -25,10 +34,7 @@ from storage.worklist.steps import (
     update,
 )
 
-ATTEMPTS_EXHAUSTED = Reason(
-    "ATTEMPTS_EXHAUSTED", "Every attempt ended without an answer from its worker."
-)
-
+_BEGIN = attempt.insert()
 _HEARTBEAT = UPDATE.where(
     workitem.c.transaction_uid == bindparam("owner"), IS_ANALYZING
 ).returning(workitem.c.cancel_requested)
@@ -95,7 +101,7 @@ def claim(
         )
         .returning(workitem)
     )
-    found = [workitem_of(row) for row in claimed.mappings()]
+    found = [complete_workitem(tx, row) for row in claimed.mappings().all()]
     _begin_attempts(tx, found, worker, now)
     return sorted(found, key=lambda item: uids.index(item.workitem_uid))
 
@@ -149,18 +155,14 @@ def retry_later(
         end_without_results(tx, item, CANCEL_REQUESTED, now)
         return
     update(tx, workitem_uid, **_QUEUED_AGAIN, not_before=not_before)
-    end_attempts(tx, [workitem_uid], now, "retry", error)
+    end_attempts(tx, [workitem_uid], now, AttemptOutcome.RETRY, error)
+    record_step(tx, EventKind.RETRIED_LATER, now, item, attempt=item.attempts)
     if not_before <= now:
         tx.announce(Topic.WORK)
 
 
-def reap(tx: Transaction, now: datetime, *, max_attempts: int | None = None) -> int:
+def reap(tx: Transaction, now: datetime) -> int:
     """Queue again what silent workers had claimed.
-
-    Parameters
-    ----------
-    max_attempts
-        A Workitem that had as many is canceled: it may be what kills its workers.
 
     Returns
     -------
@@ -174,12 +176,12 @@ def reap(tx: Transaction, now: datetime, *, max_attempts: int | None = None) -> 
         .returning(workitem)
     ).mappings()
     expired = [workitem_of(row) for row in rows]
-    end_attempts(tx, [item.workitem_uid for item in expired], now, "lease expired")
+    uids = [item.workitem_uid for item in expired]
+    end_attempts(tx, uids, now, AttemptOutcome.LEASE_EXPIRED)
     for item in expired:
+        record_step(tx, EventKind.LEASE_EXPIRED, now, item, attempt=item.attempts)
         if item.cancel_requested:
             end_without_results(tx, item, CANCEL_REQUESTED, now)
-        elif max_attempts is not None and item.attempts >= max_attempts:
-            end_without_results(tx, item, ATTEMPTS_EXHAUSTED, now)
     if expired:
         tx.announce(Topic.WORK)
     return len(expired)
@@ -208,4 +210,8 @@ def _begin_attempts(
         for item in items
     ]
     if rows:
-        tx.execute(attempt.insert(), rows)
+        tx.execute(_BEGIN, rows)
+    for item in items:
+        record_step(
+            tx, EventKind.CLAIMED, now, item, worker=worker, attempt=item.attempts
+        )

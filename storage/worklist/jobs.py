@@ -4,23 +4,21 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, func, select
 
 from storage.database import Transaction
 from storage.errors import UnknownRecord
+from storage.inputs import complete_workitem
 from storage.pages import read_page
 from storage.records import Job, Page, ProcedureStepState, Stage
+from storage.rows import attempt_of, delivery_of, evidence_of, instance_of
 from storage.schema import (
     attempt,
-    attempt_of,
     delivery,
-    delivery_of,
     evidence,
-    evidence_of,
     instance,
-    instance_of,
+    is_by_model,
     workitem,
-    workitem_of,
 )
 
 _Record = TypeVar("_Record")
@@ -97,14 +95,24 @@ def read_jobs(tx: Transaction, *conditions: ColumnElement[bool]) -> tuple[Job, .
     return _complete(tx, list(tx.execute(statement).mappings()))
 
 
-def is_by_model(name: str, version: str) -> ColumnElement[bool]:
-    """Make the condition that a Workitem's results are of this model."""
-    model = workitem.c.result["model"]
-    return and_(
-        workitem.c.analyzed_at.is_not(None),
-        model["name"].as_string() == name,
-        model["version"].as_string() == version,
+def studies_by_model(tx: Transaction, name: str, version: str) -> list[str]:
+    """List the studies that have results of a model, recalled or not."""
+    statement = (
+        select(instance.c.study_instance_uid)
+        .join_from(workitem, instance)
+        .where(is_by_model(name, version))
+        .distinct()
+        .order_by(instance.c.study_instance_uid)
     )
+    return list(tx.execute(statement).scalars())
+
+
+def jobs_by_model(
+    tx: Transaction, name: str, version: str, study: str
+) -> tuple[Job, ...]:
+    """Read the jobs of a study whose results are of a model, recalled or not."""
+    in_study = instance.c.study_instance_uid == study
+    return read_jobs(tx, is_by_model(name, version), in_study)
 
 
 def counts(tx: Transaction) -> dict[ProcedureStepState, int]:
@@ -144,7 +152,7 @@ def _complete(tx: Transaction, rows: list[RowMapping]) -> tuple[Job, ...]:
     outbox = _children(tx, delivery, delivery.c.delivery_id, uids, delivery_of)
     return tuple(
         Job(
-            workitem=workitem_of(row),
+            workitem=complete_workitem(tx, row),
             instance=instance_of(row),
             attempts=tuple(attempts.get(uid, ())),
             evidence=tuple(results.get(uid, ())),

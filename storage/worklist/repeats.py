@@ -7,62 +7,41 @@ Workitem takes the place of the old one.
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from storage.database import Transaction
 from storage.errors import ObjectMissing, TransitionRefused
-from storage.records import DeliveryState, ProcedureStepState, Stage, Workitem
-from storage.schema import delivery, instance, workitem
-from storage.schema import evidence as evidence_table
-from storage.signals import Topic
-from storage.worklist.jobs import is_by_model
-from storage.worklist.steps import read, schedule, update
+from storage.events import record_step
+from storage.records import EventKind, ProcedureStepState, Stage, Workitem
+from storage.schema import instance, is_by_model, workitem
+from storage.worklist.steps import read, update
+from storage.worklist.workitems import schedule
 
 _FINAL = (ProcedureStepState.COMPLETED, ProcedureStepState.CANCELED)
 
 
-def retry(
+def renew(
     tx: Transaction, workitem_uid: str, now: datetime, new_uid: Callable[[], str]
-) -> str:
-    """Try again what failed, because an administrator says so.
-
-    Failed deliveries are sent again, and inference is not repeated for them. For a
-    canceled Workitem a new one is made, since it can never leave that state.
+) -> str | None:
+    """Make a new Workitem for a canceled one, which can never leave that state.
 
     Returns
     -------
-    str
-        UID of the Workitem that now stands for the job.
+    str or None
+        UID of the new Workitem, or ``None`` where the old one was not canceled or
+        has been replaced.
 
     Raises
     ------
-    TransitionRefused
-        Nothing of it has failed that could still be sent.
+    UnknownRecord
+        There is no such Workitem.
     ObjectMissing
         Retention deleted the image.
     """
     item = read(tx, workitem_uid, lock=True)
-    if item.state is ProcedureStepState.CANCELED and item.replaced_by is None:
-        return _replace(tx, item, now, new_uid(), item.priority)
-    again = tx.execute(
-        delivery.update()
-        .where(
-            delivery.c.workitem_uid == workitem_uid,
-            delivery.c.state == DeliveryState.FAILED,
-            ~exists().where(
-                evidence_table.c.workitem_uid == delivery.c.workitem_uid,
-                evidence_table.c.sop_instance_uid == delivery.c.sop_instance_uid,
-                evidence_table.c.object_removed_at.is_not(None),
-            ),
-        )
-        .values(
-            state=DeliveryState.PENDING, attempts=0, created_at=now, next_try_at=now
-        )
-    )
-    if not again.rowcount:
-        raise TransitionRefused(f"nothing of workitem {workitem_uid} has failed")
-    tx.announce(Topic.DELIVERY)
-    return workitem_uid
+    if item.state is not ProcedureStepState.CANCELED or item.replaced_by is not None:
+        return None
+    return _replace(tx, item, now, new_uid(), item.priority)
 
 
 def reprocess(
@@ -146,6 +125,7 @@ def _replace(
     if removed is not None:
         raise ObjectMissing(f"instance {item.sop_instance_uid} is deleted by now")
     update(tx, item.workitem_uid, replaced_by=new_workitem_uid)
+    record_step(tx, EventKind.REPLACED, now, item, by=new_workitem_uid)
     schedule(
         tx,
         Workitem(
@@ -155,6 +135,7 @@ def _replace(
             stage=Stage.QUEUED,
             scheduled_at=now,
             priority=priority,
+            inputs=item.inputs,
         ),
     )
     return new_workitem_uid

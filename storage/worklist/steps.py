@@ -12,24 +12,20 @@ from sqlalchemy import bindparam, literal_column, select
 
 from storage.database import Transaction
 from storage.errors import LeaseLost, TransitionRefused, UnknownRecord
+from storage.events import record_step
+from storage.inputs import complete_workitem
 from storage.records import (
     TRANSITIONS,
+    AttemptOutcome,
     Cause,
-    DeliveryState,
+    EventKind,
     ProcedureStepState,
     Reason,
     Stage,
     Workitem,
 )
-from storage.schema import (
-    attempt,
-    delivery,
-    values_of_reason,
-    values_of_workitem,
-    workitem,
-    workitem_of,
-)
-from storage.signals import Topic
+from storage.rows import values_of_reason
+from storage.schema import attempt, workitem
 
 CANCEL_REQUESTED = Reason(
     "CANCEL_REQUESTED", "An administrator canceled it.", Cause.REQUEST
@@ -41,15 +37,8 @@ IS_ANALYZING = workitem.c.stage == literal_column("'analyzing'")
 IS_DELIVERING = workitem.c.stage == literal_column("'delivering'")
 IS_KEY = workitem.c.workitem_uid == bindparam("key")
 UPDATE = workitem.update().where(IS_KEY)
-_INSERT = workitem.insert()
 _SELECT = select(workitem).where(IS_KEY)
 _SELECT_LOCKED = _SELECT.with_for_update()
-
-
-def schedule(tx: Transaction, new: Workitem) -> None:
-    """Put a Workitem into the queue."""
-    tx.execute(_INSERT, values_of_workitem(new))
-    tx.announce(Topic.WORK)
 
 
 def read(tx: Transaction, workitem_uid: str, *, lock: bool) -> Workitem:
@@ -58,7 +47,7 @@ def read(tx: Transaction, workitem_uid: str, *, lock: bool) -> Workitem:
     row = tx.execute(statement, {"key": workitem_uid}).mappings().one_or_none()
     if row is None:
         raise UnknownRecord(f"no workitem {workitem_uid}")
-    return workitem_of(row)
+    return complete_workitem(tx, row)
 
 
 def own(tx: Transaction, workitem_uid: str, transaction_uid: str) -> Workitem:
@@ -82,7 +71,7 @@ def update(tx: Transaction, workitem_uid: str, **values: Any) -> None:
 def end_without_results(
     tx: Transaction, item: Workitem, reason: Reason, now: datetime
 ) -> Workitem:
-    """Cancel a Workitem, its Attempt, and what of it is still to be sent."""
+    """Cancel a Workitem and its Attempt."""
     if ProcedureStepState.CANCELED not in TRANSITIONS[item.state]:
         raise TransitionRefused(
             f"workitem {item.workitem_uid} is {item.state} and cannot be canceled"
@@ -96,15 +85,8 @@ def end_without_results(
         ended_at=now,
         **values_of_reason(reason),
     )
-    tx.execute(
-        delivery.update()
-        .where(
-            delivery.c.workitem_uid == item.workitem_uid,
-            delivery.c.state == DeliveryState.PENDING,
-        )
-        .values(state=DeliveryState.CANCELED, lease_until=None)
-    )
-    end_attempts(tx, [item.workitem_uid], now, "canceled", reason.text)
+    end_attempts(tx, [item.workitem_uid], now, AttemptOutcome.CANCELED, reason.text)
+    record_step(tx, EventKind.CANCELED, now, item, code=reason.code, cause=reason.cause)
     return read(tx, item.workitem_uid, lock=False)
 
 
@@ -112,7 +94,7 @@ def end_attempts(
     tx: Transaction,
     workitem_uids: Sequence[str],
     now: datetime,
-    outcome: str,
+    outcome: AttemptOutcome,
     error: str | None = None,
 ) -> None:
     """Write down how the Attempts in progress ended."""

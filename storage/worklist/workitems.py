@@ -1,40 +1,34 @@
 """The queue: Unified Procedure Steps from their schedule to their end.
 
 A Workitem goes from SCHEDULED through IN PROGRESS to COMPLETED or CANCELED (DICOM
-PS3.4 CC.1.1). This is the module to import: the life of Attempts inside IN PROGRESS
-and the listings have files of their own, and are found here too.
+PS3.4 CC.1.1). What it leaves to be sent is the outbox's; who changes both does so in
+one transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import RowMapping, exists, select
 
 from storage.database import Transaction
 from storage.errors import UnknownRecord
-from storage.outbox.evidence import add_deliveries, add_evidence
+from storage.events import record, record_step
+from storage.inputs import add_inputs, complete_workitem
 from storage.records import (
+    AttemptOutcome,
+    Cause,
     DeliveryState,
-    Evidence,
-    NewDelivery,
+    EventKind,
+    ModelName,
     ProcedureStepState,
     Reason,
     Stage,
     Workitem,
 )
-from storage.schema import delivery, workitem, workitem_of
+from storage.rows import values_of_model, values_of_workitem
+from storage.schema import delivery, workitem
 from storage.signals import Topic
-from storage.worklist.attempts import (
-    ATTEMPTS_EXHAUSTED,
-    claim,
-    heartbeat,
-    next_claim_at,
-    reap,
-    retry_later,
-)
-from storage.worklist.jobs import counts, get_job, list_jobs
-from storage.worklist.repeats import reprocess, reprocessable, retry
 from storage.worklist.steps import (
     CANCEL_REQUESTED,
     IS_DELIVERING,
@@ -43,34 +37,12 @@ from storage.worklist.steps import (
     end_without_results,
     own,
     read,
-    schedule,
     update,
 )
 
-__all__ = [
-    "ATTEMPTS_EXHAUSTED",
-    "CANCEL_REQUESTED",
-    "cancel",
-    "claim",
-    "complete_delivered",
-    "complete_if_delivered",
-    "counts",
-    "find",
-    "get",
-    "get_job",
-    "heartbeat",
-    "list_jobs",
-    "next_claim_at",
-    "reap",
-    "reprocess",
-    "reprocessable",
-    "request_cancel",
-    "retry",
-    "retry_later",
-    "schedule",
-    "settle",
-]
+RECALLED = Reason("RECALLED", "The model's results were called back.", Cause.REQUEST)
 
+_INSERT = workitem.insert()
 _LOCK = select(workitem.c.workitem_uid).where(IS_KEY).with_for_update()
 _DELIVERED = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.SUPERSEDED)
 _COMPLETE = workitem.update().where(
@@ -81,7 +53,18 @@ _COMPLETE = workitem.update().where(
         delivery.c.state.not_in(_DELIVERED),
     ),
 )
+_COMPLETED = (workitem.c.workitem_uid, workitem.c.sop_instance_uid)
+_COMPLETE_ALL = _COMPLETE.returning(*_COMPLETED)
+_COMPLETE_ONE = _COMPLETE.where(IS_KEY).returning(*_COMPLETED)
 _ENDING = {"state": ProcedureStepState.COMPLETED, "stage": Stage.DONE}
+
+
+def schedule(tx: Transaction, new: Workitem) -> None:
+    """Put a Workitem into the queue."""
+    tx.execute(_INSERT, values_of_workitem(new))
+    add_inputs(tx, new)
+    record_step(tx, EventKind.SCHEDULED, new.scheduled_at, new)
+    tx.announce(Topic.WORK)
 
 
 def get(tx: Transaction, workitem_uid: str) -> Workitem:
@@ -102,29 +85,34 @@ def find(tx: Transaction, sop_instance_uid: str) -> Workitem | None:
         workitem.c.replaced_by.is_(None),
     )
     row = tx.execute(statement).mappings().one_or_none()
-    return None if row is None else workitem_of(row)
+    return None if row is None else complete_workitem(tx, row)
 
 
-def settle(  # noqa: PLR0913 - one settlement is one call
+def settle(  # noqa: PLR0913  one settlement is one call
     tx: Transaction,
     workitem_uid: str,
     transaction_uid: str,
     *,
-    evidence: Sequence[Evidence],
-    deliveries: Sequence[NewDelivery],
     result: Mapping[str, Any],
+    model: ModelName | None,
+    maker: str | None,
     now: datetime,
-) -> Workitem:
-    """Record the results and what is to be sent; harmless when done before.
+) -> bool:
+    """Record what was found and who found it; harmless when done before.
 
-    An Evidence whose SOP Instance UID was stored before keeps the bytes of then:
-    one UID never stands for two contents. When somebody asked to cancel meanwhile,
-    the Workitem is canceled instead.
+    What shall be sent goes into the outbox next, in the same transaction; then
+    :func:`complete_if_delivered` looks whether anything is waited for. When somebody
+    asked to cancel meanwhile, the Workitem is canceled instead.
+
+    Parameters
+    ----------
+    model, maker
+        Whose results they are; see :class:`~storage.records.Workitem`.
 
     Returns
     -------
-    Workitem
-        As it is now; COMPLETED when no delivery is required.
+    bool
+        Whether this call settled it; else nothing shall be sent.
 
     Raises
     ------
@@ -133,12 +121,11 @@ def settle(  # noqa: PLR0913 - one settlement is one call
     """
     item = read(tx, workitem_uid, lock=True)
     if item.transaction_uid == transaction_uid and item.analyzed_at is not None:
-        return item
+        return False
     item = own(tx, workitem_uid, transaction_uid)
     if item.cancel_requested:
-        return end_without_results(tx, item, CANCEL_REQUESTED, now)
-    add_evidence(tx, workitem_uid, evidence)
-    add_deliveries(tx, workitem_uid, deliveries, now)
+        end_without_results(tx, item, CANCEL_REQUESTED, now)
+        return False
     update(
         tx,
         workitem_uid,
@@ -146,31 +133,35 @@ def settle(  # noqa: PLR0913 - one settlement is one call
         lease_until=None,
         analyzed_at=now,
         result=dict(result),
+        maker=maker,
+        **values_of_model(model),
     )
-    end_attempts(tx, [workitem_uid], now, "settled")
-    complete_if_delivered(tx, workitem_uid, now)
-    tx.announce(Topic.DELIVERY)
-    return get(tx, workitem_uid)
+    end_attempts(tx, [workitem_uid], now, AttemptOutcome.SETTLED)
+    record_step(tx, EventKind.SETTLED, now, item)
+    return True
 
 
-def cancel(  # noqa: PLR0913  one end is one call
+def cancel(
     tx: Transaction,
     workitem_uid: str,
     reason: Reason,
     now: datetime,
     transaction_uid: str | None = None,
-    *,
-    evidence: Sequence[Evidence] = (),
-    deliveries: Sequence[NewDelivery] = (),
-) -> Workitem:
-    """End a Workitem without results; what is still to be sent of it is not sent.
+) -> bool:
+    """End a Workitem without results; harmless when its worker did so before.
+
+    What is still to be sent of it is taken out of the outbox next, in the same
+    transaction.
 
     Parameters
     ----------
     transaction_uid
         Of the worker that cancels; an administrator has none and always may.
-    evidence, deliveries
-        Objects that say why, and who gets them.
+
+    Returns
+    -------
+    bool
+        Whether this call ended it.
 
     Raises
     ------
@@ -185,20 +176,17 @@ def cancel(  # noqa: PLR0913  one end is one call
             ProcedureStepState.CANCELED,
             transaction_uid,
         ):
-            return item
+            return False
         own(tx, workitem_uid, transaction_uid)
-    ended = end_without_results(tx, item, reason, now)
-    add_evidence(tx, workitem_uid, evidence)
-    if deliveries:
-        add_deliveries(tx, workitem_uid, deliveries, now)
-        tx.announce(Topic.DELIVERY)
-    return ended
+    end_without_results(tx, item, reason, now)
+    return True
 
 
 def request_cancel(tx: Transaction, workitem_uid: str, now: datetime) -> Workitem:
     """Ask for cancellation (PS3.4 CC.2.2).
 
     It happens at once unless a worker is at it; then when the worker next reports.
+    What is still to be sent is taken out of the outbox as by :func:`cancel`.
 
     Raises
     ------
@@ -210,6 +198,36 @@ def request_cancel(tx: Transaction, workitem_uid: str, now: datetime) -> Workite
         return end_without_results(tx, item, CANCEL_REQUESTED, now)
     update(tx, workitem_uid, cancel_requested=True)
     return get(tx, workitem_uid)
+
+
+def recall(
+    tx: Transaction,
+    workitem_uid: str,
+    *,
+    note_uid: str | None,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Mark a Workitem's results as called back, and end what is being delivered.
+
+    Parameters
+    ----------
+    note_uid
+        The rejection note, if somebody has anything.
+    reason
+        ``quality`` or ``safety``.
+    """
+    item = read(tx, workitem_uid, lock=True)
+    if item.stage is Stage.DELIVERING:
+        end_without_results(tx, item, RECALLED, now)
+    update(
+        tx,
+        workitem_uid,
+        recalled_at=now,
+        recall_reason=reason,
+        rejection_note_uid=note_uid,
+    )
+    record_step(tx, EventKind.RECALLED, now, item, reason=reason)
 
 
 def complete_if_delivered(tx: Transaction, workitem_uid: str, now: datetime) -> bool:
@@ -225,9 +243,19 @@ def complete_if_delivered(tx: Transaction, workitem_uid: str, now: datetime) -> 
     if tx.execute(_LOCK, {"key": workitem_uid}).first() is None:
         raise UnknownRecord(f"no workitem {workitem_uid}")
     ending = _ENDING | {"key": workitem_uid, "ended_at": now}
-    return tx.execute(_COMPLETE.where(IS_KEY), ending).rowcount == 1
+    return _record_completed(tx, tx.execute(_COMPLETE_ONE, ending).mappings(), now) == 1
 
 
 def complete_delivered(tx: Transaction, now: datetime) -> int:
     """Complete every Workitem whose required deliveries have all arrived."""
-    return tx.execute(_COMPLETE, _ENDING | {"ended_at": now}).rowcount
+    ended = tx.execute(_COMPLETE_ALL, _ENDING | {"ended_at": now})
+    return _record_completed(tx, ended.mappings(), now)
+
+
+def _record_completed(
+    tx: Transaction, rows: Iterable[RowMapping], now: datetime
+) -> int:
+    uids = [dict(row) for row in rows]
+    for about in uids:
+        record(tx, EventKind.COMPLETED, now, **about)
+    return len(uids)

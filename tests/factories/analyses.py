@@ -1,13 +1,17 @@
-"""Analyses and contexts for the encoding tests, measured by the product's quantify."""
+"""Analyses and subjects for the encoding tests, measured by the product's quantify."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
-from dicom_node.evidence.subject import EvidenceContext
+from dicom_node.evidence.maker import Maker, ModelIdentity, Style
+from dicom_node.evidence.past import Earlier
+from dicom_node.evidence.subject import Subject
 from inference.findings import Analysis, Region
 from inference.frame import Frame, Orientation
 from inference.quantify import quantify
@@ -18,16 +22,40 @@ Mask = NDArray[np.bool_]
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
-def a_context(**changes: Any) -> EvidenceContext:
-    """A node with a model, at one moment."""
+def a_maker(**changes: Any) -> Maker:
+    """A node with a model."""
     values: dict[str, Any] = {
-        "manifest": scripted_manifest(),
+        "model": ModelIdentity.of(scripted_manifest()),
         "ae_title": "CXR_NODE",
         "software_version": "0.1.0",
-        "created_at": NOW,
-        "source_sha256": "cd" * 32,
+        "serial_number": "CXR_NODE",
     }
-    return EvidenceContext(**(values | changes))
+    return Maker(**(values | changes))
+
+
+def a_style(**changes: Any) -> Style:
+    """How a site wants results that chose nothing."""
+    return Style(**changes)
+
+
+def a_subject(source: Dataset, **changes: Any) -> Subject:
+    """A film in front of the node, at one moment.
+
+    Each change goes to whom it belongs: maker, style, what was earlier, or the subject.
+    """
+
+    def of(kind: type) -> dict[str, Any]:
+        names = {each.name for each in fields(kind) if each.init}
+        return {name: changes.pop(name) for name in names & changes.keys()}
+
+    values: dict[str, Any] = {
+        "sha256": "cd" * 32,
+        "created_at": NOW,
+        "maker": a_maker(**of(Maker)),
+        "style": a_style(**of(Style)),
+        "earlier": Earlier(**of(Earlier)),
+    }
+    return Subject.of_image(source, **(values | changes))
 
 
 def ellipse(rows: int, columns: int, box: Sequence[float]) -> Mask:

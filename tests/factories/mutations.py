@@ -10,7 +10,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from dicom_node.dataset import normalise as header
-from dicom_node.evidence import kinds as evidence
+from dicom_node.evidence import encode as evidence
 
 CONTENTS = (
     b"",

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from storage.catalog import instances as catalog
+from dicom_node.worklist.procedure_step import ProcedureSteps, Settlement
+from storage.catalog import instances
 from storage.database import Database
 from storage.records import (
     Evidence,
@@ -15,7 +16,7 @@ from storage.records import (
     Stage,
     Workitem,
 )
-from storage.worklist import workitems
+from storage.worklist import attempts, workitems
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 CR = "1.2.840.10008.5.1.4.1.1.1"
@@ -51,14 +52,14 @@ def an_instance(number: int = 1, **overrides: Any) -> Instance:
 
 
 def a_workitem(number: int = 1, **overrides: Any) -> Workitem:
-    workitem = Workitem(
-        workitem_uid=f"1.9.{number}",
-        sop_instance_uid=f"1.2.3.{number}",
-        state=ProcedureStepState.SCHEDULED,
-        stage=Stage.QUEUED,
-        scheduled_at=after(number),
-    )
-    return replace(workitem, **overrides)
+    values = {
+        "workitem_uid": f"1.9.{number}",
+        "sop_instance_uid": f"1.2.3.{number}",
+        "state": ProcedureStepState.SCHEDULED,
+        "stage": Stage.QUEUED,
+        "scheduled_at": after(number),
+    }
+    return Workitem(**(values | overrides))
 
 
 def an_evidence(number: int = 1, **overrides: Any) -> Evidence:
@@ -81,8 +82,13 @@ def receive(database: Database, *numbers: int) -> None:
     """Let images arrive, each with its Workitem, as reception does."""
     with database.transaction() as tx:
         for number in numbers:
-            catalog.add_instance(tx, an_instance(number))
+            instances.add_instance(tx, an_instance(number))
             workitems.schedule(tx, a_workitem(number))
+
+
+def steps_at(database: Database, seconds: float) -> ProcedureSteps:
+    """The worklist as it is at that time."""
+    return ProcedureSteps(database, clock=lambda: after(seconds), new_uid=new_uid)
 
 
 def claim(database: Database, limit: int = 1, **overrides: Any) -> list[Workitem]:
@@ -93,7 +99,7 @@ def claim(database: Database, limit: int = 1, **overrides: Any) -> list[Workitem
         "new_uid": new_uid,
     }
     with database.transaction() as tx:
-        return workitems.claim(tx, limit=limit, **(wanted | overrides))
+        return attempts.claim(tx, limit=limit, **(wanted | overrides))
 
 
 def settle(
@@ -103,13 +109,8 @@ def settle(
     deliveries: tuple[NewDelivery, ...] = (),
     **overrides: Any,
 ) -> Workitem:
-    wanted: dict[str, Any] = {"result": {}, "now": after(1010)}
-    with database.transaction() as tx:
-        return workitems.settle(
-            tx,
-            claimed.workitem_uid,
-            claimed.transaction_uid or "",
-            evidence=evidence,
-            deliveries=deliveries,
-            **(wanted | overrides),
-        )
+    now = overrides.pop("now", after(1010))
+    wanted = {"result": {}, "model": None, "maker": None} | overrides
+    steps = ProcedureSteps(database, clock=lambda: now, new_uid=new_uid)
+    steps.settle(claimed, Settlement(evidence, deliveries, **wanted))
+    return steps.job(claimed.workitem_uid).workitem

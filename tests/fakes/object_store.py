@@ -1,15 +1,16 @@
-"""Stand-ins for the file system, good enough to pass the contract suites."""
+"""A stand-in for the object store, good enough to pass the contract suite."""
 
 import hashlib
 import io
-import shutil
 import tempfile
-import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from storage.errors import ObjectCorrupt, ObjectMissing, StoreFull
-from storage.objects.files import StoredObject
+from storage.objects.protocol import StoredObject
 
 
 class MemoryObjectStore:
@@ -17,30 +18,31 @@ class MemoryObjectStore:
 
     def __init__(self, *, capacity_bytes: int = 1 << 30) -> None:
         self._objects: dict[str, bytes] = {}
+        self._stored_at: dict[str, datetime] = {}
         self._capacity_bytes = capacity_bytes
-        self._folder = Path(tempfile.mkdtemp(prefix="cxr-memory-store-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def incoming(self) -> "MemoryIncoming":
         if not self.free_bytes():
             raise StoreFull("the capacity is used up")
         return MemoryIncoming(self)
 
-    def put(self, source: BinaryIO | Path, *, move: bool = False) -> StoredObject:
-        stored = self.keep(
-            source.read_bytes() if isinstance(source, Path) else source.read()
-        )
-        if move and isinstance(source, Path):
-            source.unlink()
-        return stored
+    def put(self, source: BinaryIO) -> StoredObject:
+        return self.keep(source.read())
 
     def open(self, key: str) -> BinaryIO:
         return io.BytesIO(self._bytes(key))
 
-    def path(self, key: str) -> Path:
-        path = self._folder / key.rpartition("/")[2]
-        path.write_bytes(self._bytes(key))
-        return path
+    @contextmanager
+    def local(self, key: str) -> Iterator[Path]:
+        content = self._bytes(key)
+        with tempfile.TemporaryDirectory(prefix="cxr-memory-store-") as folder:
+            path = Path(folder) / key.rpartition("/")[2]
+            path.write_bytes(content)
+            yield path
+
+    def stored_at(self, key: str) -> datetime:
+        self._bytes(key)
+        return self._stored_at[key]
 
     def verify(self, key: str) -> None:
         if hashlib.sha256(self._bytes(key)).hexdigest() not in key:
@@ -49,14 +51,14 @@ class MemoryObjectStore:
     def delete(self, key: str) -> None:
         self._objects.pop(key, None)
 
+    def sweep(self) -> int:
+        return 0
+
     def free_bytes(self) -> int:
         return self._capacity_bytes - sum(map(len, self._objects.values()))
 
     def keys(self) -> list[str]:
         return list(self._objects)
-
-    def sweep(self) -> int:
-        return 0
 
     def keep(self, content: bytes) -> StoredObject:
         digest = hashlib.sha256(content).hexdigest()
@@ -64,13 +66,15 @@ class MemoryObjectStore:
         if key not in self._objects and len(content) > self.free_bytes():
             raise StoreFull("the capacity is used up")
         self._objects[key] = content
+        self._stored_at[key] = datetime.now(UTC)
         return StoredObject(key, len(content), digest)
+
+    def fill_up(self) -> None:
+        """Have no room for anything new from now on."""
+        self._capacity_bytes -= self.free_bytes()
 
     def damage(self, key: str) -> None:
         self._objects[key] = self._objects[key][:-1] + b"\0"
-
-    def scratch(self) -> Path:
-        return Path(tempfile.mkdtemp(dir=self._folder)) / "incoming"
 
     def _bytes(self, key: str) -> bytes:
         try:
@@ -85,12 +89,6 @@ class MemoryIncoming:
     def __init__(self, store: MemoryObjectStore) -> None:
         self._store = store
         self._content = bytearray()
-        self._path = store.scratch()
-
-    @property
-    def path(self) -> Path:
-        self._path.write_bytes(self._content)
-        return self._path
 
     @property
     def size_bytes(self) -> int:
@@ -103,10 +101,11 @@ class MemoryIncoming:
         self._content += data
         return len(data)
 
+    def open(self) -> BinaryIO:
+        return io.BytesIO(bytes(self._content))
+
     def commit(self) -> StoredObject:
-        stored = self._store.keep(bytes(self._content))
-        self._path.unlink(missing_ok=True)
-        return stored
+        return self._store.keep(bytes(self._content))
 
     def abort(self) -> None:
-        self._path.unlink(missing_ok=True)
+        self._content.clear()

@@ -16,12 +16,13 @@ from dicom_node.errors import (
     PeerStumbled,
     PeerUnreachable,
 )
+from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import BackOff
 from storage.database import Database
 from storage.outbox import deliveries
 from storage.records import DeliveryState, NewDelivery, ProcedureStepState
 from storage.signals import Topic
-from storage.worklist import workitems
+from storage.worklist import jobs
 from tests.factories.choices import patience as a_patience
 from tests.factories.choices import route
 from tests.factories.rows import after, an_evidence, claim, receive, settle
@@ -97,7 +98,7 @@ class House:
 
     def job(self):
         with self.database.transaction() as tx:
-            return workitems.get_job(tx, "1.9.1")
+            return jobs.get_job(tx, "1.9.1")
 
     def row(self):
         (row,) = self.job().deliveries
@@ -167,8 +168,10 @@ def test_an_administrators_retry_starts_the_patience_anew(house):
     house.work()
     house.pass_time(7 * 24 * HOUR_S)
     house.work()
-    with house.database.transaction() as tx:
-        workitems.retry(tx, "1.9.1", house.now, lambda: "1.2")
+    steps = ProcedureSteps(
+        house.database, clock=lambda: house.now, new_uid=lambda: "1.2"
+    )
+    steps.retry("1.9.1")
     house.work()
     assert house.row().state is DeliveryState.PENDING
 

@@ -1,11 +1,13 @@
 """An encoder with a bug: what it makes never leaves the node, and the job says why."""
 
+from dataclasses import replace
+
 import pytest
 from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 
-from dicom_node.evidence import kinds as evidence
+from dicom_node.evidence import encode as evidence
 from tests.factories import nodes
 from tests.factories.radiographs import synthetic_dataset
 from tests.peers.pacs import PACS
@@ -43,14 +45,14 @@ def of_another_image(dataset):
 def test_what_a_faulty_encoder_makes_is_not_sent_and_the_job_says_why(
     tmp_path, monkeypatch, spoil, says
 ):
-    encode = evidence.KINDS[KIND]
+    usual = evidence.MAKING[KIND]
 
     def faulty(*args):
-        dataset = encode(*args)
+        dataset = usual.encode(*args)
         spoil(dataset)
         return dataset
 
-    monkeypatch.setitem(evidence.KINDS, KIND, faulty)
+    monkeypatch.setitem(evidence.MAKING, KIND, replace(usual, encode=faulty))
     film, pacs = synthetic_dataset("CR", rows=512, columns=448), PACS()
     with pacs.listening():
         settings = nodes.settings(tmp_path, [nodes.destination("pacs", pacs.port)])

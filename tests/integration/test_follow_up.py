@@ -9,27 +9,30 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from dicom_node.analysis.process import Analyzer
 from dicom_node.analysis.worker import Worker
+from dicom_node.dataset.part10 import part10_header
 from dicom_node.delivery.deliverer import Deliverer
 from dicom_node.errors import PeerRefused
 from dicom_node.evidence import codes
+from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.maintenance import Retention, retain
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.recall import Recall
-from dicom_node.worklist.reception import Reception, part10_header
-from storage.catalog import instances as catalog
+from dicom_node.worklist.reception import Reception
+from storage.catalog import instances
 from storage.database import Database
-from storage.objects.files import FileObjectStore
 from storage.records import DeliveryState, InstanceState, ProcedureStepState
 from storage.signals import Topic
-from storage.worklist import workitems
-from tests.factories.analyses import a_context
+from storage.worklist import jobs, workitems
+from tests.factories.analyses import a_maker, a_style
 from tests.factories.choices import patience, rules, worker_options
 from tests.factories.choices import route as a_route
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
+from tests.fakes.object_store import MemoryObjectStore
 from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
 from tests.integration.test_worker import encoded
+from tests.peers.receiving import arriving_of
 
 RULES = rules(minimum_size_px=64)
 KINDS = ("segmentation", "measurement-report")
@@ -42,7 +45,7 @@ class Clinic:
     def __init__(self, folder, **route):
         self.database = Database(f"sqlite:///{folder}/node.db")
         self.database.migrate()
-        self.store = FileObjectStore(folder)
+        self.store = MemoryObjectStore()
         self.steps = ProcedureSteps(self.database, clock=clock, new_uid=new_uid)
         self.pacs = RecordingDestination()
         self.route = a_route("pacs", KINDS, **route)
@@ -69,12 +72,7 @@ class Clinic:
         film.PatientID, film.AcquisitionDate = "P1", date
         for name, value in attributes.items():
             setattr(film, name, value)
-        identity = {
-            "sop_class_uid": film.SOPClassUID,
-            "sop_instance_uid": film.SOPInstanceUID,
-            "transfer_syntax_uid": film.file_meta.TransferSyntaxUID,
-            "calling_ae": "MODALITY",
-        }
+        arriving = arriving_of(film)
         reception = Reception(
             self.store,
             self.database,
@@ -84,15 +82,16 @@ class Clinic:
             explains=self.route.not_analysable_report,
         )
         incoming = reception.incoming()
-        incoming.write(part10_header(**identity))
+        incoming.write(part10_header(arriving))
         incoming.write(encoded(film))
-        reception.receive(incoming, **identity)
+        reception.receive(incoming, arriving)
         return film.SOPInstanceUID
 
+    def _maker(self):
+        return a_maker(model=ModelIdentity.of(self.manifest))
+
     def analyse(self):
-        analyzer = Analyzer(
-            self.runner, RULES, a_context(manifest=self.manifest), KINDS
-        )
+        analyzer = Analyzer(self.runner, RULES, self._maker(), a_style(), KINDS)
         worker = Worker(
             self.steps,
             self.store,
@@ -131,7 +130,7 @@ class Clinic:
     def job(self, sop_instance_uid):
         with self.database.transaction(read_only=True) as tx:
             found = workitems.find(tx, sop_instance_uid)
-            return workitems.get_job(tx, found.workitem_uid)
+            return jobs.get_job(tx, found.workitem_uid)
 
     def report(self, job):
         """The job's report, as the PACS got it last."""
@@ -142,7 +141,8 @@ class Clinic:
         work = Recall(
             self.database,
             self.store,
-            lambda model: a_context(manifest=scripted_manifest(**model)),
+            lambda model: a_maker(model=model),
+            a_style(),
             clock,
         )
         work.run("scripted", version, cause)
@@ -392,7 +392,7 @@ def test_a_film_that_is_not_analysed_gets_a_report_that_says_so(explaining):
     assert f"Image not analysed: {reason.text}" in texts(report)
     assert [row.state for row in job.deliveries] == [DeliveryState.SENT]
     with explaining.database.transaction(read_only=True) as tx:
-        status = catalog.get_status(tx, job.instance.sop_instance_uid)
+        status = instances.get_status(tx, job.instance.sop_instance_uid)
     assert status.state is InstanceState.NOT_ELIGIBLE
     # Once it can be analysed, its report is another object that replaces this one.
     explaining.frontal = 0.99

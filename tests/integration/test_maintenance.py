@@ -16,12 +16,12 @@ from dicom_node.node.maintenance import (
     retain,
     sweep,
 )
-from storage.catalog import instances as catalog
+from storage.catalog import instances
 from storage.database import Database
 from storage.objects.files import FileObjectStore
 from storage.outbox import deliveries
 from storage.records import NewDelivery, Reason, Stage
-from storage.worklist import workitems
+from storage.worklist import jobs, workitems
 from tests.factories.rows import a_workitem, an_evidence, an_instance, claim, settle
 
 DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ class House:
             1, object_key=self.source.key, received_at=self.now - 200 * DAY
         )
         with self.database.transaction() as tx:
-            catalog.add_instance(tx, instance)
+            instances.add_instance(tx, instance)
             workitems.schedule(tx, a_workitem(1, scheduled_at=instance.received_at))
         (claimed,) = claim(self.database, now=self.now - 200 * DAY)
         evidence = an_evidence(
@@ -59,8 +59,12 @@ class House:
 
     def grow_old(self):
         for stored in (self.source, self.result):
-            long_ago = (self.now - DAY).timestamp()
-            os.utime(self.store.path(stored.key), (long_ago, long_ago))
+            self.write_again(stored.key, self.now - DAY)
+
+    def write_again(self, key, at):
+        """Let a file look as if it had been written then."""
+        with self.store.local(key) as path:
+            os.utime(path, (at.timestamp(), at.timestamp()))
 
     def deliver(self, days_ago):
         at = self.now - days_ago * DAY
@@ -104,7 +108,7 @@ def test_zero_keeps_for_ever(house):
 
 def test_a_file_that_has_just_been_written_again_is_left_for_the_next_time(house):
     house.deliver(days_ago=199)
-    os.utime(house.store.path(house.source.key))
+    house.write_again(house.source.key, house.now)
     assert house.retain() == {house.source.key}
 
 
@@ -112,14 +116,14 @@ def test_rows_stay_when_bytes_go(house):
     house.deliver(days_ago=199)
     house.retain()
     with house.database.transaction() as tx:
-        job = workitems.get_job(tx, "1.9.1")
+        job = jobs.get_job(tx, "1.9.1")
     assert job.instance.object_removed_at is not None
     assert job.workitem.stage is Stage.DONE
 
 
 def test_what_silent_workers_had_claimed_is_queued_again(house):
     with house.database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(2))
+        instances.add_instance(tx, an_instance(2))
         workitems.schedule(tx, a_workitem(2))
     claim(house.database, now=house.now - DAY)
     reap(house.database, lambda: house.now)
@@ -146,9 +150,8 @@ def test_not_eligible_sources_go_too(house):
         not_eligible=Reason("VIEW_LATERAL", "A lateral view."),
     )
     with house.database.transaction() as tx:
-        catalog.add_instance(tx, old)
-    long_ago = (house.now - DAY).timestamp()
-    os.utime(house.store.path(old.object_key), (long_ago, long_ago))
+        instances.add_instance(tx, old)
+    house.write_again(old.object_key, house.now - DAY)
     house.retain()
     assert old.object_key not in set(house.store.keys())
 
@@ -157,8 +160,7 @@ def test_only_objects_that_no_row_knows_are_swept_and_only_old_ones(house):
     """As a process leaves them that dies between the object and its commit."""
     orphan = house.store.put(BytesIO(b"stored, never committed"))
     young = house.store.put(BytesIO(b"being received right now"))
-    long_ago = (house.now - DAY).timestamp()
-    os.utime(house.store.path(orphan.key), (long_ago, long_ago))
+    house.write_again(orphan.key, house.now - DAY)
     assert sweep(house.database, house.store, lambda: house.now) == 1
     assert set(house.store.keys()) == {house.source.key, house.result.key, young.key}
 

@@ -10,21 +10,22 @@ from pydicom.filewriter import write_dataset
 from dicom_node.analysis.leases import Leases
 from dicom_node.analysis.process import Analyzer
 from dicom_node.analysis.worker import Worker
+from dicom_node.dataset.part10 import part10_header
 from dicom_node.injected import clock, new_uid
 from dicom_node.worklist.procedure_step import ProcedureSteps
-from dicom_node.worklist.reception import Reception, part10_header
+from dicom_node.worklist.reception import Reception
 from inference.errors import ModelFailed
 from storage.database import Database
-from storage.errors import StoreFull
-from storage.objects.files import FileObjectStore
 from storage.records import Cause, DeliveryState, ProcedureStepState, Stage
 from storage.signals import Topic
-from storage.worklist import workitems
-from tests.factories.analyses import a_context
+from storage.worklist import attempts, jobs, workitems
+from tests.factories.analyses import a_maker, a_style
 from tests.factories.choices import route, rules, worker_options
 from tests.factories.nodes import wait_until
 from tests.factories.radiographs import synthetic_dataset
+from tests.fakes.object_store import MemoryObjectStore
 from tests.fakes.runner import ScriptedRunner
+from tests.peers.receiving import arriving_of
 
 RULES = rules(minimum_size_px=64)
 ROUTE = route("pacs", ("segmentation", "measurement-report"))
@@ -36,18 +37,18 @@ class House:
     def __init__(self, folder, runner=None):
         self.database = Database(f"sqlite:///{folder}/node.db")
         self.database.migrate()
-        self.store = FileObjectStore(folder)
+        self.store = MemoryObjectStore()
         self.steps = ProcedureSteps(self.database, clock=clock, new_uid=new_uid)
         self.runner = runner or ScriptedRunner()
         self.runner.load()
         self.watch = self.database.watch(Topic.WORK)
 
-    def worker(self, store=None, **options):
+    def worker(self, **options):
         wanted = {"name": "worker", "batch_wait_s": 0.0, "lost_attempts": 2} | options
-        analyzer = Analyzer(self.runner, RULES, a_context(), ROUTE.evidence)
+        analyzer = Analyzer(self.runner, RULES, a_maker(), a_style(), ROUTE.evidence)
         return Worker(
             self.steps,
-            store or self.store,
+            self.store,
             analyzer,
             [ROUTE],
             worker_options(**wanted),
@@ -59,28 +60,23 @@ class House:
     def receive(self, seed=0):
         """Let a film arrive; its SOP Instance UID."""
         dataset = synthetic_dataset("CR", seed, rows=128, columns=112)
-        identity = {
-            "sop_class_uid": dataset.SOPClassUID,
-            "sop_instance_uid": dataset.SOPInstanceUID,
-            "transfer_syntax_uid": dataset.file_meta.TransferSyntaxUID,
-            "calling_ae": "MODALITY",
-        }
+        arriving = arriving_of(dataset)
         reception = Reception(self.store, self.database, RULES, clock, new_uid)
         incoming = reception.incoming()
-        incoming.write(part10_header(**identity))
+        incoming.write(part10_header(arriving))
         incoming.write(encoded(dataset))
-        reception.receive(incoming, **identity)
+        reception.receive(incoming, arriving)
         return dataset.SOPInstanceUID
 
     def job(self, sop_instance_uid):
         with self.database.transaction() as tx:
             found = workitems.find(tx, sop_instance_uid)
-            return workitems.get_job(tx, found.workitem_uid)
+            return jobs.get_job(tx, found.workitem_uid)
 
     def lose_worker(self, limit=9):
         """Claim as a worker would that is then killed; its leases run out."""
         with self.database.transaction() as tx:
-            workitems.claim(
+            attempts.claim(
                 tx,
                 worker="killed",
                 limit=limit,
@@ -89,7 +85,7 @@ class House:
                 new_uid=new_uid,
             )
         with self.database.transaction() as tx:
-            return workitems.reap(tx, clock())
+            return attempts.reap(tx, clock())
 
 
 def encoded(dataset):
@@ -153,12 +149,9 @@ def test_a_failing_model_is_tried_again_later(tmp_path):
 
 
 def test_a_full_store_leaves_the_image_for_later(house):
-    class Full(FileObjectStore):
-        def put(self, *_args, **_options):
-            raise StoreFull("free space is below the watermark")
-
     uid = house.receive()
-    house.worker(Full(house.store._objects.parent)).work(house.watch)
+    house.store.fill_up()
+    house.work()
     job = house.job(uid)
     assert job.workitem.state is ProcedureStepState.IN_PROGRESS
     assert job.evidence == ()
@@ -195,7 +188,7 @@ def test_results_of_a_lost_claim_are_not_recorded(tmp_path):
 
     def taken_over(image):
         with house.database.transaction() as tx:
-            workitems.reap(tx, clock() + timedelta(hours=1))
+            attempts.reap(tx, clock() + timedelta(hours=1))
         return house.runner._one_opacity(image)
 
     house.runner._script = taken_over

@@ -8,9 +8,9 @@ from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
 
 from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence import kinds as evidence
+from dicom_node.evidence import encode as evidence
 from tests.factories import nodes
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.factories.mutations import (
     CHARACTER_SETS,
     CONTENTS,
@@ -45,7 +45,7 @@ def header_of(shared_dir, name):
 
 def errors_of(source, folder):
     """What the validator finds in the results, if the source gives any."""
-    items = evidence.encode_all(KINDS, source, FRAME, ANALYSIS, a_context())
+    items = evidence.encode_all(KINDS, a_subject(source), FRAME, ANALYSIS)
     assert [item.kind for item in items] == list(KINDS)
     found = []
     for item in items:

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dicom_node.evidence import kinds as evidence
-from dicom_node.evidence.report.classes import CLASSES, under_class
-from dicom_node.evidence.subject import DISCLAIMER
-from dicom_node.evidence.wording import headline
+from dicom_node.evidence import encode as evidence
+from dicom_node.evidence.kinds import REWRITTEN
+from dicom_node.evidence.report.classes import under_class
+from dicom_node.evidence.wording import DISCLAIMER, headline
 from inference.frame import Orientation
-from tests.factories.analyses import a_context, a_frame, an_analysis, ellipse
+from tests.factories.analyses import a_frame, a_subject, an_analysis, ellipse
 from tests.factories.radiographs import synthetic_dataset
 from tests.peers.validators import (
     dsr2html,
@@ -37,7 +37,7 @@ SPACINGS = [
 
 def write(folder, source, frame, analysis, kinds):
     paths = {}
-    for item in evidence.encode_all(kinds, source, frame, analysis, a_context()):
+    for item in evidence.encode_all(kinds, a_subject(source), frame, analysis):
         paths[item.kind] = folder / f"{item.kind}.dcm"
         paths[item.kind].write_bytes(item.content)
     return paths
@@ -95,9 +95,11 @@ def test_dcmqi_reads_the_numbers(regions, tmp_path):
     frame = a_frame(211, 173)
     analysis = an_analysis(frame)
     source = synthetic_dataset("CR", rows=211, columns=173)
-    context = a_context(report_regions=regions)
     (item,) = evidence.encode_all(
-        ["measurement-report"], source, frame, analysis, context
+        ["measurement-report"],
+        a_subject(source, report_regions=regions),
+        frame,
+        analysis,
     )
     path = tmp_path / "report.dcm"
     path.write_bytes(item.content)
@@ -196,7 +198,7 @@ def complaints_of_dcmtk(said):
     ]
 
 
-REPORTS = ["measurement-report", *CLASSES]
+REPORTS = ["measurement-report", *REWRITTEN]
 
 
 def report_as(kind, folder, source, frame, analysis):
@@ -204,7 +206,7 @@ def report_as(kind, folder, source, frame, analysis):
     path = write(folder, source, frame, analysis, ["measurement-report"])[
         "measurement-report"
     ]
-    if kind in CLASSES:
+    if kind in REWRITTEN:
         with path.open("rb") as stream:
             _, content = under_class(stream, kind)
         path.write_bytes(content)

@@ -3,8 +3,8 @@
 import pytest
 from pydicom import dcmread
 
-from dicom_node.evidence import kinds as evidence
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from dicom_node.evidence import encode as evidence
+from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.peers.validators import dciodvfy
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore::UserWarning")]
@@ -33,7 +33,7 @@ def test_results_under_a_real_header_are_valid(name, shared_dir, tmp_path):
     source = dcmread(shared_dir / "data/cxr/dicom" / name, stop_before_pixels=True)
     frame = a_frame(source.Rows, source.Columns)
     analysis = an_analysis(frame)
-    items = evidence.encode_all(KINDS, source, frame, analysis, a_context())
+    items = evidence.encode_all(KINDS, a_subject(source), frame, analysis)
     assert len(items) == len(KINDS)
     for item in items:
         path = tmp_path / f"{item.kind}.dcm"

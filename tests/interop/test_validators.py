@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_node.evidence import codes, rejection_note
-from dicom_node.evidence import kinds as evidence
-from dicom_node.evidence.check.objects import check
-from dicom_node.evidence.report import measurement_report
-from dicom_node.evidence.subject import ObjectReference, Prior
-from tests.factories.analyses import NOW, a_context, a_frame, an_analysis
+from dicom_node.evidence import codes
+from dicom_node.evidence import encode as evidence
+from dicom_node.evidence.past import ObjectReference, Prior
+from dicom_node.evidence.subject import Subject
+from tests.factories.analyses import NOW, a_frame, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 from tests.peers.validators import dciodvfy, dcmpschk, dicom_sr_validator, dsrdump
 
@@ -91,12 +90,13 @@ def write(folder: Path, items):
 
 @pytest.mark.parametrize("opacities", [None, ()], ids=["opacities", "no opacity"])
 def test_dciodvfy_finds_nothing_in_any_object(source, frame, opacities, tmp_path):
-    context = a_context(
+    subject = a_subject(
+        source,
         prior=Prior(NOW - timedelta(days=9), 10.0, 12.0, 8.0, REPORT),
         predecessor=REPORT,
     )
     analysis = an_analysis(frame, opacities)
-    items = evidence.encode_all(evidence.KINDS, source, frame, analysis, context)
+    items = evidence.encode_all(evidence.MAKING, subject, frame, analysis)
     for kind, path in write(tmp_path, items).items():
         assert dciodvfy(path) == [], kind
 
@@ -115,8 +115,8 @@ def test_the_template_validator_finds_nothing_in_the_report(
     source = synthetic_dataset("CR", rows=ROWS, columns=COLUMNS)
     framed = dataclasses.replace(frame, pixel_spacing_mm=(0.2, 0.2))
     analysis = an_analysis(framed, opacities)
-    context = a_context(prior=prior)
-    items = evidence.encode_all([kind], source, framed, analysis, context)
+    subject = a_subject(source, prior=prior)
+    items = evidence.encode_all([kind], subject, framed, analysis)
     (path,) = write(tmp_path, items).values()
     assert dicom_sr_validator(path) == []
 
@@ -130,7 +130,7 @@ def test_validators_find_nothing_in_the_other_forms_of_a_report(
 ):
     source = synthetic_dataset("DX", rows=ROWS, columns=COLUMNS)
     items = evidence.encode_all(
-        ["measurement-report"], source, frame, an_analysis(frame), a_context(**choices)
+        ["measurement-report"], a_subject(source, **choices), frame, an_analysis(frame)
     )
     (path,) = write(tmp_path, items).values()
     assert dciodvfy(path) == []
@@ -140,15 +140,13 @@ def test_validators_find_nothing_in_the_other_forms_of_a_report(
 @pytest.mark.slow
 def test_validators_find_nothing_in_a_report_of_no_analysis(tmp_path):
     source = synthetic_dataset("CR", rows=ROWS, columns=COLUMNS)
-    report = measurement_report.encode_not_analysable(
-        source,
+    report = evidence.encode_not_analysable(
+        a_subject(source),
         codes.not_analysed("NO_LUNGS", "No pair of lungs was found."),
         "No pair of lungs was found.",
-        a_context(),
     )
-    check(report, source)
     path = tmp_path / "report.dcm"
-    path.write_bytes(evidence.part_10(report))
+    path.write_bytes(report.content)
     assert dciodvfy(path) == []
     assert dicom_sr_validator(path) == []
     assert "No pair of lungs was found" in dsrdump(path)
@@ -160,7 +158,7 @@ def test_validators_find_nothing_in_a_rejection_note(frame, tmp_path):
     made = [
         item.dataset
         for item in evidence.encode_all(
-            evidence.KINDS, source, frame, an_analysis(frame), a_context()
+            evidence.MAKING, a_subject(source), frame, an_analysis(frame)
         )
     ]
     rejected = [
@@ -172,16 +170,20 @@ def test_validators_find_nothing_in_a_rejection_note(frame, tmp_path):
         )
         for item in made
     ]
-    note = rejection_note.encode(made[0], rejected, "Recalled.", a_context())
+    usual = a_subject(source)
+    study = Subject.of_study(
+        made[0], sha256="", created_at=usual.created_at, maker=usual.maker
+    )
+    note = evidence.encode_rejection_note(study, rejected, "Recalled.")
     path = tmp_path / "note.dcm"
-    path.write_bytes(evidence.part_10(note))
+    path.write_bytes(note.content)
     assert dciodvfy(path) == []
     assert dicom_sr_validator(path) == []
 
 
 def test_dcmtk_accepts_the_presentation_state(source, frame, tmp_path):
     items = evidence.encode_all(
-        ["presentation-state"], source, frame, an_analysis(frame), a_context()
+        ["presentation-state"], a_subject(source), frame, an_analysis(frame)
     )
     verdict = dcmpschk(write(tmp_path, items)["presentation-state"])
     complaints = [line for line in verdict.splitlines() if line.startswith("E:")]
@@ -197,7 +199,7 @@ def test_dcmtk_accepts_the_presentation_state(source, frame, tmp_path):
 def test_dcmtk_renders_the_report_with_its_numbers(source, frame, tmp_path):
     analysis = an_analysis(frame)
     items = evidence.encode_all(
-        ["measurement-report"], source, frame, analysis, a_context()
+        ["measurement-report"], a_subject(source), frame, analysis
     )
     text = dsrdump(write(tmp_path, items)["measurement-report"])
     assert "exit status 0" in text
@@ -216,7 +218,7 @@ def test_a_film_of_dozens_of_findings_is_valid(tmp_path):
     source = synthetic_dataset("DX", rows=300, columns=301)
     kinds = ["segmentation", "measurement-report", "presentation-state", "pdf"]
     items = evidence.encode_all(
-        kinds, source, frame, an_analysis(frame, squares), a_context()
+        kinds, a_subject(source), frame, an_analysis(frame, squares)
     )
     for kind, path in write(tmp_path, items).items():
         assert dciodvfy(path) == [], kind

@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime
 
 from storage.database import Database
-from storage.worklist import workitems
+from storage.worklist import attempts
 
 
 def claim_everything(url: str, worker: str) -> list[str]:
@@ -13,7 +13,7 @@ def claim_everything(url: str, worker: str) -> list[str]:
     claimed: list[str] = []
     while True:
         with database.transaction() as tx:
-            batch = workitems.claim(
+            batch = attempts.claim(
                 tx,
                 worker=worker,
                 limit=3,

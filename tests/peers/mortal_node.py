@@ -89,8 +89,8 @@ class MortalStore(FileObjectStore):
         commit, write, fate = incoming.commit, incoming.write, self._fate
 
         class Mortal:
-            path = property(lambda _: incoming.path)
             size_bytes = property(lambda _: incoming.size_bytes)
+            open = staticmethod(incoming.open)
             abort = staticmethod(incoming.abort)
 
             def write(self, data: bytes) -> int:

@@ -5,7 +5,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from io import BytesIO
@@ -17,6 +17,7 @@ from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from dicom_node.dataset.part10 import Arriving
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.dimse.services.storage import StorageSCP
@@ -24,12 +25,12 @@ from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.phantom.dataset import synthetic_dataset
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
-from storage.catalog import instances as catalog
+from storage.catalog import instances, quarantine
 from storage.database import Database
 from storage.errors import UnknownRecord
 from storage.objects.files import FileObjectStore
-from storage.records import Instance, Workitem
-from storage.worklist import workitems
+from storage.records import Instance, ProcedureStepState, Workitem
+from storage.worklist import jobs, workitems
 from tests.factories.choices import dimse_config
 from tests.factories.choices import rules as eligibility_rules
 
@@ -49,11 +50,10 @@ class Receiver:
     database: Database
     reception: Reception
     folder: Path
-    woken: list[None] = field(default_factory=list)
 
     def instance(self, sop_instance_uid: str) -> Instance:
         with self.database.transaction() as tx:
-            return catalog.get_instance(tx, sop_instance_uid)
+            return instances.get_instance(tx, sop_instance_uid)
 
     def knows(self, sop_instance_uid: str) -> bool:
         try:
@@ -66,9 +66,14 @@ class Receiver:
         with self.database.transaction() as tx:
             return workitems.find(tx, sop_instance_uid)
 
+    def queued(self) -> int:
+        """Count the Workitems that wait."""
+        with self.database.transaction() as tx:
+            return jobs.counts(tx)[ProcedureStepState.SCHEDULED]
+
     def quarantined(self) -> list[Any]:
         with self.database.transaction() as tx:
-            return catalog.list_quarantined(tx)
+            return quarantine.list_quarantined(tx)
 
     def stored(self, sop_instance_uid: str) -> bytes:
         with self.store.open(self.instance(sop_instance_uid).object_key) as stream:
@@ -97,13 +102,10 @@ def receiver(
 ) -> Iterator[Receiver]:
     (folder / "node.db").write_bytes(_migrated())
     database = Database(f"sqlite:///{folder / 'node.db'}")
-    woken: list[None] = []
     store = FileObjectStore(folder / "objects", watermark_bytes=watermark_bytes)
-    reception = Reception(
-        store, database, rules, _now, _new_uid, lambda: woken.append(None)
-    )
+    reception = Reception(store, database, rules, _now, _new_uid)
     try:
-        yield Receiver(store, database, reception, folder, woken)
+        yield Receiver(store, database, reception, folder)
     finally:
         database.close()
 
@@ -143,6 +145,17 @@ def radiograph(
         dataset["PixelData"].VR = "OB"
     dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax)
     return dataset
+
+
+def arriving_of(dataset: Dataset, calling_ae: str = MODALITY) -> Arriving:
+    """Say of a data set what a request says."""
+    return Arriving(
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        calling_ae=calling_ae,
+        called_ae=NODE,
+    )
 
 
 def encoded(dataset: Dataset) -> bytes:

@@ -14,6 +14,10 @@ from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity as LibraryEntity
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from dicom_node.dataset.part10 import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+)
 from dicom_node.dimse.acceptor.admission import (
     STOPPING,
     TOO_MANY,
@@ -24,10 +28,6 @@ from dicom_node.dimse.acceptor.admission import (
 from dicom_node.dimse.acceptor.association import StreamedAssociation
 from dicom_node.dimse.acceptor.dispatch import add_contexts, handlers_of, opener_of
 from dicom_node.dimse.acceptor.listener import Listener
-from dicom_node.dimse.presentation import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-)
 from dicom_node.dimse.service_class import ServiceClass
 
 logger = logging.getLogger(__name__)

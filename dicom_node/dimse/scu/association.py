@@ -13,11 +13,11 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from dicom_node.dimse.library import configure
-from dicom_node.dimse.presentation import (
+from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
 )
+from dicom_node.dimse.library import configure
 from dicom_node.errors import ClassNotAccepted, NodeError, PeerBusy, PeerUnreachable
 
 logger = logging.getLogger(__name__)

@@ -15,13 +15,14 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.presentation import PresentationContext
 
+from dicom_node.dataset.part10 import Arriving, part10_header
 from dicom_node.dimse.presentation import acceptor_contexts
 from dicom_node.dimse.service_class import Handler, Roles
 from dicom_node.dimse.status import STATUS, Status, status_of
 from dicom_node.errors import ClassNotAccepted, DatasetInvalid, NodeError
-from dicom_node.worklist.reception import Outcome, Receipt, Reception, part10_header
+from dicom_node.worklist.reception import Custody, Receipt, Reception
 from storage.errors import DuplicateInstance, StorageError
-from storage.objects.files import Incoming
+from storage.objects.protocol import Incoming
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE
@@ -133,12 +134,14 @@ class StorageSCP:
     ) -> BytesIO:
         """Open the place for the data set of a request."""
         command = request.command_set
-        header = part10_header(
+        arriving = Arriving(
             sop_class_uid=command.AffectedSOPClassUID,
             sop_instance_uid=command.AffectedSOPInstanceUID,
             transfer_syntax_uid=str(context.transfer_syntax[0]),
             calling_ae=_calling_ae(association),
+            called_ae=_called_ae(association),
         )
+        header = part10_header(arriving)
         return Arrival(self._reception, header, self._maximum_object_bytes)
 
     def store(self, event: evt.Event) -> Dataset:
@@ -150,7 +153,7 @@ class StorageSCP:
         except Exception as error:
             logger.exception("C-STORE failed.", extra={"action": "refuse"})
             return _response(status_of(error), "processing failure")
-        if receipt.outcome is Outcome.QUARANTINED:
+        if receipt.custody is Custody.QUARANTINED:
             return _response(
                 STATUS[DuplicateInstance], "another object has this SOP Instance UID"
             )
@@ -166,17 +169,23 @@ class StorageSCP:
                 raise ClassNotAccepted(
                     Status.SOP_CLASS_NOT_SUPPORTED, "not the class of its context"
                 )
-            return self._reception.receive(
-                arrival.hand_over(),
+            arriving = Arriving(
                 sop_class_uid=str(request.AffectedSOPClassUID),
                 sop_instance_uid=str(request.AffectedSOPInstanceUID),
                 transfer_syntax_uid=str(event.context.transfer_syntax),
                 calling_ae=_calling_ae(event.assoc),
+                called_ae=_called_ae(event.assoc),
             )
+            return self._reception.receive(arrival.hand_over(), arriving)
 
 
 def _calling_ae(association: Association) -> str:
     return str(association.requestor.ae_title).strip()
+
+
+def _called_ae(association: Association) -> str:
+    request = association.requestor.primitive
+    return "" if request is None else str(request.called_ae_title).strip()
 
 
 def _refusal(event: evt.Event, error: Exception) -> Dataset:

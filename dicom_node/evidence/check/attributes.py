@@ -5,13 +5,7 @@ item must hold wherever it stands, and what PS3.5 section 6.2 says of each value
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 
-from highdicom._standard_utils import (
-    get_iod_module_map,
-    get_module_attribute_map,
-    get_sop_class_iod_map,
-)
 from pydicom.config import RAISE
 from pydicom.datadict import dictionary_VM, dictionary_VR
 from pydicom.dataelem import DataElement
@@ -29,11 +23,10 @@ from pydicom.uid import (
 from pydicom.valuerep import VR, validate_value
 
 from dicom_node.dataset.character_sets import holds_every_text
+from dicom_node.evidence.check.standard import required_by_modules
 
 Defects = Iterator[str]
 
-# Their attribute tables list alternatives of one choice as if all were required.
-_CHOICES = {"segmentation-multi-frame-functional-groups", "sr-document-content"}
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 _REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
 _ROOT = (
@@ -157,26 +150,9 @@ def places(
                 yield from places(item, (*path, element.keyword))
 
 
-@cache
-def _required(sop_class_uid: str) -> tuple[tuple[str, bool, tuple[str, ...]], ...]:
-    """(keyword, needs a value, path) of an IOD's mandatory modules (PS3.3 Annex A)."""
-    iod = get_sop_class_iod_map().get(sop_class_uid, "")
-    modules = [
-        module["key"]
-        for module in get_iod_module_map().get(iod, [])
-        if module["usage"] == "M" and module["key"] not in _CHOICES
-    ]
-    return tuple(
-        (row["keyword"], row["type"] == "1", tuple(row["path"]))
-        for module in modules
-        for row in get_module_attribute_map()[module]
-        if row["type"] in {"1", "2"}
-    )
-
-
 def _required_by_modules(dataset: Dataset) -> Defects:
     sop_class = dataset.get("SOPClassUID", "")
-    required = _required(sop_class)
+    required = required_by_modules(sop_class)
     if not required:
         yield "the SOP class is not one this node makes"
     for keyword, needs_value, path in required:

@@ -4,42 +4,23 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 from dicom_node.dataset.character_sets import UNICODE
-from dicom_node.dataset.normalise import normalise
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.pictures.report_page import TITLE, page
 from dicom_node.evidence.references import instance
-from dicom_node.evidence.subject import (
-    EvidenceContext,
-    finish,
-    instance_uid,
-    local_time,
-    series_number,
-    series_uid,
-)
+from dicom_node.evidence.subject import Subject
 from inference.findings import Analysis
 from inference.frame import Frame
 
-KIND = "pdf"
 
-
-def encode(
-    source: Dataset, frame: Frame, analysis: Analysis, context: EvidenceContext
-) -> Dataset:
-    """Encode the report page.
-
-    Raises
-    ------
-    EvidenceInvalid
-        The source cannot be referred to.
-    """
-    clean = normalise(source)
-    content = page(clean, frame, analysis, context)
-    moment = local_time(clean, context)
+def encode(subject: Subject, frame: Frame, analysis: Analysis) -> Dataset:
+    """Encode the report page."""
+    clean, moment = subject.clean, subject.local_time
+    content = page(subject, frame, analysis)
     result = Dataset()
     result.SpecificCharacterSet = UNICODE
     result.SOPClassUID = EncapsulatedPDFStorage
-    result.SOPInstanceUID = instance_uid(context, clean, KIND)
-    result.SeriesInstanceUID = series_uid(context, clean, KIND)
-    result.SeriesNumber = series_number(context, KIND)
+    result.SOPInstanceUID = subject.uid(EvidenceKind.PDF)
+    result.SeriesInstanceUID, result.SeriesNumber = subject.series(EvidenceKind.PDF)
     result.InstanceNumber = 1
     result.Modality = "DOC"
     result.SeriesDescription = TITLE
@@ -54,7 +35,7 @@ def encode(
     result.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
     result.EncapsulatedDocumentLength = len(content)
     result.file_meta = _file_meta(result)
-    return finish(result, source, clean, context)
+    return subject.finish(result)
 
 
 def _file_meta(result: Dataset) -> FileMetaDataset:

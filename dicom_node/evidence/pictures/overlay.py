@@ -13,7 +13,7 @@ from PIL import Image
 from dicom_node.evidence.outline import Points, trace
 from dicom_node.evidence.pictures.drawing import Brush, Colour, font, grey, smooth
 from dicom_node.evidence.pictures.panel import BACKGROUND, COOL, MUTED, WARM, Panel
-from dicom_node.evidence.subject import EvidenceContext
+from dicom_node.evidence.subject import Subject
 from inference.findings import Analysis, Region
 from inference.frame import Frame, Orientation
 
@@ -62,7 +62,7 @@ def draw(
     frame: Frame,
     analysis: Analysis,
     *,
-    context: EvidenceContext,
+    subject: Subject,
     width_px: int = WIDTH_PX,
 ) -> Image.Image:
     """Draw the film, its outlines and the panel.
@@ -73,8 +73,8 @@ def draw(
         Upright film.
     analysis
         What was found, on the source grid.
-    context
-        Model, moment and prior.
+    subject
+        For its maker, moment and prior.
     width_px
         Of the whole picture; the height follows from the film.
     """
@@ -86,7 +86,7 @@ def draw(
     _sides(brush, layout)
     _outlines(brush, layout, frame, analysis)
     Panel(brush, layout.panel_left, layout.panel_width, layout.unit).draw(
-        analysis, context, bottom=layout.height - round(28 * layout.unit)
+        analysis, subject, bottom=layout.height - round(28 * layout.unit)
     )
     return picture
 

@@ -4,6 +4,7 @@ A column of blocks, each moving the pen down; the foot with disclaimer and model
 written first, so that it is never pushed off by many findings.
 """
 
+from dicom_node.evidence.past import Earlier
 from dicom_node.evidence.pictures.drawing import (
     Brush,
     Colour,
@@ -13,8 +14,8 @@ from dicom_node.evidence.pictures.drawing import (
     font,
     wrap,
 )
-from dicom_node.evidence.subject import DISCLAIMER, EvidenceContext
-from dicom_node.evidence.wording import comparison, percent
+from dicom_node.evidence.subject import Subject
+from dicom_node.evidence.wording import DISCLAIMER, comparison, percent
 from inference.findings import Analysis, Finding, Side, Zone
 
 BACKGROUND: Colour = (13, 16, 20)
@@ -49,9 +50,9 @@ class Panel:
         self._unit = unit
         self._pen = 0.0
 
-    def draw(self, analysis: Analysis, context: EvidenceContext, bottom: int) -> None:
+    def draw(self, analysis: Analysis, subject: Subject, bottom: int) -> None:
         """Write all blocks from the top, the foot at the bottom."""
-        foot_top = self._foot(analysis, context, bottom)
+        foot_top = self._foot(analysis, subject, bottom)
         self._pen = 40 * self._unit
         self._total(analysis)
         self._sides(analysis)
@@ -225,12 +226,12 @@ class Panel:
         )
         self._down(9)
 
-    def _foot(self, analysis: Analysis, context: EvidenceContext, bottom: int) -> float:
+    def _foot(self, analysis: Analysis, subject: Subject, bottom: int) -> float:
         """Write from the bottom up; returns where the foot begins."""
-        model = context.manifest
+        model = subject.maker.model
         lines = [
-            (f"{context.created_at:%Y-%m-%d %H:%M %Z}", MUTED),
-            (f"{context.model_name} {context.software_version}", MUTED),
+            (f"{subject.created_at:%Y-%m-%d %H:%M %Z}", MUTED),
+            (subject.maker.product, MUTED),
             (f"Model {model.name} {model.version}, SHA-256 {model.sha256[:12]}", MUTED),
         ]
         type_ = self._type("Regular", 14)
@@ -241,12 +242,12 @@ class Panel:
         pen -= 4 * self._unit
         self._brush.text((self._left, pen), DISCLAIMER, self._type("Medium", 16), WARM)
         pen -= 36 * self._unit
-        return self._notes(analysis, context, pen)
+        return self._notes(analysis, subject.earlier, pen)
 
-    def _notes(self, analysis: Analysis, context: EvidenceContext, pen: float) -> float:
+    def _notes(self, analysis: Analysis, earlier: Earlier, pen: float) -> float:
         """Comparison and image quality, above the disclaimer."""
         notes = [f"Image quality: {remark}" for remark in analysis.remarks]
-        if (compared := comparison(analysis, context)) is not None:
+        if (compared := comparison(analysis, earlier)) is not None:
             notes.insert(0, compared)
         type_ = self._type("Regular", 15)
         for note in reversed(notes):

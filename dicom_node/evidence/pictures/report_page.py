@@ -24,8 +24,8 @@ from reportlab.platypus import (
 
 from dicom_node.evidence.pictures import letters
 from dicom_node.evidence.pictures.overlay import draw_film
-from dicom_node.evidence.subject import DISCLAIMER, EvidenceContext
-from dicom_node.evidence.wording import comments, findings, percent
+from dicom_node.evidence.subject import Subject
+from dicom_node.evidence.wording import DISCLAIMER, comments, findings, percent
 from inference.findings import Analysis, Zone
 from inference.frame import Frame
 
@@ -41,9 +41,7 @@ _FRAME_PADDING = 6  # of the platform, in points
 _FLUSH = ("LEFTPADDING", (0, 0), (-1, -1), 0)
 
 
-def page(
-    clean: Dataset, frame: Frame, analysis: Analysis, context: EvidenceContext
-) -> bytes:
+def page(subject: Subject, frame: Frame, analysis: Analysis) -> bytes:
     """Lay out the report as PDF; the same input gives the same bytes."""
     letters.register()
     stream = BytesIO()
@@ -55,17 +53,17 @@ def page(
         topMargin=16 * mm,
         bottomMargin=16 * mm,
         title=TITLE,
-        author=f"{context.model_name} {context.software_version}",
+        author=subject.maker.product,
         invariant=1,
     )
     document.build(
         [
-            *_head(clean),
+            *_head(subject.clean),
             _film_and_numbers(frame, analysis),
             Spacer(0, 5 * mm),
             *_findings(analysis),
-            *_sentences(analysis, context),
-            *_foot(clean, context),
+            *_sentences(analysis, subject),
+            *_foot(subject),
         ]
     )
     return stream.getvalue()
@@ -218,19 +216,20 @@ def _findings(analysis: Analysis) -> list[Flowable]:
     return [_table(rows, widths, header=True), Spacer(0, 4 * mm)]
 
 
-def _sentences(analysis: Analysis, context: EvidenceContext) -> list[Flowable]:
-    lines = findings(analysis, context) + comments(analysis.remarks, context)[:-1]
+def _sentences(analysis: Analysis, subject: Subject) -> list[Flowable]:
+    lines = findings(analysis, subject.earlier)
+    lines += comments(analysis.remarks, subject.maker)[:-1]
     return [_text(line, _style(9.5)) for line in lines]
 
 
-def _foot(clean: Dataset, context: EvidenceContext) -> list[Flowable]:
-    model = context.manifest
-    maker = f"{context.model_name} {context.software_version} ({context.ae_title})"
+def _foot(subject: Subject) -> list[Flowable]:
+    maker = subject.maker
+    model, node = maker.model, f"{maker.product} ({maker.ae_title})"
     lines = (
         f"{DISCLAIMER}; not verified by a physician.",
-        f"Made by {maker} at {context.created_at:%Y-%m-%d %H:%M %Z}.",
+        f"Made by {node} at {subject.created_at:%Y-%m-%d %H:%M %Z}.",
         f"Model {model.name} {model.version}, SHA-256 {model.sha256}.",
-        f"Source image {clean.SOPInstanceUID}.",
+        f"Source image {subject.clean.SOPInstanceUID}.",
     )
     rule = HRFlowable(width="100%", color=_RULE, spaceBefore=6, spaceAfter=4)
     return [rule, *(_text(line, _style(7.5, _QUIET)) for line in lines)]

@@ -8,21 +8,14 @@ import numpy as np
 from highdicom.sc import SCImage
 from pydicom.dataset import Dataset
 
-from dicom_node.dataset.normalise import normalise
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.pictures.overlay import draw
 from dicom_node.evidence.references import source_image
-from dicom_node.evidence.subject import (
-    DISCLAIMER,
-    EvidenceContext,
-    finish,
-    instance_uid,
-    series_number,
-    series_uid,
-)
+from dicom_node.evidence.subject import Subject
+from dicom_node.evidence.wording import DISCLAIMER
 from inference.findings import Analysis
 from inference.frame import Frame
 
-KIND = "secondary-capture"
 WIDTH_PX = 2000
 _LOSSY = (
     "LossyImageCompression",
@@ -31,29 +24,22 @@ _LOSSY = (
 )
 
 
-def encode(
-    source: Dataset, frame: Frame, analysis: Analysis, context: EvidenceContext
-) -> Dataset:
-    """Encode the overlay picture.
-
-    Raises
-    ------
-    EvidenceInvalid
-        The source cannot be referred to.
-    """
-    clean = normalise(source)
-    picture = draw(frame, analysis, context=context, width_px=WIDTH_PX)
+def encode(subject: Subject, frame: Frame, analysis: Analysis) -> Dataset:
+    """Encode the overlay picture."""
+    clean = subject.clean
+    picture = draw(frame, analysis, subject=subject, width_px=WIDTH_PX)
+    series_uid, series_number = subject.series(EvidenceKind.SECONDARY_CAPTURE)
     image = SCImage(
         pixel_array=np.asarray(picture),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
         study_instance_uid=clean.StudyInstanceUID,
-        series_instance_uid=series_uid(context, clean, KIND),
-        series_number=series_number(context, KIND),
-        sop_instance_uid=instance_uid(context, clean, KIND),
+        series_instance_uid=series_uid,
+        series_number=series_number,
+        sop_instance_uid=subject.uid(EvidenceKind.SECONDARY_CAPTURE),
         instance_number=1,
-        manufacturer=context.manufacturer,
+        manufacturer=subject.maker.manufacturer,
         # The film was turned upright: row to the patient's left, column to the feet.
         patient_orientation=("L", "F"),
         series_description="AI lung opacity overlay",
@@ -68,4 +54,4 @@ def encode(
     for keyword in _LOSSY:
         if clean.get("LossyImageCompression") == "01" and keyword in clean:
             setattr(image, keyword, clean[keyword].value)
-    return finish(image, source, clean, context)
+    return subject.finish(image)

@@ -6,28 +6,22 @@ A.35.3, A.35.13); only the object's identity changes.
 """
 
 import uuid
-from collections.abc import Mapping
 from io import BytesIO
 from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, ComprehensiveSRStorage, EnhancedSRStorage
+from pydicom.uid import UID
 
 from dicom_node.errors import EvidenceInvalid
 from dicom_node.evidence.check.objects import check_attributes
-
-CLASSES: Mapping[str, UID] = {
-    "measurement-report-comprehensive": ComprehensiveSRStorage,
-    "measurement-report-enhanced": EnhancedSRStorage,
-}
-"""Kind of result -> the SOP class it stands for."""
+from dicom_node.evidence.kinds import KINDS, EvidenceKind
 
 _NAMESPACE = uuid.UUID("0f0c5a2e-5a6b-53c1-9f7e-1f4f0d8a6c35")
 _UID_LENGTH = 64  # PS3.5 9.1
 
 
-def turn_into(report: Dataset, kind: str) -> Dataset:
+def turn_into(report: Dataset, kind: EvidenceKind) -> Dataset:
     """Make a report another kind.
 
     Parameters
@@ -36,7 +30,7 @@ def turn_into(report: Dataset, kind: str) -> Dataset:
         A measurement report; changed in place and returned. Its own UID determines
         the new one.
     kind
-        A key of ``CLASSES``.
+        One of ``REWRITTEN``.
 
     Raises
     ------
@@ -45,7 +39,7 @@ def turn_into(report: Dataset, kind: str) -> Dataset:
     """
     if report.get("Modality") != "SR":
         raise EvidenceInvalid("only a report can be written under another SR class")
-    sop_class = CLASSES[kind]
+    sop_class = KINDS[kind].sop_class
     uid = UID(_uid(str(report.SOPInstanceUID), sop_class))
     report.SOPClassUID, report.SOPInstanceUID = sop_class, uid
     report.file_meta.MediaStorageSOPClassUID = sop_class
@@ -53,7 +47,7 @@ def turn_into(report: Dataset, kind: str) -> Dataset:
     return report
 
 
-def under_class(report: BinaryIO, kind: str) -> tuple[str, bytes]:
+def under_class(report: BinaryIO, kind: EvidenceKind) -> tuple[str, bytes]:
     """Write a stored report as another kind.
 
     Parameters
@@ -61,7 +55,7 @@ def under_class(report: BinaryIO, kind: str) -> tuple[str, bytes]:
     report
         A measurement report, Part 10.
     kind
-        A key of ``CLASSES``.
+        One of ``REWRITTEN``.
 
     Returns
     -------

@@ -21,14 +21,13 @@ from highdicom.sr import (
 )
 from highdicom.sr import MeasurementsAndQualitativeEvaluations as ImageGroup
 from highdicom.sr import PlanarROIMeasurementsAndQualitativeEvaluations as Group
-from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import SegmentationStorage
 
 from dicom_node.evidence import codes
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.outline import Points, simplified
-from dicom_node.evidence.segmentation import LUNGS, OPACITIES
-from dicom_node.evidence.subject import EvidenceContext, instance_uid, tracking
+from dicom_node.evidence.subject import Subject
 from inference.findings import Analysis, Finding, Lung, Side, Zone
 
 __all__ = ["Group", "Groups", "ImageGroup"]
@@ -39,19 +38,18 @@ class Groups:
 
     Parameters
     ----------
-    clean
-        The source's normalised header.
-    context
-        Model, prior and UIDs.
+    subject
+        For its UIDs, model and prior.
     """
 
-    def __init__(self, clean: Dataset, context: EvidenceContext) -> None:
-        self._clean = clean
-        self._context = context
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._clean = subject.clean
+        model = subject.maker.model
         self._algorithm = AlgorithmIdentification(
-            name=context.manifest.name,
-            version=context.manifest.version,
-            parameters=[f"SHA-256={context.manifest.sha256}"],
+            name=model.name,
+            version=model.version,
+            parameters=[f"SHA-256={model.sha256}"],
             family=codes.ARTIFICIAL_INTELLIGENCE,
         )
 
@@ -66,7 +64,7 @@ class Groups:
             (*_codes_of(Side.RIGHT), severity.right),
             (*_codes_of(Side.LEFT), severity.left),
         )
-        if prior := self._context.prior:
+        if prior := self._subject.earlier.prior:
             change = severity.total - prior.total
             first.insert(1, self._number(codes.CHANGE_TOTAL, change, codes.POINTS))
         numbers = [
@@ -77,7 +75,7 @@ class Groups:
             *(self._zone(zone, value) for zone, value in severity.zones.items()),
         ]
         sites = [FindingSite(codes.LUNG)]
-        if self._context.image_level == "tid1501":
+        if self._subject.style.image_level == "tid1501":
             return self._image_group("both lungs", numbers, sites)
         return self._group("both lungs", self._outline(outline), numbers, sites)
 
@@ -89,13 +87,13 @@ class Groups:
         value = severity.right if side is Side.RIGHT else severity.left
         first, zeros = self._severities((*_codes_of(side), value))
         numbers = [*first, *zeros]
-        if prior := self._context.prior:
+        if prior := self._subject.earlier.prior:
             before = prior.right if side is Side.RIGHT else prior.left
             numbers.append(
                 self._number(codes.CHANGE_SIDE, value - before, codes.POINTS)
             )
         site = FindingSite(codes.SIDES[side])
-        region = self._region(LUNGS, number, outline)
+        region = self._region(EvidenceKind.LUNG_SEGMENTATION, number, outline)
         return self._group(f"{side.value} lung", region, numbers, [site])
 
     def _severities(
@@ -134,7 +132,8 @@ class Groups:
             FindingSite(codes.SIDES[finding.side]),
             FindingSite(codes.ZONES[finding.zone], codes.LATERALITY[finding.side]),
         ]
-        region = self._region(OPACITIES, number, simplified(finding.region))
+        outline = simplified(finding.region)
+        region = self._region(EvidenceKind.SEGMENTATION, number, outline)
         return self._group(f"opacity {number}", region, numbers, sites)
 
     def _group(
@@ -169,17 +168,17 @@ class Groups:
         )
 
     def _tracking(self, what: str) -> TrackingIdentifier:
-        identifier, uid = tracking(self._context, self._clean, what)
+        identifier, uid = self._subject.tracking(what)
         return TrackingIdentifier(uid=uid, identifier=identifier)
 
     def _region(
-        self, kind: str, number: int, outline: Points
+        self, kind: EvidenceKind, number: int, outline: Points
     ) -> ImageRegion | ReferencedSegmentationFrame:
-        if self._context.report_regions == "outline":
+        if self._subject.style.report_regions == "outline":
             return self._outline(outline)
         return self._segment(kind, number)
 
-    def _segment(self, kind: str, number: int) -> ReferencedSegmentationFrame:
+    def _segment(self, kind: EvidenceKind, number: int) -> ReferencedSegmentationFrame:
         """Point to a segment of this image's SEG of a kind.
 
         Neither item may name a frame: the SEG's is given by its segment, the image has
@@ -190,7 +189,7 @@ class Groups:
         )
         segment = ReferencedSegmentationFrame(
             SegmentationStorage,
-            instance_uid(self._context, self._clean, kind),
+            self._subject.uid(kind),
             frame_number=number,
             segment_number=number,
             source_image=image,

@@ -12,7 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from dicom_node.node.settings.evidence import USUAL_EVIDENCE, EvidenceKind
+from dicom_node.evidence.kinds import STAND_INS, USUAL
+from dicom_node.node.settings.evidence import WantedKind
 from dicom_node.node.settings.section import AETitle, Port, Section
 
 
@@ -38,15 +39,8 @@ class ReceiverSection(Section):
     """What every kind of destination is asked."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    evidence: tuple[EvidenceKind, ...] = USUAL_EVIDENCE
-    fallback: Mapping[EvidenceKind, tuple[EvidenceKind, ...]] = {
-        "segmentation": ("presentation-state",),
-        "lung-segmentation": ("presentation-state",),
-        "measurement-report": (
-            "measurement-report-comprehensive",
-            "measurement-report-enhanced",
-        ),
-    }
+    evidence: tuple[WantedKind, ...] = USUAL
+    fallback: Mapping[WantedKind, tuple[WantedKind, ...]] = STAND_INS
     storage_commitment: Literal[False] = False
     required: bool = True
     not_analysable_report: bool = False

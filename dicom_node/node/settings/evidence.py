@@ -1,28 +1,23 @@
 """``[evidence]``, ``[seg]``, ``[sr]``: how results are written."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from dicom_node.evidence.kinds import ON_REQUEST, EvidenceKind
 from dicom_node.node.settings.section import Section
 
-EvidenceKind = Literal[
-    "segmentation",
-    "lung-segmentation",
-    "measurement-report",
-    "measurement-report-comprehensive",
-    "measurement-report-enhanced",
-    "presentation-state",
-    "secondary-capture",
-    "pdf",
-]
-USUAL_EVIDENCE: tuple[EvidenceKind, ...] = (
-    "segmentation",
-    "lung-segmentation",
-    "measurement-report",
-    "presentation-state",
-)
-"""What a destination gets that does not choose."""
+
+def _on_request(word: object) -> object:
+    """Refuse a kind that no receiver may ask for."""
+    if word not in ON_REQUEST:
+        *others, last = (repr(str(kind)) for kind in ON_REQUEST)
+        msg = f"Input should be {', '.join(others)} or {last}"
+        raise ValueError(msg)
+    return word
+
+
+WantedKind = Annotated[EvidenceKind, BeforeValidator(_on_request)]
 
 
 class EvidenceSection(Section):

@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from dicom_node.analysis.process import Analyzer
 from dicom_node.analysis.worker import Worker, WorkerOptions
 from dicom_node.delivery.route import kinds_of
+from dicom_node.evidence.kinds import USUAL, EvidenceKind
+from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.node.parts import Parts
-from dicom_node.node.settings.evidence import USUAL_EVIDENCE
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import routes
-from dicom_node.node.wiring.evidence import evidence_context
+from dicom_node.node.wiring.evidence import make_maker, style
 from dicom_node.node.wiring.reception import eligibility_rules
 from inference.runners.runner import ModelRunner
 
 
-def evidence_kinds(settings: Settings) -> tuple[str, ...]:
+def evidence_kinds(settings: Settings) -> tuple[EvidenceKind, ...]:
     """List what to encode; without a receiver the usual results are kept here."""
-    return kinds_of(routes(settings)) or USUAL_EVIDENCE
+    return kinds_of(routes(settings)) or USUAL
 
 
 def worker_options(settings: Settings) -> WorkerOptions:
@@ -35,13 +36,14 @@ def worker_options(settings: Settings) -> WorkerOptions:
 
 
 def make_analyzer(
-    settings: Settings, runner: ModelRunner, kinds: Sequence[str] | None = None
+    settings: Settings, runner: ModelRunner, kinds: Sequence[EvidenceKind] | None = None
 ) -> Analyzer:
     """Make the analysis around a loaded model; ``kinds`` instead of those asked for."""
     return Analyzer(
         runner,
         eligibility_rules(settings),
-        evidence_context(settings, runner.manifest),
+        make_maker(settings, ModelIdentity.of(runner.manifest)),
+        style(settings),
         evidence_kinds(settings) if kinds is None else kinds,
     )
 

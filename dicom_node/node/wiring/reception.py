@@ -5,7 +5,7 @@ from dicom_node.node.settings.load import Settings
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
 from storage.database import Database
-from storage.objects.files import ObjectStore
+from storage.objects.protocol import ObjectStore
 
 
 def eligibility_rules(settings: Settings) -> EligibilityRules:

@@ -9,7 +9,7 @@ from dicom_node.web.api import views
 from dicom_node.web.api.filters import Filter
 from dicom_node.web.api.parts import ApiParts
 from storage.records import ProcedureStepState, Stage
-from storage.worklist import workitems
+from storage.worklist import jobs as worklist
 
 
 class JobFilter(Filter):
@@ -33,7 +33,7 @@ def jobs(parts: ApiParts) -> APIRouter:
     def list_jobs(wanted: Annotated[JobFilter, Query()]) -> views.Items[views.Job]:
         """List jobs, newest first."""
         with parts.database.transaction(read_only=True) as tx:
-            page = workitems.list_jobs(tx, **wanted.model_dump())
+            page = worklist.list_jobs(tx, **wanted.model_dump())
         items = [views.job(item) for item in page.items]
         return views.Items(items=items, next=page.next_cursor)
 

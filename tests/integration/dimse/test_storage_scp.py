@@ -86,7 +86,7 @@ def test_associations_overlap(node, tmp_path):
     for thread in modalities:
         thread.join()
     assert heard == [0] * 20
-    assert len(node.receiver.woken) == 20
+    assert node.receiver.queued() == 20
 
 
 def test_an_image_that_is_not_for_analysis_is_no_failure(node, tmp_path):

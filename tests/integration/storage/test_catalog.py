@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from storage.catalog import instances as catalog
+from storage.catalog import instances, quarantine, retention
 from storage.database import Database
 from storage.errors import CursorInvalid, DuplicateInstance, UnknownRecord
-from storage.objects.files import StoredObject
+from storage.objects.protocol import StoredObject
 from storage.outbox import deliveries
 from storage.records import (
     Cause,
@@ -15,7 +15,7 @@ from storage.records import (
     NewDelivery,
     Reason,
 )
-from storage.worklist import workitems
+from storage.worklist import repeats, workitems
 from tests.factories.rows import (
     NOW,
     after,
@@ -25,6 +25,7 @@ from tests.factories.rows import (
     new_uid,
     receive,
     settle,
+    steps_at,
 )
 
 LATERAL = Reason("VIEW_LATERAL", "A lateral view.", Cause.IMAGE)
@@ -33,60 +34,60 @@ TO_PACS = (NewDelivery("pacs", "1.7.1"),)
 
 def state_of(database: Database, number: int = 1) -> InstanceState:
     with database.transaction(read_only=True) as tx:
-        return catalog.get_status(tx, f"1.2.3.{number}").state
+        return instances.get_status(tx, f"1.2.3.{number}").state
 
 
 def list_uids(database: Database, **filters) -> list[str]:
     with database.transaction(read_only=True) as tx:
-        page = catalog.list_instances(tx, **filters)
+        page = instances.list_instances(tx, **filters)
     return [status.instance.sop_instance_uid for status in page.items]
 
 
 def test_an_instance_comes_back_as_it_went_in(database):
     instance = an_instance(not_eligible=LATERAL, size_bytes=5_000_000_000)
     with database.transaction() as tx:
-        catalog.add_instance(tx, instance)
+        instances.add_instance(tx, instance)
     with database.transaction(read_only=True) as tx:
-        assert catalog.get_instance(tx, instance.sop_instance_uid) == instance
+        assert instances.get_instance(tx, instance.sop_instance_uid) == instance
 
 
 def test_the_same_bytes_again_are_no_news(database):
     with database.transaction() as tx:
-        assert catalog.add_instance(tx, an_instance())
+        assert instances.add_instance(tx, an_instance())
     with database.transaction() as tx:
-        assert not catalog.add_instance(tx, an_instance(received_at=after(99)))
-        assert catalog.get_instance(tx, "1.2.3.1").received_at == after(1)
+        assert not instances.add_instance(tx, an_instance(received_at=after(99)))
+        assert instances.get_instance(tx, "1.2.3.1").received_at == after(1)
 
 
 def test_other_bytes_under_a_known_uid_are_refused_and_kept_apart(database):
     other = StoredObject("ff/ff", 7, "f" * 64)
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance())
+        instances.add_instance(tx, an_instance())
     with database.transaction() as tx:
         with pytest.raises(DuplicateInstance):
-            catalog.add_instance(tx, an_instance(sha256=other.sha256))
+            instances.add_instance(tx, an_instance(sha256=other.sha256))
         for _ in range(2):
-            catalog.quarantine(tx, "1.2.3.1", other, "MODALITY2", NOW)
+            quarantine.keep_apart(tx, "1.2.3.1", other, "MODALITY2", NOW)
     with database.transaction(read_only=True) as tx:
-        (kept,) = catalog.list_quarantined(tx)
+        (kept,) = quarantine.list_quarantined(tx)
         assert (kept.object_key, kept.calling_ae) == ("ff/ff", "MODALITY2")
-        assert catalog.get_instance(tx, "1.2.3.1").sha256 == an_instance().sha256
+        assert instances.get_instance(tx, "1.2.3.1").sha256 == an_instance().sha256
 
 
 def test_an_unknown_instance_is_an_error(database):
     with database.transaction(read_only=True) as tx:
         with pytest.raises(UnknownRecord):
-            catalog.get_instance(tx, "1.2.3.404")
+            instances.get_instance(tx, "1.2.3.404")
         with pytest.raises(UnknownRecord):
-            catalog.get_status(tx, "1.2.3.404")
+            instances.get_status(tx, "1.2.3.404")
 
 
 def test_text_that_a_database_cannot_hold_is_made_storable(database):
     instance = an_instance(patient_id="A\0B\udcff", accession_number="é漢字")
     with database.transaction() as tx:
-        catalog.add_instance(tx, instance)
+        instances.add_instance(tx, instance)
     with database.transaction(read_only=True) as tx:
-        stored = catalog.get_instance(tx, instance.sop_instance_uid)
+        stored = instances.get_instance(tx, instance.sop_instance_uid)
     assert (stored.patient_id, stored.accession_number) == ("AB?", "é漢字")
 
 
@@ -101,10 +102,11 @@ def test_the_visible_state_follows_the_workitem(database):
         (row,) = deliveries.due(
             tx, destination="pacs", limit=1, now=after(1020), lease_s=9
         )
-        deliveries.failed(tx, row.delivery.delivery_id, error="refused")
+        deliveries.failed(
+            tx, row.delivery.delivery_id, error="refused", now=after(1021)
+        )
     assert state_of(database) is InstanceState.FAILED
-    with database.transaction() as tx:
-        workitems.retry(tx, item.workitem_uid, after(1030), new_uid)
+    steps_at(database, 1030).retry(item.workitem_uid)
     assert state_of(database) is InstanceState.DELIVERING
     with database.transaction() as tx:
         deliveries.sent(tx, row.delivery.delivery_id, status=0, now=after(1040))
@@ -132,9 +134,9 @@ def test_a_retry_is_what_counts_for_the_visible_state(database):
     receive(database, 1)
     with database.transaction() as tx:
         workitems.cancel(tx, "1.9.1", Reason("WHY", "Because."), after(9))
-        renewed = workitems.retry(tx, "1.9.1", after(10), new_uid)
+        renewed = repeats.renew(tx, "1.9.1", after(10), new_uid)
     with database.transaction(read_only=True) as tx:
-        status = catalog.get_status(tx, "1.2.3.1")
+        status = instances.get_status(tx, "1.2.3.1")
     assert status.state is InstanceState.QUEUED
     assert status.workitem is not None
     assert status.workitem.workitem_uid == renewed
@@ -143,9 +145,9 @@ def test_a_retry_is_what_counts_for_the_visible_state(database):
 
 def test_an_ineligible_instance_needs_no_workitem(database):
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(not_eligible=LATERAL))
+        instances.add_instance(tx, an_instance(not_eligible=LATERAL))
     with database.transaction(read_only=True) as tx:
-        status = catalog.get_status(tx, "1.2.3.1")
+        status = instances.get_status(tx, "1.2.3.1")
     assert (status.state, status.workitem) == (InstanceState.NOT_ELIGIBLE, None)
     assert list_uids(database, reason="VIEW_LATERAL") == ["1.2.3.1"]
     assert list_uids(database, reason="VIEW_UNKNOWN") == []
@@ -155,14 +157,14 @@ def test_a_listing_turns_its_pages_without_gaps_while_rows_arrive(database):
     # Three instants for seven rows: ties are broken by the UID.
     with database.transaction() as tx:
         for number in range(1, 8):
-            catalog.add_instance(
+            instances.add_instance(
                 tx, an_instance(number, received_at=after(number // 3))
             )
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor:
         with database.transaction() as tx:
-            page = catalog.list_instances(tx, limit=2, cursor=cursor)
-            catalog.add_instance(tx, an_instance(100 + pages, received_at=after(99)))
+            page = instances.list_instances(tx, limit=2, cursor=cursor)
+            instances.add_instance(tx, an_instance(100 + pages, received_at=after(99)))
         seen += [status.instance.sop_instance_uid for status in page.items]
         cursor, pages = page.next_cursor, pages + 1
     assert seen == [f"1.2.3.{number}" for number in (7, 6, 5, 4, 3, 2, 1)]
@@ -170,8 +172,8 @@ def test_a_listing_turns_its_pages_without_gaps_while_rows_arrive(database):
 
 def test_a_listing_filters_by_every_identifier(database):
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(1))
-        catalog.add_instance(
+        instances.add_instance(tx, an_instance(1))
+        instances.add_instance(
             tx,
             an_instance(
                 2, study_instance_uid="5", series_instance_uid="6", calling_ae="OTHER"
@@ -194,14 +196,14 @@ def test_a_listing_filters_by_every_identifier(database):
 @pytest.mark.parametrize("cursor", ["nonsense!", "", "MjAyNnwx", "MjAyNi0wMS0wMXwx"])
 def test_a_cursor_of_ones_own_making_is_refused(database, cursor):
     with database.transaction(read_only=True) as tx, pytest.raises(CursorInvalid):
-        catalog.list_instances(tx, cursor=cursor)
+        instances.list_instances(tx, cursor=cursor)
 
 
 def test_instances_are_counted_by_visible_state(database):
     receive(database, 1, 2, 3)
     claim(database)
     with database.transaction(read_only=True) as tx:
-        counts = catalog.count_instances(tx)
+        counts = instances.count_instances(tx)
     assert counts[InstanceState.QUEUED] == 2
     assert counts[InstanceState.ANALYZING] == 1
     assert set(counts) == set(InstanceState)
@@ -211,8 +213,8 @@ def test_own_results_are_recognised(database):
     receive(database, 1)
     settle(database, *claim(database), (an_evidence(),))
     with database.transaction(read_only=True) as tx:
-        assert catalog.is_own_result(tx, "1.7.1")
-        assert not catalog.is_own_result(tx, "1.2.3.1")
+        assert instances.is_own_result(tx, "1.7.1")
+        assert not instances.is_own_result(tx, "1.2.3.1")
 
 
 def test_retention_never_takes_what_is_not_delivered(database):
@@ -223,9 +225,9 @@ def test_retention_never_takes_what_is_not_delivered(database):
     with database.transaction() as tx:
         workitems.cancel(tx, failed.workitem_uid, Reason("BUG", "A bug."), after(1010))
     with database.transaction() as tx:
-        assert catalog.expired_sources(tx, after(1010)) == []
-        (source,) = catalog.expired_sources(tx, after(1011))
-        (result,) = catalog.expired_evidence(tx, after(1011))
+        assert retention.expired_sources(tx, after(1010)) == []
+        (source,) = retention.expired_sources(tx, after(1011))
+        (result,) = retention.expired_evidence(tx, after(1011))
         assert source.sop_instance_uid == delivered.sop_instance_uid
         assert result.sop_instance_uid == "1.7.1"
 
@@ -233,9 +235,8 @@ def test_retention_never_takes_what_is_not_delivered(database):
 def test_retention_keeps_results_that_a_rerun_still_needs(database):
     receive(database, 1)
     settle(database, *claim(database), (an_evidence(),), TO_PACS)
-    with database.transaction() as tx:
-        workitems.cancel(tx, "1.9.1", Reason("WHY", "Because."), after(1020))
-        renewed = workitems.retry(tx, "1.9.1", after(1021), new_uid)
+    steps_at(database, 1020).request_cancel("1.9.1")
+    renewed = steps_at(database, 1021).retry("1.9.1")
     (rerun,) = claim(database, now=after(1022))
     settle(database, rerun, (an_evidence(),), TO_PACS)
     with database.transaction() as tx:
@@ -243,13 +244,14 @@ def test_retention_keeps_results_that_a_rerun_still_needs(database):
             tx, destination="pacs", limit=9, now=after(1030), lease_s=9
         )
         key = row.delivery.delivery_id
-        deliveries.failed(tx, key, error="refused")
-        assert catalog.expired_evidence(tx, after(9000)) == []
-        workitems.retry(tx, renewed, after(1040), new_uid)
+        deliveries.failed(tx, key, error="refused", now=after(1031))
+        assert retention.expired_evidence(tx, after(9000)) == []
+    steps_at(database, 1040).retry(renewed)
+    with database.transaction() as tx:
         deliveries.sent(tx, key, status=0, now=after(1041))
         workitems.complete_if_delivered(tx, renewed, after(1041))
-        assert catalog.expired_evidence(tx, after(1041)) == []
-        assert len(catalog.expired_evidence(tx, after(1042))) == 2
+        assert retention.expired_evidence(tx, after(1041)) == []
+        assert len(retention.expired_evidence(tx, after(1042))) == 2
 
 
 def test_retention_waits_for_optional_destinations_with_the_results(database):
@@ -262,37 +264,39 @@ def test_retention_waits_for_optional_destinations_with_the_results(database):
     )
     with database.transaction() as tx:
         assert state_of_tx(tx) is InstanceState.DELIVERED
-        assert catalog.expired_evidence(tx, after(5000)) == []
+        assert retention.expired_evidence(tx, after(5000)) == []
 
 
 def state_of_tx(tx) -> InstanceState:
-    return catalog.get_status(tx, "1.2.3.1").state
+    return instances.get_status(tx, "1.2.3.1").state
 
 
 def test_a_forgotten_object_is_deleted_once_and_nothing_else_lost(database):
     receive(database, 1)
     settle(database, *claim(database), (an_evidence(),))
     with database.transaction() as tx:
-        key = catalog.forget_object(tx, "1.2.3.1", after(2000))
+        key = retention.forget_object(tx, "1.2.3.1", after(2000))
         assert key == an_instance().object_key
-        assert catalog.forget_object(tx, "1.2.3.1", after(2001)) is None
-        assert catalog.forget_object(tx, "1.7.1", after(2000)) is not None
+        assert retention.forget_object(tx, "1.2.3.1", after(2001)) is None
+        assert retention.forget_object(tx, "1.7.1", after(2000)) is not None
         with pytest.raises(UnknownRecord):
-            catalog.forget_object(tx, "1.2.3.404", after(2000))
+            retention.forget_object(tx, "1.2.3.404", after(2000))
     with database.transaction(read_only=True) as tx:
-        assert catalog.get_instance(tx, "1.2.3.1").object_removed_at == after(2000)
-        assert catalog.expired_sources(tx, after(9000)) == []
-        assert catalog.expired_evidence(tx, after(9000)) == []
-        assert catalog.is_own_result(tx, "1.7.1")
+        assert instances.get_instance(tx, "1.2.3.1").object_removed_at == after(2000)
+        assert retention.expired_sources(tx, after(9000)) == []
+        assert retention.expired_evidence(tx, after(9000)) == []
+        assert instances.is_own_result(tx, "1.7.1")
 
 
 def test_bytes_that_something_else_needs_are_not_deleted(database):
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(1))
+        instances.add_instance(tx, an_instance(1))
         shared = an_instance(1)
-        catalog.add_instance(tx, replace(an_instance(2), object_key=shared.object_key))
-        assert catalog.forget_object(tx, "1.2.3.1", NOW) is None
-        assert catalog.forget_object(tx, "1.2.3.2", NOW) == shared.object_key
+        instances.add_instance(
+            tx, replace(an_instance(2), object_key=shared.object_key)
+        )
+        assert retention.forget_object(tx, "1.2.3.1", NOW) is None
+        assert retention.forget_object(tx, "1.2.3.2", NOW) == shared.object_key
 
 
 def test_unreferenced_keys_are_those_of_no_row(database):
@@ -301,13 +305,13 @@ def test_unreferenced_keys_are_those_of_no_row(database):
     known = [an_instance().object_key, an_evidence().object_key, "qq"]
     with database.transaction() as tx:
         stored = StoredObject("qq", 1, "0" * 64)
-        catalog.quarantine(tx, "1.2.3.1", stored, "MODALITY1", NOW)
-        assert catalog.unreferenced(tx, [*known, "zz"]) == {"zz"}
+        quarantine.keep_apart(tx, "1.2.3.1", stored, "MODALITY1", NOW)
+        assert retention.unreferenced(tx, [*known, "zz"]) == {"zz"}
 
 
 def test_an_image_that_comes_back_after_retention_has_its_bytes_again(database):
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance())
-        catalog.forget_object(tx, "1.2.3.1", NOW)
-        assert not catalog.add_instance(tx, an_instance())
-        assert catalog.get_instance(tx, "1.2.3.1").object_removed_at is None
+        instances.add_instance(tx, an_instance())
+        retention.forget_object(tx, "1.2.3.1", NOW)
+        assert not instances.add_instance(tx, an_instance())
+        assert instances.get_instance(tx, "1.2.3.1").object_removed_at is None

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from storage.catalog import instances as catalog
+from storage.catalog import instances
 from storage.database import Database
 from storage.objects.files import FileObjectStore
 from storage.outbox import deliveries
 from storage.records import NewDelivery, ProcedureStepState
 from storage.signals import Topic
-from storage.worklist import workitems
+from storage.worklist import jobs, workitems
 from tests.factories.rows import (
     NOW,
     a_workitem,
@@ -107,7 +107,7 @@ def test_deliveries_that_end_together_complete_the_workitem(database):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(deliver, ("east", "west")))
     with database.transaction(read_only=True) as tx:
-        assert workitems.counts(tx)[ProcedureStepState.COMPLETED] == 10
+        assert jobs.counts(tx)[ProcedureStepState.COMPLETED] == 10
 
 
 def test_the_same_instance_arriving_twice_at_once_is_stored_once(database):
@@ -116,7 +116,7 @@ def test_the_same_instance_arriving_twice_at_once_is_stored_once(database):
     def receive_it(_number: int) -> bool:
         together.wait()
         with database.transaction() as tx:
-            added = catalog.add_instance(tx, an_instance())
+            added = instances.add_instance(tx, an_instance())
             if added:
                 workitems.schedule(tx, a_workitem())
         return added
@@ -177,7 +177,7 @@ def test_a_watch_can_be_told_to_stop_waiting(database):
 SENDER = """
 import sys
 from storage.database import Database
-from tests.rows import receive
+from tests.factories.rows import receive
 database = Database(sys.argv[1])
 receive(database, 1)
 print("ready", flush=True)
@@ -206,7 +206,7 @@ def test_another_process_hears_of_each_piece_of_work(database, database_url):
 def test_a_reader_waits_for_no_writer(database):
     receive(database, 1)
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(2))
+        instances.add_instance(tx, an_instance(2))
         with ThreadPoolExecutor(1) as pool:
             seen = pool.submit(count_instances, database).result(timeout=180)
     assert seen == 1
@@ -215,21 +215,22 @@ def test_a_reader_waits_for_no_writer(database):
 
 def count_instances(database: Database) -> int:
     with database.transaction(read_only=True) as tx:
-        return len(catalog.list_instances(tx, since=NOW).items)
+        return len(instances.list_instances(tx, since=NOW).items)
 
 
 RECEIVER = """
 import io, pathlib, sys
-from storage import catalog, workitems
+from storage.catalog import instances
+from storage.worklist import workitems
 from storage.database import Database
-from storage.objects import FileObjectStore
-from tests.rows import a_workitem, an_instance
+from storage.objects.files import FileObjectStore
+from tests.factories.rows import a_workitem, an_instance
 database = Database(sys.argv[1])
 store = FileObjectStore(pathlib.Path(sys.argv[2]))
 for number in range(1, 10_000):
     stored = store.put(io.BytesIO(b"%d" % number * 50_000))
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance(number, object_key=stored.key))
+        instances.add_instance(tx, an_instance(number, object_key=stored.key))
         workitems.schedule(tx, a_workitem(number))
     print(number, flush=True)
 """
@@ -249,6 +250,6 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(
     store.sweep()
     for number in [*range(1, 31), *acknowledged]:
         with database.transaction(read_only=True) as tx:
-            instance = catalog.get_instance(tx, f"1.2.3.{number}")
+            instance = instances.get_instance(tx, f"1.2.3.{number}")
             assert workitems.find(tx, instance.sop_instance_uid)
         store.verify(instance.object_key)

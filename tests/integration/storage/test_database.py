@@ -9,13 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from storage.catalog import instances as catalog
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
 from storage.records import ProcedureStepState
 from storage.schema import metadata
 from storage.signals import Topic
-from storage.worklist import workitems
+from storage.worklist import jobs
 from tests.factories.rows import receive
 from tests.peers.postgres import run_statement
 
@@ -201,7 +200,7 @@ def test_a_full_disk_is_told_as_such_and_survived(small_disk):
         receive(database, *range(2, 200))
     ballast.unlink()
     with database.transaction(read_only=True) as tx:
-        assert workitems.counts(tx)[ProcedureStepState.SCHEDULED] == 1
+        assert jobs.counts(tx)[ProcedureStepState.SCHEDULED] == 1
     receive(database, *range(2, 5))
     database.close()
 
@@ -217,7 +216,7 @@ def test_work_goes_on_after_the_server_cut_every_connection(migrated_postgres_ur
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
     with database.transaction() as tx:
-        assert workitems.counts(tx)[ProcedureStepState.SCHEDULED] == 1
+        assert jobs.counts(tx)[ProcedureStepState.SCHEDULED] == 1
     # The follower cannot know what it missed while it was cut off.
     assert watch.wait(180)
     database.close()
@@ -228,26 +227,3 @@ def test_work_goes_on_after_the_server_cut_every_connection(migrated_postgres_ur
 def test_only_a_sqlite_file_or_postgresql_will_do(url):
     with pytest.raises(ValueError, match="SQLite file or PostgreSQL"):
         Database(url)
-
-
-def test_rows_of_the_first_schema_come_through_the_migration(empty_database_url):
-    """A node that already has films is upgraded, and knows them still."""
-    database = Database(empty_database_url)
-    database.migrate(to="0001")
-    with database.transaction() as tx:
-        tx.execute(
-            text(
-                "INSERT INTO instance (sop_instance_uid, sop_class_uid,"
-                " transfer_syntax_uid, study_instance_uid, series_instance_uid,"
-                " object_key, size_bytes, sha256, received_at, calling_ae,"
-                " patient_id, accession_number, modality) VALUES ('1.2', '1.3', '1.4',"
-                " '1.5', '1.6', 'k', 1, 's', '2026-03-14 15:09:26', '', 'P', '', 'CR')"
-            )
-        )
-    with pytest.raises(SchemaOutdated):
-        database.check_schema()
-    database.migrate()
-    with database.transaction(read_only=True) as tx:
-        film = catalog.get_instance(tx, "1.2")
-    database.close()
-    assert (film.issuer_of_patient_id, film.acquired_at) == ("", None)

@@ -117,7 +117,7 @@ def test_a_late_answer_never_undoes_a_success(outbox):
     key = row.delivery.delivery_id
     with outbox.transaction() as tx:
         deliveries.sent(tx, key, status=0, now=after(2001))
-        assert not deliveries.failed(tx, key, error="late")
+        assert not deliveries.failed(tx, key, error="late", now=after(2002))
         assert not deliveries.try_again(tx, key, next_try_at=after(3000), error="late")
         assert deliveries.get(tx, key).state is DeliveryState.SENT
 
@@ -126,7 +126,7 @@ def test_a_late_success_counts_although_it_was_given_up(outbox):
     row, _ = due(outbox)
     key = row.delivery.delivery_id
     with outbox.transaction() as tx:
-        assert deliveries.failed(tx, key, error="time-out")
+        assert deliveries.failed(tx, key, error="time-out", now=after(2001))
         assert deliveries.get(tx, key).state is DeliveryState.FAILED
         assert deliveries.sent(tx, key, status=0, now=after(2002))
 
@@ -158,7 +158,7 @@ def test_an_object_the_destination_refuses_is_replaced_by_another(outbox):
 def test_rows_are_counted_by_destination_and_state(outbox):
     row, _ = due(outbox)
     with outbox.transaction() as tx:
-        deliveries.failed(tx, row.delivery.delivery_id, error="no")
+        deliveries.failed(tx, row.delivery.delivery_id, error="no", now=after(2001))
         counts = deliveries.counts(tx)
     assert counts["pacs"][DeliveryState.FAILED] == 1
     assert counts["pacs"][DeliveryState.PENDING] == 1

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from storage.catalog import instances as catalog
-from storage.outbox import recalls
+from storage.catalog import instances
 from storage.records import NewDelivery
-from storage.worklist import history, workitems
+from storage.worklist import history, repeats, workitems
 from tests.factories.rows import (
     NOW,
     a_workitem,
@@ -31,14 +30,14 @@ def a_film(database, number, taken, **changes):
     }
     film = an_instance(number, **(values | changes))
     with database.transaction() as tx:
-        catalog.add_instance(tx, film)
+        instances.add_instance(tx, film)
         workitems.schedule(tx, a_workitem(number))
     return film
 
 
-def analyse(database, **result):
+def analyse(database):
     (step,) = claim(database)
-    settle(database, step, result=result)
+    settle(database, step)
     return step.workitem_uid
 
 
@@ -103,16 +102,16 @@ def test_what_was_not_analysed_or_was_called_back_is_no_prior(database):
     uid = analyse(database)
     assert priors(database, today) == ["1.2.3.1"]
     with database.transaction() as tx:
-        recalls.record(tx, [workitems.get_job(tx, uid)], None, [], "safety", NOW)
+        workitems.recall(tx, uid, note_uid=None, reason="safety", now=NOW)
     assert priors(database, today) == []
 
 
 def test_every_analysis_of_the_prior_film_is_told_the_newest_first(database):
     a_film(database, 1, NOW - DAY)
-    first = analyse(database, model={"name": "a", "version": "1"})
+    first = analyse(database)
     with database.transaction() as tx:
-        second = workitems.reprocess(tx, first, after(900), new_uid)
-    analyse(database, model={"name": "b", "version": "1"})
+        second = repeats.reprocess(tx, first, after(900), new_uid)
+    analyse(database)
     today = a_film(database, 2, NOW)
     with database.transaction(read_only=True) as tx:
         found = [job.workitem.workitem_uid for job in history.prior_jobs(tx, today)]
@@ -124,8 +123,8 @@ def test_earlier_jobs_are_those_of_the_same_image(database):
     (step,) = claim(database)
     settle(database, step, (an_evidence(),), (NewDelivery("pacs", "1.7.1"),))
     with database.transaction() as tx:
-        workitems.cancel(tx, step.workitem_uid, recalls.RECALLED, after(1))
-        second = workitems.reprocess(tx, step.workitem_uid, after(900), new_uid)
+        workitems.cancel(tx, step.workitem_uid, workitems.RECALLED, after(1))
+        second = repeats.reprocess(tx, step.workitem_uid, after(900), new_uid)
         assert history.earlier_jobs(tx, step) == ()
         (earlier,) = history.earlier_jobs(tx, workitems.get(tx, second))
     assert earlier.workitem.workitem_uid == step.workitem_uid

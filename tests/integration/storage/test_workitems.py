@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from storage.catalog import instances as catalog
+from storage.catalog import instances, retention
 from storage.errors import (
     LeaseLost,
     ObjectMissing,
@@ -13,14 +13,14 @@ from storage.errors import (
 )
 from storage.outbox import deliveries
 from storage.records import (
-    DeliveryState,
+    ModelName,
     NewDelivery,
     ProcedureStepState,
     Reason,
     Stage,
 )
 from storage.signals import Topic
-from storage.worklist import workitems
+from storage.worklist import attempts, jobs, repeats, steps, workitems
 from tests.factories.rows import (
     NOW,
     a_workitem,
@@ -31,6 +31,7 @@ from tests.factories.rows import (
     new_uid,
     receive,
     settle,
+    steps_at,
 )
 
 TO_PACS = (NewDelivery("pacs", "1.7.1"),)
@@ -44,12 +45,12 @@ def get(database, number=1):
 
 def job(database, workitem_uid="1.9.1"):
     with database.transaction(read_only=True) as tx:
-        return workitems.get_job(tx, workitem_uid)
+        return jobs.get_job(tx, workitem_uid)
 
 
-def reap(database, seconds, **options):
+def reap(database, seconds):
     with database.transaction() as tx:
-        return workitems.reap(tx, after(seconds), **options)
+        return attempts.reap(tx, after(seconds))
 
 
 def send_everything(database, destination="pacs"):
@@ -66,7 +67,7 @@ def send_everything(database, destination="pacs"):
 def test_a_workitem_comes_back_as_it_went_in(database):
     workitem = a_workitem(priority=7, not_before=after(5))
     with database.transaction() as tx:
-        catalog.add_instance(tx, an_instance())
+        instances.add_instance(tx, an_instance())
         workitems.schedule(tx, workitem)
     with database.transaction(read_only=True) as tx:
         assert workitems.get(tx, "1.9.1") == workitem
@@ -79,15 +80,15 @@ def test_a_workitem_comes_back_as_it_went_in(database):
 def test_instance_and_workitem_stand_or_fall_together(database):
     def receive_halfway():
         with database.transaction() as tx:
-            catalog.add_instance(tx, an_instance())
+            instances.add_instance(tx, an_instance())
             workitems.schedule(tx, a_workitem())
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         receive_halfway()
     with database.transaction(read_only=True) as tx:
-        assert catalog.list_instances(tx).items == ()
-        assert workitems.list_jobs(tx).items == ()
+        assert instances.list_instances(tx).items == ()
+        assert jobs.list_jobs(tx).items == ()
 
 
 def test_a_claim_takes_the_workitem_and_begins_an_attempt(database):
@@ -111,7 +112,7 @@ def test_a_second_claim_is_refused(database):
 def test_a_claim_takes_the_urgent_first_and_then_the_oldest(database):
     with database.transaction() as tx:
         for number, priority in ((1, 0), (2, 5), (3, 0), (4, 5)):
-            catalog.add_instance(tx, an_instance(number))
+            instances.add_instance(tx, an_instance(number))
             workitems.schedule(tx, a_workitem(number, priority=priority))
     order = [item.sop_instance_uid for item in claim(database, limit=3)]
     assert order == ["1.2.3.2", "1.2.3.4", "1.2.3.1"]
@@ -133,7 +134,7 @@ def test_a_heartbeat_keeps_the_lease(database):
     receive(database, 1)
     (item,) = claim(database, lease_s=60)
     with database.transaction() as tx:
-        assert not workitems.heartbeat(
+        assert not attempts.heartbeat(
             tx, item.workitem_uid, item.transaction_uid, after(2000)
         )
     assert reap(database, 1500) == 0
@@ -166,31 +167,19 @@ def test_who_lost_the_lease_can_record_nothing(database, claimed_again):
     with database.transaction() as tx:
         key = (tx, old.workitem_uid, old.transaction_uid)
         with pytest.raises(LeaseLost):
-            workitems.heartbeat(*key, after(6000))
+            attempts.heartbeat(*key, after(6000))
         with pytest.raises(LeaseLost):
-            workitems.retry_later(*key, not_before=NOW, error="x", now=NOW)
+            attempts.retry_later(*key, not_before=NOW, error="x", now=NOW)
         with pytest.raises(LeaseLost):
             workitems.cancel(tx, key[1], BUG, NOW, old.transaction_uid)
     assert job(database).evidence == ()
-
-
-def test_what_kills_every_worker_is_given_up(database):
-    receive(database, 1)
-    for number in (1, 2, 3):
-        (item,) = claim(database, now=after(1000 * number))
-        assert item.attempts == number
-        reap(database, 1000 * number + 999, max_attempts=3)
-    workitem = get(database)
-    assert workitem.state is ProcedureStepState.CANCELED
-    assert workitem.reason == workitems.ATTEMPTS_EXHAUSTED
-    assert claim(database, now=after(9000)) == []
 
 
 def test_a_retry_waits_its_time_and_stays_in_progress(database):
     receive(database, 1)
     (first,) = claim(database)
     with database.transaction() as tx:
-        workitems.retry_later(
+        attempts.retry_later(
             tx,
             first.workitem_uid,
             first.transaction_uid,
@@ -198,7 +187,7 @@ def test_a_retry_waits_its_time_and_stays_in_progress(database):
             error="out of memory",
             now=after(1010),
         )
-        assert workitems.next_claim_at(tx) == after(1100)
+        assert attempts.next_claim_at(tx) == after(1100)
     waiting = get(database)
     assert waiting.state is ProcedureStepState.IN_PROGRESS
     assert (waiting.stage, waiting.lease_until) == (Stage.QUEUED, None)
@@ -214,7 +203,7 @@ def test_a_retry_that_need_not_wait_is_announced(database):
     (item,) = claim(database)
     watch = database.watch(Topic.WORK)
     with database.transaction() as tx:
-        workitems.retry_later(
+        attempts.retry_later(
             tx,
             item.workitem_uid,
             item.transaction_uid,
@@ -228,54 +217,7 @@ def test_a_retry_that_need_not_wait_is_announced(database):
 
 def test_nothing_queued_means_no_next_claim(database):
     with database.transaction(read_only=True) as tx:
-        assert workitems.next_claim_at(tx) is None
-
-
-def test_settling_records_results_and_fills_the_outbox(database):
-    receive(database, 1)
-    (item,) = claim(database)
-    wanted = (*TO_PACS, NewDelivery("archive", "1.7.1", required=False))
-    settled = settle(
-        database, item, (an_evidence(),), wanted, result={"severity": {"total": 7.5}}
-    )
-    assert (settled.state, settled.stage) == (
-        ProcedureStepState.IN_PROGRESS,
-        Stage.DELIVERING,
-    )
-    assert (settled.analyzed_at, settled.lease_until) == (after(1010), None)
-    assert settled.result == {"severity": {"total": 7.5}}
-    found = job(database)
-    assert found.evidence == (an_evidence(),)
-    assert found.attempts[0].outcome == "settled"
-    assert [(d.destination, d.required, d.state) for d in found.deliveries] == [
-        ("pacs", True, DeliveryState.PENDING),
-        ("archive", False, DeliveryState.PENDING),
-    ]
-    assert reap(database, 99999) == 0
-
-
-def test_settling_twice_changes_nothing(database):
-    receive(database, 1)
-    (item,) = claim(database)
-    settle(database, item, (an_evidence(),), TO_PACS)
-    send_everything(database)
-    again = settle(
-        database, item, (an_evidence(2),), (NewDelivery("pacs", "1.7.2"),), result={}
-    )
-    assert again.stage is Stage.DELIVERING
-    found = job(database)
-    assert [one.sop_instance_uid for one in found.evidence] == ["1.7.1"]
-    assert [one.state for one in found.deliveries] == [DeliveryState.SENT]
-
-
-def test_without_required_deliveries_settling_completes(database):
-    receive(database, 1)
-    (item,) = claim(database)
-    optional = (NewDelivery("archive", "1.7.1", required=False),)
-    settled = settle(database, item, (an_evidence(),), optional)
-    assert settled.state is ProcedureStepState.COMPLETED
-    assert (settled.stage, settled.ended_at) == (Stage.DONE, after(1010))
-    assert send_everything(database, "archive") == ["1.7.1"]
+        assert attempts.next_claim_at(tx) is None
 
 
 def test_it_completes_when_the_last_required_delivery_arrived(database):
@@ -333,22 +275,12 @@ def test_a_worker_cancels_with_a_reason_and_may_say_so_twice(database):
     assert job(database).attempts[0].outcome == "canceled"
 
 
-def test_canceling_takes_unsent_results_out_of_the_outbox(database):
-    receive(database, 1)
-    (item,) = claim(database)
-    settle(database, item, (an_evidence(),), TO_PACS)
-    with database.transaction() as tx:
-        workitems.request_cancel(tx, "1.9.1", after(1020))
-    assert send_everything(database) == []
-    assert job(database).deliveries[0].state is DeliveryState.CANCELED
-
-
 def test_a_request_to_cancel_is_met_at_once_while_nobody_works_on_it(database):
     receive(database, 1)
     with database.transaction() as tx:
         canceled = workitems.request_cancel(tx, "1.9.1", after(1))
     assert canceled.state is ProcedureStepState.CANCELED
-    assert canceled.reason == workitems.CANCEL_REQUESTED
+    assert canceled.reason == steps.CANCEL_REQUESTED
     assert claim(database) == []
 
 
@@ -359,7 +291,7 @@ def test_a_request_to_cancel_is_met_when_the_worker_reports(database, report):
     with database.transaction() as tx:
         asked = workitems.request_cancel(tx, "1.9.1", after(1001))
         assert asked.state is ProcedureStepState.IN_PROGRESS
-        assert workitems.heartbeat(
+        assert attempts.heartbeat(
             tx, item.workitem_uid, item.transaction_uid, after(1100)
         )
     if report == "settle":
@@ -368,7 +300,7 @@ def test_a_request_to_cancel_is_met_when_the_worker_reports(database, report):
         reap(database, 5000)
     else:
         with database.transaction() as tx:
-            workitems.retry_later(
+            attempts.retry_later(
                 tx,
                 item.workitem_uid,
                 item.transaction_uid,
@@ -376,7 +308,7 @@ def test_a_request_to_cancel_is_met_when_the_worker_reports(database, report):
                 error="x",
                 now=after(1002),
             )
-    assert get(database).reason == workitems.CANCEL_REQUESTED
+    assert get(database).reason == steps.CANCEL_REQUESTED
     assert job(database).evidence == ()
 
 
@@ -394,76 +326,21 @@ def test_a_retry_of_a_canceled_workitem_makes_a_new_one(database):
     receive(database, 1)
     with database.transaction() as tx:
         workitems.cancel(tx, "1.9.1", BUG, after(1))
-        renewed = workitems.retry(tx, "1.9.1", after(2), new_uid)
+        renewed = repeats.renew(tx, "1.9.1", after(2), new_uid)
     assert get(database).replaced_by == renewed
     (item,) = claim(database)
     assert (item.workitem_uid, item.sop_instance_uid) == (renewed, "1.2.3.1")
-    with database.transaction() as tx, pytest.raises(TransitionRefused):
-        workitems.retry(tx, "1.9.1", after(3), new_uid)
-
-
-def test_the_results_of_a_rerun_keep_the_bytes_stored_first(database):
-    receive(database, 1)
-    (item,) = claim(database)
-    settle(database, item, (an_evidence(),), TO_PACS)
-    with database.transaction() as tx:
-        workitems.cancel(tx, "1.9.1", BUG, after(1020))
-        renewed = workitems.retry(tx, "1.9.1", after(1021), new_uid)
-    (item,) = claim(database, now=after(1022))
-    rerun = an_evidence(object_key="other", sha256="other", workitem_uid=renewed)
-    settle(database, item, (rerun,), TO_PACS)
-    (kept,) = job(database, renewed).evidence
-    assert (kept.object_key, kept.sha256) == (
-        an_evidence().object_key,
-        an_evidence().sha256,
-    )
-
-
-def test_a_failed_delivery_is_retried_without_inference(database):
-    receive(database, 1)
-    (item,) = claim(database)
-    settle(database, item, (an_evidence(),), TO_PACS)
-    with database.transaction() as tx:
-        (row,) = deliveries.due(
-            tx, destination="pacs", limit=9, now=after(1100), lease_s=9
-        )
-        deliveries.failed(tx, row.delivery.delivery_id, error="no")
-        with_same_uid = workitems.retry(tx, "1.9.1", after(1102), new_uid)
-    assert with_same_uid == "1.9.1"
-    assert claim(database, now=after(2000)) == []
-    assert send_everything(database) == ["1.7.1"]
-
-
-def test_a_failed_delivery_whose_object_was_deleted_is_not_retried(database):
-    receive(database, 1)
-    optional = (NewDelivery("archive", "1.7.1", required=False),)
-    settle(database, *claim(database), (an_evidence(),), optional)
-    with database.transaction() as tx:
-        (row,) = deliveries.due(
-            tx, destination="archive", limit=9, now=after(1100), lease_s=9
-        )
-        deliveries.failed(tx, row.delivery.delivery_id, error="no")
-        catalog.forget_object(tx, "1.7.1", after(2000))
-        with pytest.raises(TransitionRefused):
-            workitems.retry(tx, "1.9.1", after(2001), new_uid)
-
-
-def test_there_is_nothing_to_retry_where_nothing_failed(database):
-    receive(database, 1)
-    with database.transaction() as tx:
-        with pytest.raises(TransitionRefused):
-            workitems.retry(tx, "1.9.1", NOW, new_uid)
-        with pytest.raises(UnknownRecord):
-            workitems.retry(tx, "1.9.404", NOW, new_uid)
+    with pytest.raises(TransitionRefused):
+        steps_at(database, 3).retry("1.9.1")
 
 
 def test_a_deleted_image_cannot_be_analysed_again(database):
     receive(database, 1)
     with database.transaction() as tx:
         workitems.cancel(tx, "1.9.1", BUG, after(1))
-        catalog.forget_object(tx, "1.2.3.1", after(2))
+        retention.forget_object(tx, "1.2.3.1", after(2))
     with database.transaction() as tx, pytest.raises(ObjectMissing):
-        workitems.retry(tx, "1.9.1", after(3), new_uid)
+        repeats.renew(tx, "1.9.1", after(3), new_uid)
     assert get(database).replaced_by is None
 
 
@@ -472,8 +349,8 @@ def test_jobs_are_listed_newest_first_with_all_they_own(database):
     (item,) = claim(database)
     settle(database, item, (an_evidence(),), TO_PACS)
     with database.transaction(read_only=True) as tx:
-        first = workitems.list_jobs(tx, limit=2)
-        second = workitems.list_jobs(tx, limit=2, cursor=first.next_cursor)
+        first = jobs.list_jobs(tx, limit=2)
+        second = jobs.list_jobs(tx, limit=2, cursor=first.next_cursor)
     uids = [found.workitem.workitem_uid for found in first.items + second.items]
     assert uids == ["1.9.3", "1.9.2", "1.9.1"]
     assert second.next_cursor is None
@@ -495,12 +372,12 @@ def test_jobs_are_filtered(database):
     }
     with database.transaction(read_only=True) as tx:
         for name, value in filters.items():
-            (found,) = workitems.list_jobs(tx, **{name: value}).items
+            (found,) = jobs.list_jobs(tx, **{name: value}).items
             assert found.workitem.workitem_uid == "1.9.2", name
         for name in ("study_instance_uid", "series_instance_uid"):
-            assert workitems.list_jobs(tx, **{name: "0.0"}).items == ()
+            assert jobs.list_jobs(tx, **{name: "0.0"}).items == ()
         with pytest.raises(UnknownRecord):
-            workitems.get_job(tx, "1.9.404")
+            jobs.get_job(tx, "1.9.404")
 
 
 def test_workitems_are_counted_by_state(database):
@@ -508,11 +385,22 @@ def test_workitems_are_counted_by_state(database):
     claim(database)
     with database.transaction() as tx:
         workitems.cancel(tx, "1.9.3", BUG, NOW)
-        workitems.retry(tx, "1.9.3", NOW + timedelta(seconds=1), new_uid)
-        counts = workitems.counts(tx)
+        repeats.renew(tx, "1.9.3", NOW + timedelta(seconds=1), new_uid)
+        counts = jobs.counts(tx)
     assert counts == {
         ProcedureStepState.SCHEDULED: 2,
         ProcedureStepState.IN_PROGRESS: 1,
         ProcedureStepState.COMPLETED: 0,
         ProcedureStepState.CANCELED: 0,
     }
+
+
+def test_results_of_a_model_are_found_by_study(database):
+    receive(database, 1)
+    settle(database, *claim(database), model=ModelName("default", "1", "ab" * 32))
+    with database.transaction(read_only=True) as tx:
+        assert jobs.studies_by_model(tx, "default", "1") == ["1.2.3"]
+        assert jobs.studies_by_model(tx, "default", "2") == []
+        (job,) = jobs.jobs_by_model(tx, "default", "1", "1.2.3")
+        assert jobs.jobs_by_model(tx, "default", "1", "1.2.4") == ()
+    assert job.workitem.workitem_uid == "1.9.1"

@@ -6,7 +6,7 @@ import pytest
 from dicom_node.analysis.process import Analyzed, Analyzer, Failed, Source
 from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
 from inference.errors import ModelFailed, OutOfMemory, UnsuitableImage
-from tests.factories.analyses import a_context
+from tests.factories.analyses import a_maker, a_style
 from tests.factories.choices import rules
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
@@ -18,7 +18,7 @@ RULES = rules(minimum_size_px=64)
 
 def analyzer(runner, kinds=()):
     runner.load()
-    return Analyzer(runner, RULES, a_context(), kinds)
+    return Analyzer(runner, RULES, a_maker(), a_style(), kinds)
 
 
 def source(path):

@@ -14,6 +14,7 @@ from dicom_node.cli.training import ExtraMissing, extra, read_frame
 from inference.errors import TrainingError
 from inference.manifest import write_manifest
 from storage.database import Database
+from storage.records import ModelName
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
 from tests.factories.rows import after, claim, receive, settle
@@ -157,7 +158,7 @@ def analysed(tmp_path):
     for version in ("1", "2"):
         (step,) = claim(database, now=after(2000))
         model = {"name": "m", "version": version, "sha256": "0" * 64}
-        settle(database, step, result={"model": model})
+        settle(database, step, result={"model": model}, model=ModelName(**model))
     database.close()
 
 

@@ -16,16 +16,15 @@ from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 from inference.frame import Orientation
 from tests.factories.cells import radiograph
 from tests.factories.radiographs import synthetic_dataset, synthetic_radiograph
+from tests.factories.syntaxes import COMPRESSED
 
 ROWS, COLUMNS = 150, 130
-SYNTAXES = sorted(
-    codecs.DECODABLE
-    | {
-        uid.ImplicitVRLittleEndian,
-        uid.ExplicitVRLittleEndian,
-        uid.DeflatedExplicitVRLittleEndian,
-    }
-)
+SYNTAXES = [
+    uid.ImplicitVRLittleEndian,
+    uid.ExplicitVRLittleEndian,
+    uid.DeflatedExplicitVRLittleEndian,
+    *COMPRESSED,
+]
 
 
 def encoded(dataset) -> bytes:

@@ -1,3 +1,5 @@
+"""Headers that nobody vouches for, read from files and inflated (``byte_source``)."""
+
 import struct
 import tracemalloc
 import zlib

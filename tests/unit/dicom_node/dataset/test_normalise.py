@@ -8,8 +8,8 @@ from pydicom.tag import Tag
 
 from dicom_node.dataset.normalise import normalise
 from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence import kinds as evidence
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from dicom_node.evidence import encode as evidence
+from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 ROWS, COLUMNS = 96, 81
@@ -48,7 +48,7 @@ def as_received(dataset):
 
 def results(source, kinds=KINDS):
     frame = a_frame(ROWS, COLUMNS)
-    return evidence.encode_all(kinds, source, frame, an_analysis(frame), a_context())
+    return evidence.encode_all(kinds, a_subject(source), frame, an_analysis(frame))
 
 
 def read_back(item):
@@ -238,7 +238,7 @@ def test_megabytes_of_private_groups_are_not_copied():
     block.add_new(0x01, "OB", b"\1" * 5_000_000)
     for item in results(as_received(source)):
         assert len(item.content) < 100_000
-        assert not any(tag.is_private for tag in read_back(item).keys())  # noqa: SIM118
+        assert not any(tag.is_private for tag in read_back(item).keys())  # noqa: SIM118  a data set iterates its elements
 
 
 def test_an_unreadable_sequence_is_left_out():

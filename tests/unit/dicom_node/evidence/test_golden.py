@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from dicom_node.evidence import codes, rejection_note
-from dicom_node.evidence.kinds import KINDS, encode_all, part_10
-from dicom_node.evidence.report import measurement_report
-from dicom_node.evidence.subject import ObjectReference, Prior
+from dicom_node.evidence.encode import MAKING, encode_all, part_10
+from dicom_node.evidence.past import ObjectReference, Prior
+from dicom_node.evidence.report import not_analysable
+from dicom_node.evidence.subject import Subject
 from inference.frame import Orientation
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from tests.factories.analyses import a_frame, a_maker, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -48,10 +49,10 @@ FILMS = {
         {"remarks": ("The film is small.",)},
         {
             "uid_root": "1.2.276.0.99",
-            "device_serial_number": "S-1",
+            "serial_number": "S-1",
             "viewer_geometry": "strict",
             "series_number_base": 500,
-            "config_digest": "ab" * 32,
+            "settings_digest": "ab" * 32,
         },
     ),
     "regions in the SEG, replaced, uncompared": (
@@ -86,17 +87,17 @@ FILMS = {
 
 def of_film(name):
     """Every result of a film: kind -> UID and digest."""
-    (kind, header), drawn, context = FILMS[name]
+    (kind, header), drawn, wanted = FILMS[name]
     frame = a_frame(256, 200, **drawn)
     source = synthetic_dataset(kind, rows=256, columns=200, **header)
     analysis = an_analysis(frame, () if "nothing found" in name else None)
-    made = encode_all(KINDS, source, frame, analysis, a_context(**context))
+    subject = a_subject(source, **wanted)
+    made = encode_all(MAKING, subject, frame, analysis)
     found = {item.kind: pinned(item.dataset, item.content) for item in made}
-    report = measurement_report.encode_not_analysable(
-        source,
+    report = not_analysable.encode(
+        subject,
         codes.not_analysed("NO_LUNGS", "No pair of lungs was found."),
         "No pair of lungs was found.",
-        a_context(**context),
     )
     found["not analysable"] = pinned(report, part_10(report))
     held = [
@@ -108,9 +109,14 @@ def of_film(name):
         )
         for item in made
     ]
-    note = rejection_note.encode(
-        made[0].dataset, held, "Recalled.", a_context(**context)
+    study = Subject.of_study(
+        made[0].dataset,
+        sha256=subject.sha256,
+        created_at=subject.created_at,
+        maker=subject.maker,
+        style=subject.style,
     )
+    note = rejection_note.encode(study, held, "Recalled.")
     found["rejection-note"] = pinned(note, part_10(note))
     return found
 
@@ -129,4 +135,4 @@ def test_results_are_what_they_were(name):
 
 
 def test_the_fingerprint_of_the_maker_is_what_it_was():
-    assert a_context().fingerprint == FINGERPRINT
+    assert a_maker().fingerprint == FINGERPRINT

@@ -1,63 +1,51 @@
-from io import BytesIO
+import subprocess
+import sys
 
-import pytest
-from highdicom.sr import ComprehensiveSR, EnhancedSR
-from pydicom import dcmread
-from pydicom.uid import ExplicitVRLittleEndian
-
-from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence.kinds import FALLBACKS, KINDS, encode_all
-from dicom_node.evidence.report.classes import CLASSES, under_class
-from tests.factories.analyses import a_context, a_frame, an_analysis
-from tests.factories.radiographs import synthetic_dataset
-
-
-def test_the_content_is_a_file_of_the_dataset():
-    frame = a_frame(96, 81)
-    source = synthetic_dataset("CR", rows=96, columns=81)
-    for item in encode_all(KINDS, source, frame, an_analysis(frame), a_context()):
-        read = dcmread(BytesIO(item.content))
-        assert read.SOPInstanceUID == item.dataset.SOPInstanceUID
-        assert read.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
-        assert item.kind in KINDS
-
-
-def test_a_kind_with_nothing_to_say_yields_no_object():
-    frame = a_frame(96, 81)
-    source = synthetic_dataset("CR", rows=96, columns=81)
-    analysis = an_analysis(frame, ())
-    kinds = ["segmentation", "lung-segmentation"]
-    items = encode_all(kinds, source, frame, analysis, a_context())
-    assert [item.kind for item in items] == ["lung-segmentation"]
-
-
-def test_masks_that_do_not_fit_the_source_are_refused():
-    frame = a_frame(96, 81)
-    source = synthetic_dataset("CR", rows=90, columns=81)
-    with pytest.raises(EvidenceInvalid, match="pixel grid"):
-        encode_all(["segmentation"], source, frame, an_analysis(frame), a_context())
-
-
-@pytest.mark.parametrize(
-    ("kind", "reader"),
-    [
-        ("measurement-report-comprehensive", ComprehensiveSR),
-        ("measurement-report-enhanced", EnhancedSR),
-    ],
+from dicom_node.evidence.kinds import (
+    KINDS,
+    ON_REQUEST,
+    REPORTS,
+    REWRITTEN,
+    STAND_INS,
+    USUAL,
+    EvidenceKind,
 )
-def test_a_report_of_another_class_is_the_one_that_stands_in(kind, reader):
-    frame = a_frame(96, 81)
-    source = synthetic_dataset("CR", rows=96, columns=81)
-    usual, older = encode_all(
-        ["measurement-report", kind], source, frame, an_analysis(frame), a_context()
+
+
+def test_every_kind_has_its_row():
+    assert list(KINDS) == list(EvidenceKind)
+
+
+def test_what_stands_in_may_be_asked_for_and_is_something_else():
+    for kind, others in STAND_INS.items():
+        assert set(others) <= set(ON_REQUEST)
+        assert kind not in others
+
+
+def test_what_is_usual_may_be_asked_for():
+    assert set(USUAL) <= set(ON_REQUEST)
+
+
+def test_a_note_is_not_asked_for():
+    assert set(EvidenceKind) - set(ON_REQUEST) == {EvidenceKind.REJECTION_NOTE}
+
+
+def test_only_the_report_is_rewritten():
+    originals = {KINDS[kind].rewrites for kind in REWRITTEN}
+    assert originals == {EvidenceKind.MEASUREMENT_REPORT}
+    assert set(REPORTS) == originals | set(REWRITTEN)
+
+
+def test_kinds_of_one_order_are_one_series_of_one_modality():
+    for kind, facts in KINDS.items():
+        same = [other for other, row in KINDS.items() if row.order == facts.order]
+        assert len(same) == 1 or set(same) == set(REPORTS), kind
+
+
+def test_naming_a_kind_loads_no_encoder():
+    heavy = "{'highdicom', 'reportlab', 'scipy'}"
+    code = f"import sys, dicom_node.evidence.kinds; print({heavy} & set(sys.modules))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    uid, content = under_class(BytesIO(usual.content), kind)
-    assert (older.dataset.SOPInstanceUID, older.content) == (uid, content)
-    assert reader.from_dataset(older.dataset).SOPClassUID == CLASSES[kind]
-    assert older.dataset.ContentSequence == usual.dataset.ContentSequence
-
-
-def test_every_fallback_is_a_kind():
-    assert set(FALLBACKS) <= set(KINDS)
-    assert {kind for chain in FALLBACKS.values() for kind in chain} <= set(KINDS)
-    assert all(kind not in chain for kind, chain in FALLBACKS.items())
+    assert ended.stdout.strip() == "set()"

@@ -2,11 +2,12 @@ import pytest
 
 from dicom_node.errors import EvidenceInvalid
 from dicom_node.evidence import codes
-from dicom_node.evidence import kinds as evidence
-from dicom_node.evidence.check.objects import check
+from dicom_node.evidence import encode as evidence
+from dicom_node.evidence.kinds import KINDS, EvidenceKind
+from dicom_node.evidence.past import ObjectReference
 from dicom_node.evidence.rejection_note import encode
-from dicom_node.evidence.subject import ObjectReference
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from dicom_node.evidence.subject import Subject
+from tests.factories.analyses import NOW, a_frame, a_maker, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 
@@ -15,8 +16,12 @@ def results():
     frame = a_frame(96, 81)
     source = synthetic_dataset("CR", rows=96, columns=81)
     kinds = ["segmentation", "measurement-report", "secondary-capture"]
-    items = evidence.encode_all(kinds, source, frame, an_analysis(frame), a_context())
+    items = evidence.encode_all(kinds, a_subject(source), frame, an_analysis(frame))
     return [item.dataset for item in items]
+
+
+def a_study(example):
+    return Subject.of_study(example, sha256="", created_at=NOW, maker=a_maker())
 
 
 def references(datasets):
@@ -33,8 +38,10 @@ def references(datasets):
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_a_note_names_every_rejected_object(results, index):
-    note = encode(results[index], references(results), "Recalled.", a_context())
-    check(note, results[index], known=[each.SOPInstanceUID for each in results])
+    study = a_study(results[index])
+    note = encode(study, references(results), "Recalled.")
+    known = [each.SOPInstanceUID for each in results]
+    evidence.check(EvidenceKind.REJECTION_NOTE, note, study, known)
     (study,) = note.CurrentRequestedProcedureEvidenceSequence
     named = {
         item.ReferencedSOPInstanceUID
@@ -52,10 +59,9 @@ def test_a_note_names_every_rejected_object(results, index):
 
 def test_a_note_says_why(results):
     note = encode(
-        results[0],
+        a_study(results[0]),
         references(results),
         "The model was recalled.",
-        a_context(),
         codes.REJECTED_FOR_SAFETY,
     )
     title = note.ConceptNameCodeSequence[0]
@@ -67,6 +73,14 @@ def test_a_note_says_why(results):
 def test_objects_of_two_studies_need_two_notes(results):
     other = ObjectReference("1.2.840.10008.5.1.4.1.1.66.4", "1.2.3", "1.2.4", "1.2.5")
     with pytest.raises(EvidenceInvalid, match="its one study"):
-        encode(results[0], [*references(results), other], "Recalled.", a_context())
+        encode(a_study(results[0]), [*references(results), other], "Recalled.")
     with pytest.raises(EvidenceInvalid, match="its one study"):
-        encode(results[0], [], "Recalled.", a_context())
+        encode(a_study(results[0]), [], "Recalled.")
+
+
+def test_a_note_that_is_encoded_whole_is_checked_and_named_as_what_it_is(results):
+    note = evidence.encode_rejection_note(
+        a_study(results[0]), references(results), "Recalled."
+    )
+    assert note.kind is EvidenceKind.REJECTION_NOTE
+    assert note.dataset.SOPClassUID == KINDS[note.kind].sop_class

@@ -18,9 +18,9 @@ from scipy import ndimage
 
 from dicom_node.dataset import frames
 from dicom_node.evidence import codes
-from dicom_node.evidence import kinds as evidence
+from dicom_node.evidence import encode as evidence
 from inference.findings import Region
-from tests.factories.analyses import a_context, an_analysis, ellipse
+from tests.factories.analyses import a_subject, an_analysis, ellipse
 from tests.factories.radiographs import synthetic_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -148,7 +148,7 @@ def encoded(source, shapes):
     masks = [drawn(shape, frame.rows, frame.columns) for shape in shapes]
     analysis = an_analysis(frame, masks)
     items = evidence.encode_all(
-        (*KINDS, "presentation-state"), source, frame, analysis, a_context()
+        (*KINDS, "presentation-state"), a_subject(source), frame, analysis
     )
     return analysis, {item.kind: item.content for item in items}
 

@@ -4,11 +4,12 @@ from highdicom.seg import Segmentation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicom_node.evidence.check.objects import check
+from dicom_node.evidence.encode import check
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.segmentation import encode_lungs, encode_opacities
 from inference.findings import Side
 from inference.frame import Orientation
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from tests.factories.analyses import a_frame, a_maker, a_subject, an_analysis
 from tests.factories.films import films
 from tests.factories.radiographs import synthetic_dataset
 
@@ -51,10 +52,10 @@ def test_masks_come_back_as_they_went_in(film, orientation, spacing, bits):
     source = a_source(
         analysis.rows, analysis.columns, bits_stored=bits, PixelSpacing=spacing
     )
-    opacity = encode_opacities(source, analysis, a_context())
-    lungs = encode_lungs(source, analysis, a_context())
+    opacity = encode_opacities(a_subject(source), analysis)
+    lungs = encode_lungs(a_subject(source), analysis)
     for dataset in (opacity, lungs):
-        check(dataset, source)
+        check(EvidenceKind.SEGMENTATION, dataset, a_subject(source))
     size = (analysis.rows, analysis.columns)
     read = masks_of(opacity)
     assert len(read) == len(analysis.findings)
@@ -67,7 +68,7 @@ def test_masks_come_back_as_they_went_in(film, orientation, spacing, bits):
 def test_nothing_found_gives_no_opacity_object():
     frame = a_frame()
     analysis = an_analysis(frame, ())
-    assert encode_opacities(a_source(256, 200), analysis, a_context()) is None
+    assert encode_opacities(a_subject(a_source(256, 200)), analysis) is None
 
 
 def test_more_findings_than_a_byte_counts_are_kept_apart():
@@ -78,14 +79,14 @@ def test_more_findings_than_a_byte_counts_are_kept_apart():
         mask[2 * (number // 20) + 20, 2 * (number % 20) + 40] = True
         opacities.append(mask)
     analysis = an_analysis(frame, opacities)
-    dataset = encode_opacities(a_source(120, 120), analysis, a_context())
+    dataset = encode_opacities(a_subject(a_source(120, 120)), analysis)
     assert len(dataset.SegmentSequence) == 300
     assert all(mask.sum() == 1 for mask in masks_of(dataset).values())
 
 
 def test_a_segment_says_zone_certainty_and_kind():
     analysis = an_analysis(a_frame())
-    dataset = encode_opacities(a_source(256, 200), analysis, a_context())
+    dataset = encode_opacities(a_subject(a_source(256, 200)), analysis)
     first = dataset.SegmentSequence[0]
     finding = analysis.findings[0]
     assert finding.side is Side.RIGHT
@@ -94,12 +95,12 @@ def test_a_segment_says_zone_certainty_and_kind():
     assert first.AnatomicRegionSequence[0].CodeMeaning == "Right lung"
     assert first.SegmentAlgorithmType == "AUTOMATIC"
     algorithm = first.SegmentationAlgorithmIdentificationSequence[0]
-    assert algorithm.AlgorithmVersion == a_context().manifest.version
-    assert a_context().manifest.sha256 in algorithm.AlgorithmParameters
+    assert algorithm.AlgorithmVersion == a_maker().model.version
+    assert a_maker().model.sha256 in algorithm.AlgorithmParameters
 
 
 def test_lungs_are_named_by_the_patients_side():
-    dataset = encode_lungs(a_source(256, 200), an_analysis(a_frame()), a_context())
+    dataset = encode_lungs(a_subject(a_source(256, 200)), an_analysis(a_frame()))
     names = [
         segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning
         for segment in dataset.SegmentSequence
@@ -110,7 +111,7 @@ def test_lungs_are_named_by_the_patients_side():
 
 
 def test_no_segments_overlap():
-    dataset = encode_opacities(a_source(256, 200), an_analysis(a_frame()), a_context())
+    dataset = encode_opacities(a_subject(a_source(256, 200)), an_analysis(a_frame()))
     assert dataset.SegmentsOverlap == "NO"
 
 
@@ -124,7 +125,7 @@ def test_no_segments_overlap():
 )
 def test_viewers_get_a_plane_without_a_frame_of_reference(changes, spacing):
     source = a_source(256, 200, **changes)
-    dataset = encode_opacities(source, an_analysis(a_frame()), a_context())
+    dataset = encode_opacities(a_subject(source), an_analysis(a_frame()))
     shared = dataset.SharedFunctionalGroupsSequence[0]
     orientation = shared.PlaneOrientationSequence[0].ImageOrientationPatient
     assert orientation == [1, 0, 0, 0, 1, 0]
@@ -135,8 +136,8 @@ def test_viewers_get_a_plane_without_a_frame_of_reference(changes, spacing):
 
 
 def test_strict_geometry_claims_no_plane():
-    context = a_context(viewer_geometry="strict")
-    dataset = encode_opacities(a_source(256, 200), an_analysis(a_frame()), context)
+    subject = a_subject(a_source(256, 200), viewer_geometry="strict")
+    dataset = encode_opacities(subject, an_analysis(a_frame()))
     shared = dataset.SharedFunctionalGroupsSequence[0]
     assert "PlaneOrientationSequence" not in shared
     assert "PlanePositionSequence" not in dataset.PerFrameFunctionalGroupsSequence[0]
@@ -144,5 +145,5 @@ def test_strict_geometry_claims_no_plane():
 
 def test_a_frame_of_reference_of_the_source_is_not_claimed():
     source = a_source(256, 200, FrameOfReferenceUID="1.2.3.4.5")
-    dataset = encode_opacities(source, an_analysis(a_frame()), a_context())
+    dataset = encode_opacities(a_subject(source), an_analysis(a_frame()))
     assert "FrameOfReferenceUID" not in dataset

@@ -231,8 +231,6 @@ def test_odd_but_honest_headers_are_eligible(kind, attributes):
             {"BodyPartExamined": "", "StudyDescription": "", "SeriesDescription": ""},
             "NOT_CHEST",
         ),
-        ({"own_manufacturer": "ACME"}, "CR", {"Manufacturer": "Acme"}, "OWN_RESULT"),
-        ({"own_manufacturer": ""}, "CR", {"Manufacturer": ""}, None),
     ],
 )
 def test_a_site_may_choose(rules, kind, attributes, code):

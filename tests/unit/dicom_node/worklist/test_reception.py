@@ -1,11 +1,10 @@
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     ExplicitVRLittleEndian,
@@ -13,13 +12,20 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from dicom_node.dimse.presentation import IMPLEMENTATION_CLASS_UID
+from dicom_node.dataset.part10 import part10_header
 from dicom_node.errors import DatasetInvalid, DatasetMismatch
-from dicom_node.worklist.reception import Outcome, Receipt, part10_header
+from dicom_node.worklist.procedure_step import ProcedureSteps, Settlement
+from dicom_node.worklist.reception import Custody, Receipt
 from storage.errors import DatabaseUnavailable, StoreFull
 from storage.records import Evidence, ProcedureStepState, Stage
-from storage.worklist import workitems
-from tests.peers.receiving import MODALITY, Receiver, encoded, radiograph, receiver
+from tests.peers.receiving import (
+    MODALITY,
+    Receiver,
+    arriving_of,
+    encoded,
+    radiograph,
+    receiver,
+)
 
 
 @pytest.fixture
@@ -37,40 +43,17 @@ def send(
     **named: str,
 ) -> Receipt:
     """Bring a data set in, as a service does."""
-    request = {
-        "sop_class_uid": str(dataset.SOPClassUID),
-        "sop_instance_uid": str(dataset.SOPInstanceUID),
-        "transfer_syntax_uid": str(dataset.file_meta.TransferSyntaxUID),
-        "calling_ae": calling_ae,
-        **named,
-    }
+    arriving = replace(arriving_of(dataset, calling_ae), **named)
     incoming = door.reception.incoming()
-    incoming.write(part10_header(**request))
+    incoming.write(part10_header(arriving))
     incoming.write(encoded(dataset) if data is None else data)
-    return door.reception.receive(incoming, **request)
-
-
-def test_the_file_meta_information_is_valid_and_names_the_sender():
-    header = part10_header(
-        sop_class_uid=SecondaryCaptureImageStorage,
-        sop_instance_uid="1.2.3",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        calling_ae="MOD1",
-    )
-    meta = dcmread(BytesIO(header + encoded(radiograph(1)))).file_meta
-    assert meta.FileMetaInformationVersion == b"\x00\x01"
-    assert meta.MediaStorageSOPClassUID == SecondaryCaptureImageStorage
-    assert meta.MediaStorageSOPInstanceUID == "1.2.3"
-    assert meta.TransferSyntaxUID == ExplicitVRLittleEndian
-    assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
-    assert meta.SourceApplicationEntityTitle == "MOD1"
-    assert IMPLEMENTATION_CLASS_UID.is_valid
+    return door.reception.receive(incoming, arriving)
 
 
 def test_a_received_image_is_stored_as_sent_and_queued(door):
     dataset = radiograph(1)
     receipt = send(door, dataset)
-    assert receipt == Receipt(Outcome.STORED, None)
+    assert receipt == Receipt(Custody.STORED, None)
     uid = dataset.SOPInstanceUID
     assert door.stored(uid).endswith(encoded(dataset))
     instance = door.instance(uid)
@@ -86,32 +69,32 @@ def test_a_received_image_is_stored_as_sent_and_queued(door):
     assert workitem is not None
     assert workitem.state is ProcedureStepState.SCHEDULED
     assert workitem.stage is Stage.QUEUED
-    assert len(door.woken) == 1
+    assert door.queued() == 1
 
 
 def test_an_image_that_is_not_eligible_is_stored_with_its_reason(door):
     dataset = radiograph(1, ViewPosition="LL")
     receipt = send(door, dataset)
-    assert receipt.outcome is Outcome.STORED
+    assert receipt.custody is Custody.STORED
     assert receipt.not_eligible is not None
     instance = door.instance(dataset.SOPInstanceUID)
     assert instance.not_eligible == receipt.not_eligible
     assert door.workitem(dataset.SOPInstanceUID) is None
-    assert door.woken == []
+    assert door.queued() == 0
 
 
 def test_the_same_image_again_is_one_image(door):
     first = send(door, radiograph(1))
     second = send(door, radiograph(1))
-    assert first.outcome is Outcome.STORED
-    assert second.outcome is Outcome.DUPLICATE
-    assert len(door.woken) == 1
+    assert first.custody is Custody.STORED
+    assert second.custody is Custody.DUPLICATE
+    assert door.queued() == 1
 
 
 def test_the_same_image_from_another_sender_is_one_image(door):
     send(door, radiograph(1), calling_ae="MOD1")
     again = send(door, radiograph(1), calling_ae="PACS")
-    assert again.outcome is Outcome.DUPLICATE
+    assert again.custody is Custody.DUPLICATE
     assert door.instance(radiograph(1).SOPInstanceUID).calling_ae == "MOD1"
     assert len(list(door.store.keys())) == 1
     assert door.quarantined() == []
@@ -119,19 +102,19 @@ def test_the_same_image_from_another_sender_is_one_image(door):
 
 def test_the_same_image_from_many_senders_at_once_is_one_image(door):
     together = threading.Barrier(6)
-    outcomes: list[Outcome] = []
+    outcomes: list[Custody] = []
 
     def sender(number: int) -> None:
         together.wait(60)
         receipt = send(door, radiograph(1), calling_ae=f"MOD{number % 3}")
-        outcomes.append(receipt.outcome)
+        outcomes.append(receipt.custody)
 
     senders = [threading.Thread(target=sender, args=(number,)) for number in range(6)]
     for thread in senders:
         thread.start()
     for thread in senders:
         thread.join()
-    assert sorted(outcomes) == [Outcome.DUPLICATE] * 5 + [Outcome.STORED]
+    assert sorted(outcomes) == [Custody.DUPLICATE] * 5 + [Custody.STORED]
     assert len(list(door.store.keys())) == 1
     assert door.quarantined() == []
 
@@ -140,7 +123,7 @@ def test_a_second_copy_is_kept_apart_once_the_first_one_is_gone(door):
     send(door, radiograph(1))
     door.store.delete(door.instance(radiograph(1).SOPInstanceUID).object_key)
     again = send(door, radiograph(1), calling_ae="PACS")
-    assert again.outcome is Outcome.QUARANTINED
+    assert again.custody is Custody.QUARANTINED
 
 
 @pytest.mark.parametrize(
@@ -154,7 +137,7 @@ def test_a_second_copy_is_kept_apart_once_the_first_one_is_gone(door):
 def test_another_object_under_the_same_uid_is_kept_apart(door, other):
     send(door, radiograph(1))
     receipt = send(door, other)
-    assert receipt.outcome is Outcome.QUARANTINED
+    assert receipt.custody is Custody.QUARANTINED
     uid = other.SOPInstanceUID
     assert door.stored(uid).endswith(encoded(radiograph(1)))
     assert door.instance(uid).patient_id == radiograph(1).PatientID
@@ -162,7 +145,7 @@ def test_another_object_under_the_same_uid_is_kept_apart(door, other):
     assert kept_apart.sop_instance_uid == uid
     with door.store.open(kept_apart.object_key) as stream:
         assert stream.read().endswith(encoded(other))
-    assert len(door.woken) == 1
+    assert door.queued() == 1
 
 
 def test_a_result_of_this_node_is_recognised_and_left_alone(door):
@@ -183,27 +166,18 @@ def test_a_result_of_this_node_is_recognised_and_left_alone(door):
     )
     settle(door, evidence)
     receipt = send(door, result)
-    assert receipt.outcome is Outcome.STORED
+    assert receipt.custody is Custody.STORED
     assert receipt.not_eligible is not None
     assert receipt.not_eligible.code == "OWN_RESULT"
     assert door.workitem(result.SOPInstanceUID) is None
 
 
 def settle(door: Receiver, evidence: Evidence) -> None:
-    now = evidence.created_at
-    with door.database.transaction() as tx:
-        (claimed,) = workitems.claim(
-            tx, worker="w", limit=1, lease_s=60, now=now, new_uid=lambda: "1.9"
-        )
-        workitems.settle(
-            tx,
-            claimed.workitem_uid,
-            claimed.transaction_uid or "",
-            evidence=[evidence],
-            deliveries=[],
-            result={},
-            now=now,
-        )
+    steps = ProcedureSteps(
+        door.database, clock=lambda: evidence.created_at, new_uid=lambda: "1.9"
+    )
+    (claimed,) = steps.claim("w", limit=1, lease_s=60)
+    steps.settle(claimed, Settlement([evidence], [], {}, None, None))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +225,7 @@ def test_an_empty_patient_and_padded_values_are_read(door):
 def test_malformed_values_are_no_failure_of_the_store(door):
     raw = encoded(radiograph(1, PatientAge="066Y", AccessionNumber="x" * 16))
     damaged = raw.replace(b"066Y", b"??!!").replace(b"x" * 16, b"\xff" * 16)
-    assert send(door, radiograph(1), data=damaged).outcome is Outcome.STORED
+    assert send(door, radiograph(1), data=damaged).custody is Custody.STORED
 
 
 def test_nothing_is_accepted_below_the_watermark(tmp_path):
@@ -266,4 +240,4 @@ def test_nothing_is_accepted_while_the_database_is_away(door):
     with lock, pytest.raises((DatabaseUnavailable, RuntimeError)):
         send(door, radiograph(1))
     assert not door.knows(radiograph(1).SOPInstanceUID)
-    assert send(door, radiograph(1)).outcome is Outcome.STORED
+    assert send(door, radiograph(1)).custody is Custody.STORED

@@ -6,9 +6,10 @@ from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 
 from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence import kinds as evidence
-from dicom_node.evidence.check.objects import check, check_set
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from dicom_node.evidence import encode as evidence
+from dicom_node.evidence.check.objects import check_set
+from dicom_node.evidence.kinds import EvidenceKind
+from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 KINDS = [
@@ -19,6 +20,14 @@ KINDS = [
     "pdf",
 ]
 
+KIND_OF = {
+    "SEG": EvidenceKind.SEGMENTATION,
+    "SR": EvidenceKind.MEASUREMENT_REPORT,
+    "PR": EvidenceKind.PRESENTATION_STATE,
+    "OT": EvidenceKind.SECONDARY_CAPTURE,
+    "DOC": EvidenceKind.PDF,
+}
+
 
 @pytest.fixture(scope="module")
 def source():
@@ -28,7 +37,7 @@ def source():
 @pytest.fixture(scope="module")
 def made(source):
     frame = a_frame(96, 81)
-    items = evidence.encode_all(KINDS, source, frame, an_analysis(frame), a_context())
+    items = evidence.encode_all(KINDS, a_subject(source), frame, an_analysis(frame))
     return {item.kind: item.dataset for item in items}
 
 
@@ -43,6 +52,12 @@ every_kind = pytest.mark.parametrize("item", KINDS, indirect=True)
 def put(item, keyword, vr, value):
     """Put a value as a faulty encoder would, unchecked."""
     item.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
+
+
+def check(item, source, known=()):
+    """Check an object as what it calls itself."""
+    kind = KIND_OF.get(item.get("Modality"))
+    evidence.check(kind, item, a_subject(source), known)
 
 
 def only(kind):

@@ -2,7 +2,7 @@ import pytest
 
 from dicom_node.evidence.pictures import letters
 from dicom_node.evidence.pictures.encapsulated_pdf import encode
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 
@@ -12,7 +12,7 @@ def a_source(**changes):
 
 def pdf_of(source, analysis=None):
     frame = a_frame()
-    result = encode(source, frame, analysis or an_analysis(frame), a_context())
+    result = encode(a_subject(source), frame, analysis or an_analysis(frame))
     return result.EncapsulatedDocument[: result.EncapsulatedDocumentLength]
 
 

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicom_node.evidence.outline import trace
+from dicom_node.evidence.past import Prior
 from dicom_node.evidence.pictures.overlay import draw, draw_film, upright
 from dicom_node.evidence.pictures.panel import BACKGROUND, COOL, WARM
-from dicom_node.evidence.subject import Prior
 from inference.findings import Region
 from inference.frame import Orientation
-from tests.factories.analyses import NOW, a_context, a_frame, an_analysis, ellipse
+from tests.factories.analyses import NOW, a_frame, a_subject, an_analysis, ellipse
 from tests.factories.films import films
+from tests.factories.radiographs import synthetic_dataset
 
 ORIENTATIONS = st.builds(
     Orientation,
@@ -21,6 +22,10 @@ ORIENTATIONS = st.builds(
     flip_rows=st.booleans(),
     flip_columns=st.booleans(),
 )
+
+
+def of_a_film(**changes):
+    return a_subject(synthetic_dataset("CR", rows=64, columns=64), **changes)
 
 
 def near(picture, colour, tolerance=40):
@@ -93,7 +98,7 @@ def test_lungs_are_cool_and_opacities_warm():
 
 def test_bright_stays_bright():
     frame = a_frame(500, 400)
-    picture = np.asarray(draw(frame, an_analysis(frame, ()), context=a_context()))
+    picture = np.asarray(draw(frame, an_analysis(frame, ()), subject=of_a_film()))
     film = picture[:, :1000]
     assert film[-80:, 300:600].mean() > film[80:160, 300:600].mean() + 80
 
@@ -101,7 +106,7 @@ def test_bright_stays_bright():
 def test_the_panel_lies_beside_the_film():
     frame = a_frame(500, 400)
     analysis = an_analysis(frame)
-    picture = draw(frame, analysis, context=a_context(), width_px=1600)
+    picture = draw(frame, analysis, subject=of_a_film(), width_px=1600)
     assert picture.size[0] == 1600
     column = np.asarray(picture)[:, 1600 - 28 - 420 - 14]
     assert (column == BACKGROUND).all()
@@ -113,7 +118,7 @@ def test_the_panel_lies_beside_the_film():
 @pytest.mark.parametrize("size", [(40, 30), (300, 900), (900, 300)])
 def test_films_of_any_shape_fit(width, size):
     frame = a_frame(*size)
-    picture = draw(frame, an_analysis(frame), context=a_context(), width_px=width)
+    picture = draw(frame, an_analysis(frame), subject=of_a_film(), width_px=width)
     assert picture.size[0] == width
     assert width * 0.5 < picture.size[1] < width * 1.2
 
@@ -126,9 +131,8 @@ def test_many_findings_never_reach_the_disclaimer():
         row, column = 60 + 20 * (number // 6), 60 + 30 * (number % 6)
         mask[row : row + 8, column : column + 8] = True
         squares.append(mask)
-    context = a_context()
-    many = np.asarray(draw(frame, an_analysis(frame, squares), context=context))
-    few = np.asarray(draw(frame, an_analysis(frame, squares[:1]), context=context))
+    many = np.asarray(draw(frame, an_analysis(frame, squares), subject=of_a_film()))
+    few = np.asarray(draw(frame, an_analysis(frame, squares[:1]), subject=of_a_film()))
     foot = slice(-130, None)
     assert np.array_equal(many[foot, -420:], few[foot, -420:])
 
@@ -136,12 +140,12 @@ def test_many_findings_never_reach_the_disclaimer():
 def test_the_prior_and_remarks_are_on_the_panel():
     frame = a_frame()
     analysis = an_analysis(frame)
-    plain = draw(frame, analysis, context=a_context())
-    prior = a_context(prior=Prior(NOW - timedelta(days=2), 9.0, 9.0, 9.0))
+    plain = draw(frame, analysis, subject=of_a_film())
+    prior = of_a_film(prior=Prior(NOW - timedelta(days=2), 9.0, 9.0, 9.0))
     remarked = dataclasses.replace(analysis, remarks=("The film is rotated.",))
     for other in (
-        draw(frame, analysis, context=prior),
-        draw(frame, remarked, context=a_context()),
+        draw(frame, analysis, subject=prior),
+        draw(frame, remarked, subject=of_a_film()),
     ):
         assert not np.array_equal(np.asarray(plain), np.asarray(other))
 
@@ -152,6 +156,6 @@ def test_any_film_can_be_drawn(film, orientation):
     rows, columns, opacities = film
     frame = a_frame(rows, columns, orientation=orientation)
     picture = draw(
-        frame, an_analysis(frame, opacities), context=a_context(), width_px=640
+        frame, an_analysis(frame, opacities), subject=of_a_film(), width_px=640
     )
     assert picture.mode == "RGB"

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from dicom_node.evidence.check.objects import check
+from dicom_node.evidence.encode import check
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.pictures.overlay import draw
 from dicom_node.evidence.pictures.secondary_capture import WIDTH_PX, encode
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 
@@ -14,16 +15,19 @@ def frame():
 
 
 @pytest.fixture(scope="module")
-def capture(frame):
-    source = synthetic_dataset("CR", rows=256, columns=200)
-    capture = encode(source, frame, an_analysis(frame), a_context())
-    check(capture, source)
+def subject():
+    return a_subject(synthetic_dataset("CR", rows=256, columns=200))
+
+
+@pytest.fixture(scope="module")
+def capture(subject, frame):
+    capture = encode(subject, frame, an_analysis(frame))
+    check(EvidenceKind.SECONDARY_CAPTURE, capture, subject)
     return capture
 
 
-def test_its_pixels_are_the_overlay(capture, frame):
-    context = a_context()
-    picture = draw(frame, an_analysis(frame), context=context, width_px=WIDTH_PX)
+def test_its_pixels_are_the_overlay(capture, subject, frame):
+    picture = draw(frame, an_analysis(frame), subject=subject, width_px=WIDTH_PX)
     assert np.array_equal(capture.pixel_array, np.asarray(picture))
 
 
@@ -44,6 +48,6 @@ def test_lossy_compression_of_the_source_is_carried_on(frame):
         LossyImageCompressionRatio="9.5",
         LossyImageCompressionMethod="ISO_10918_1",
     )
-    capture = encode(source, frame, an_analysis(frame), a_context())
+    capture = encode(a_subject(source), frame, an_analysis(frame))
     assert capture.LossyImageCompression == "01"
     assert capture.LossyImageCompressionRatio == 9.5

@@ -6,9 +6,10 @@ from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage, EnhancedSRStorage
 
 from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence import kinds as evidence
-from dicom_node.evidence.report.classes import CLASSES, under_class
-from tests.factories.analyses import a_context, a_frame, an_analysis
+from dicom_node.evidence import encode as evidence
+from dicom_node.evidence.kinds import REWRITTEN, EvidenceKind
+from dicom_node.evidence.report.classes import under_class
+from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 
@@ -16,8 +17,8 @@ from tests.factories.radiographs import synthetic_dataset
 def made() -> bytes:
     frame = a_frame(64, 64)
     source = synthetic_dataset("CR", rows=64, columns=64)
-    kinds = ["measurement-report"]
-    (item,) = evidence.encode_all(kinds, source, frame, an_analysis(frame), a_context())
+    kinds = [EvidenceKind.MEASUREMENT_REPORT]
+    (item,) = evidence.encode_all(kinds, a_subject(source), frame, an_analysis(frame))
     return item.content
 
 
@@ -33,7 +34,7 @@ def report(uid="2.25.1234", **changes):
 
 
 def test_only_the_identity_changes():
-    uid, content = under_class(report(), "measurement-report-enhanced")
+    uid, content = under_class(report(), EvidenceKind.ENHANCED_REPORT)
     before, after = dcmread(report()), dcmread(BytesIO(content))
     assert (after.SOPClassUID, after.SOPInstanceUID) == (EnhancedSRStorage, uid)
     assert after.file_meta.MediaStorageSOPClassUID == EnhancedSRStorage
@@ -44,15 +45,15 @@ def test_only_the_identity_changes():
 
 
 def test_the_new_name_follows_from_the_old_one_and_the_class():
-    names = {under_class(report(), kind)[0] for kind in CLASSES for _ in range(2)}
-    assert len(names) == len(CLASSES)
-    other = under_class(report("2.25.1235"), "measurement-report-comprehensive")[0]
+    names = {under_class(report(), kind)[0] for kind in REWRITTEN for _ in range(2)}
+    assert len(names) == len(REWRITTEN)
+    other = under_class(report("2.25.1235"), EvidenceKind.COMPREHENSIVE_REPORT)[0]
     assert other not in names
 
 
 @pytest.mark.parametrize("root", ["2.25", "1.2.826.0.1.3680043.8.498.12345678"])
 def test_the_new_name_keeps_the_root_and_the_length_that_a_uid_may_have(root):
-    uid, content = under_class(report(f"{root}.99"), "measurement-report-comprehensive")
+    uid, content = under_class(report(f"{root}.99"), EvidenceKind.COMPREHENSIVE_REPORT)
     assert uid.startswith(f"{root}.")
     assert len(uid) <= 64
     assert dcmread(BytesIO(content)).SOPClassUID == ComprehensiveSRStorage
@@ -60,4 +61,4 @@ def test_the_new_name_keeps_the_root_and_the_length_that_a_uid_may_have(root):
 
 def test_only_a_report_is_written_so():
     with pytest.raises(EvidenceInvalid):
-        under_class(report(Modality="SEG"), "measurement-report-enhanced")
+        under_class(report(Modality="SEG"), EvidenceKind.ENHANCED_REPORT)

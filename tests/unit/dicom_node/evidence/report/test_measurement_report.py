@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from dicom_node.evidence import codes
-from dicom_node.evidence.check.objects import check
-from dicom_node.evidence.kinds import encode_all
+from dicom_node.evidence.encode import check, encode_all
+from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.outline import simplified
-from dicom_node.evidence.report.measurement_report import encode, encode_not_analysable
-from dicom_node.evidence.subject import ObjectReference, Prior
+from dicom_node.evidence.past import ObjectReference, Prior
+from dicom_node.evidence.report.measurement_report import encode
 from inference.findings import Zone
-from tests.factories.analyses import NOW, a_context, a_frame, an_analysis
+from tests.factories.analyses import NOW, a_frame, a_maker, a_subject, an_analysis
 from tests.factories.films import films
 from tests.factories.radiographs import synthetic_dataset
+from tests.factories.reports import sentences_of
 
 OTHER = ObjectReference("1.2.840.10008.5.1.4.1.1.88.34", "1.2.3.4", "1.2.3.5", "1.2.3")
 
@@ -39,20 +40,6 @@ def numbers_of(group):
     return {item.name.meaning: item.value for item in group.get_measurements()}
 
 
-def texts_of(dataset):
-    """Every sentence of the report."""
-    found = []
-
-    def walk(item):
-        if item.get("ValueType") == "TEXT":
-            found.append(item.TextValue)
-        for child in item.get("ContentSequence", ()):
-            walk(child)
-
-    walk(dataset)
-    return found
-
-
 @settings(max_examples=10, deadline=None)
 @given(film=films(), calibrated=st.booleans())
 def test_numbers_and_outlines_come_back_as_they_went_in(film, calibrated):
@@ -60,8 +47,9 @@ def test_numbers_and_outlines_come_back_as_they_went_in(film, calibrated):
     frame = a_frame(rows, columns, spacing_mm=(0.2, 0.3) if calibrated else None)
     analysis = an_analysis(frame, opacities)
     source = a_source(rows, columns)
-    dataset = encode(source, analysis, a_context())
-    check(dataset, source)
+    subject = a_subject(source)
+    dataset = encode(subject, analysis)
+    check(EvidenceKind.MEASUREMENT_REPORT, dataset, subject)
     groups = groups_of(dataset)
     assert len(groups) == 3 + len(analysis.findings)
     total = numbers_of(groups["AI both lungs"])
@@ -93,7 +81,7 @@ def test_numbers_and_outlines_come_back_as_they_went_in(film, calibrated):
 
 
 def test_every_outline_is_a_closed_polyline_on_the_film():
-    dataset = encode(a_source(), an_analysis(a_frame()), a_context())
+    dataset = encode(a_subject(a_source()), an_analysis(a_frame()))
     for group in groups_of(dataset).values():
         assert group.roi.graphic_type.value == "POLYLINE"
         assert group.roi.value[0].tolist() == group.roi.value[-1].tolist()
@@ -102,7 +90,7 @@ def test_every_outline_is_a_closed_polyline_on_the_film():
 
 def test_a_finding_says_its_side_and_zone():
     analysis = an_analysis(a_frame())
-    groups = groups_of(encode(a_source(), analysis, a_context()))
+    groups = groups_of(encode(a_subject(a_source()), analysis))
     lung, zone = groups["AI opacity 1"].finding_sites
     assert lung.value.meaning == "Right lung"
     assert zone.value == codes.ZONES[analysis.findings[0].zone]
@@ -110,19 +98,19 @@ def test_a_finding_says_its_side_and_zone():
 
 
 def test_no_opacity_is_said_in_words_and_numbers():
-    dataset = encode(a_source(), an_analysis(a_frame(), ()), a_context())
+    dataset = encode(a_subject(a_source()), an_analysis(a_frame(), ()))
     groups = groups_of(dataset)
     assert set(groups) == {"AI both lungs", "AI right lung", "AI left lung"}
     assert numbers_of(groups["AI both lungs"])["Total opacity"] == 0
     assert (
         "No lung opacity found: 0.0 % of both lungs (right 0.0 %, left 0.0 %)."
-        in texts_of(dataset)
+        in sentences_of(dataset)
     )
 
 
 def test_what_is_free_of_opacity_stands_before_the_zeros():
     # OHIF prints five numbers and leaves a zero's value out
-    dataset = encode(a_source(), an_analysis(a_frame(), ()), a_context())
+    dataset = encode(a_subject(a_source()), an_analysis(a_frame(), ()))
     groups = groups_of(dataset)
     first = list(numbers_of(groups["AI both lungs"]).items())[:4]
     assert first == [
@@ -136,7 +124,7 @@ def test_what_is_free_of_opacity_stands_before_the_zeros():
 
 
 def test_the_zones_come_after_the_five_numbers_that_a_viewer_prints():
-    groups = groups_of(encode(a_source(), an_analysis(a_frame()), a_context()))
+    groups = groups_of(encode(a_subject(a_source()), an_analysis(a_frame())))
     names = list(numbers_of(groups["AI both lungs"]))
     assert names[:5] == [
         "Total opacity",
@@ -149,7 +137,7 @@ def test_the_zones_come_after_the_five_numbers_that_a_viewer_prints():
 
 
 def test_every_zone_says_where_it_is():
-    dataset = encode(a_source(), an_analysis(a_frame()), a_context())
+    dataset = encode(a_subject(a_source()), an_analysis(a_frame()))
     found = {}
     for item in groups_of(dataset)["AI both lungs"].get_measurements():
         if item.name in codes.ZONE_OPACITY.values():
@@ -163,9 +151,9 @@ def test_every_zone_says_where_it_is():
 
 def test_remarks_and_the_disclaimer_are_comments():
     frame = a_frame(remarks=("The film is rotated.",))
-    texts = texts_of(encode(a_source(), an_analysis(frame), a_context()))
+    texts = sentences_of(encode(a_subject(a_source()), an_analysis(frame)))
     assert "Image quality: The film is rotated." in texts
-    digest = a_context().manifest.sha256
+    digest = a_maker().model.sha256
     assert any("not for primary diagnosis" in text for text in texts)
     assert f"SHA-256={digest}" in texts
 
@@ -173,12 +161,12 @@ def test_remarks_and_the_disclaimer_are_comments():
 def test_the_change_since_the_prior_film_is_measured_and_referenced():
     prior = Prior(NOW - timedelta(days=3), 50.0, 60.0, 40.0, OTHER)
     analysis = an_analysis(a_frame())
-    dataset = encode(a_source(), analysis, a_context(prior=prior))
+    dataset = encode(a_subject(a_source(), prior=prior), analysis)
     values = numbers_of(groups_of(dataset)["AI both lungs"])
     assert values["Total change"] == pytest.approx(
         analysis.severity.total - 50, abs=0.005
     )
-    assert any("Compared with 2026-03-01" in text for text in texts_of(dataset))
+    assert any("Compared with 2026-03-01" in text for text in sentences_of(dataset))
     (study,) = dataset.PertinentOtherEvidenceSequence
     reference = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert reference.ReferencedSOPInstanceUID == OTHER.sop_instance_uid
@@ -188,7 +176,7 @@ def test_a_prior_of_the_same_study_is_evidence_beside_the_source():
     source = a_source()
     same = dataclasses.replace(OTHER, study_instance_uid=source.StudyInstanceUID)
     prior = Prior(NOW, 1.0, 1.0, 1.0, same)
-    dataset = encode(source, an_analysis(a_frame()), a_context(prior=prior))
+    dataset = encode(a_subject(source, prior=prior), an_analysis(a_frame()))
     assert "PertinentOtherEvidenceSequence" not in dataset
     (study,) = dataset.CurrentRequestedProcedureEvidenceSequence
     named = [
@@ -199,13 +187,13 @@ def test_a_prior_of_the_same_study_is_evidence_beside_the_source():
 
 
 def test_a_report_names_the_one_it_replaces():
-    dataset = encode(a_source(), an_analysis(a_frame()), a_context(predecessor=OTHER))
+    dataset = encode(a_subject(a_source(), predecessor=OTHER), an_analysis(a_frame()))
     (study,) = dataset.PredecessorDocumentsSequence
     assert study.StudyInstanceUID == OTHER.study_instance_uid
 
 
 def test_a_report_is_complete_preliminary_and_unverified():
-    dataset = encode(a_source(), an_analysis(a_frame()), a_context())
+    dataset = encode(a_subject(a_source()), an_analysis(a_frame()))
     assert dataset.CompletionFlag == "COMPLETE"
     assert dataset.PreliminaryFlag == "PRELIMINARY"
     assert dataset.VerificationFlag == "UNVERIFIED"
@@ -221,7 +209,7 @@ def test_requests_and_performed_steps_of_the_source_are_referenced():
         RequestAttributesSequence=[request],
         ReferencedPerformedProcedureStepSequence=[step],
     )
-    dataset = encode(source, an_analysis(a_frame()), a_context())
+    dataset = encode(a_subject(source), an_analysis(a_frame()))
     (reference,) = dataset.ReferencedRequestSequence
     assert reference.AccessionNumber == "A1"
     assert reference.RequestedProcedureID == "P1"
@@ -232,24 +220,14 @@ def test_requests_and_performed_steps_of_the_source_are_referenced():
 
 def test_the_source_is_the_evidence():
     source = a_source()
-    dataset = encode(source, an_analysis(a_frame()), a_context())
+    dataset = encode(a_subject(source), an_analysis(a_frame()))
     (study,) = dataset.CurrentRequestedProcedureEvidenceSequence
     reference = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert reference.ReferencedSOPInstanceUID == source.SOPInstanceUID
 
 
-def test_an_image_that_cannot_be_analysed_gets_a_coded_reason():
-    source = a_source()
-    reason = codes.not_analysed("NO_LUNGS", "No pair of lungs was found.")
-    dataset = encode_not_analysable(source, reason, "No lungs were found.", a_context())
-    check(dataset, source)
-    assert "Image not analysed: No lungs were found." in texts_of(dataset)
-    item = dataset.ContentSequence[-1].ContentSequence[0]
-    assert item.ConceptCodeSequence[0].CodeValue == "NO_LUNGS"
-
-
 def test_meanings_fit_beside_an_outline():
-    groups = groups_of(encode(a_source(), an_analysis(a_frame()), a_context()))
+    groups = groups_of(encode(a_subject(a_source()), an_analysis(a_frame())))
     shown = [
         name
         for group in groups.values()
@@ -276,23 +254,21 @@ def test_no_sentence_names_a_diagnosis():
     prior = Prior(NOW, 1.0, 1.0, 1.0)
     frame = dataclasses.replace(a_frame(), remarks=())
     words = " ".join(
-        texts_of(encode(a_source(), an_analysis(frame), a_context(prior=prior)))
+        sentences_of(encode(a_subject(a_source(), prior=prior), an_analysis(frame)))
     )
     for diagnosis in ("pneumonia", "consolidation", "infiltrate", "edema", "covid"):
         assert diagnosis not in words.lower()
 
 
 def test_regions_may_be_segments_of_the_images_own_segs():
-    context = a_context(report_regions="segmentation")
     source, analysis = a_source(), an_analysis(a_frame())
     (opacities, lungs, report) = (
         item.dataset
         for item in encode_all(
             ["segmentation", "lung-segmentation", "measurement-report"],
-            source,
+            a_subject(source, report_regions="segmentation"),
             a_frame(),
             analysis,
-            context,
         )
     )
     groups = groups_of(report)
@@ -319,8 +295,8 @@ def test_regions_may_be_segments_of_the_images_own_segs():
 
 def test_the_numbers_of_the_whole_film_may_stand_without_a_region():
     analysis = an_analysis(a_frame())
-    usual = encode(a_source(), analysis, a_context())
-    dataset = encode(a_source(), analysis, a_context(image_level="tid1501"))
+    usual = encode(a_subject(a_source()), analysis)
+    dataset = encode(a_subject(a_source(), image_level="tid1501"), analysis)
     read = Comprehensive3DSR.from_dataset(dataset)
     (group,) = read.content.get_image_measurement_groups()
     assert group.tracking_identifier == "AI both lungs"
@@ -329,7 +305,7 @@ def test_the_numbers_of_the_whole_film_may_stand_without_a_region():
 
 
 def test_every_container_is_a_list_of_named_items():
-    dataset = encode(a_source(), an_analysis(a_frame()), a_context())
+    dataset = encode(a_subject(a_source()), an_analysis(a_frame()))
 
     def continuity(item):
         if item.ValueType == "CONTAINER":

@@ -1,14 +1,12 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
 from dicom_node.errors import SettingsInvalid
-from dicom_node.evidence.kinds import KINDS
-from dicom_node.node.settings.evidence import EvidenceKind
+from dicom_node.evidence.kinds import ON_REQUEST
 from dicom_node.node.settings.load import Settings
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -203,7 +201,19 @@ def test_the_first_retry_may_not_be_longer_than_the_longest():
 
 
 def test_every_kind_of_result_can_be_asked_for_and_no_other():
-    assert set(get_args(EvidenceKind)) == set(KINDS)
+    words = [str(kind) for kind in ON_REQUEST]
+    wanted = {**PACS, "evidence": words, "fallback": {words[0]: words[1:]}}
+    (section,) = Settings.load(None, {"destinations": [wanted]}).destinations
+    assert section.evidence == ON_REQUEST
+    assert section.fallback == {ON_REQUEST[0]: ON_REQUEST[1:]}
+    for other in ("rejection-note", "x-ray"):
+        message = refusal(destinations=[{**PACS, "evidence": [other]}])
+        assert message == (
+            "destinations.0.evidence.0: Input should be 'segmentation',"
+            " 'lung-segmentation', 'measurement-report',"
+            " 'measurement-report-comprehensive', 'measurement-report-enhanced',"
+            " 'presentation-state', 'secondary-capture' or 'pdf'"
+        )
 
 
 def test_settings_are_frozen():

@@ -1,0 +1,65 @@
+"""The DICOM file format: what stands before a data set in a file (PS3.10 7.1)."""
+
+import struct
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+
+IMPLEMENTATION_CLASS_UID = UID("2.25.211738943274226146911842404861208274481")
+IMPLEMENTATION_VERSION_NAME = "CXR_NODE"
+"""Without a release number, so that the same image stored by two releases is the
+same file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """What is said of an object at the door, before any of it is read.
+
+    Parameters
+    ----------
+    sop_class_uid, sop_instance_uid, transfer_syntax_uid
+        What the request names.
+    calling_ae
+        Who sends it.
+    called_ae
+        Under which title this node was called.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    calling_ae: str
+    called_ae: str = ""
+
+
+def part10_header(arriving: Arriving) -> bytes:
+    """Encode preamble and File Meta Information for bytes sent without them.
+
+    References
+    ----------
+    DICOM PS3.10 section 7.1.
+    """
+    calling_ae = arriving.calling_ae
+    meta = b"".join(
+        (
+            _meta(0x0001, b"OB\0\0" + struct.pack("<I", 2) + b"\x00\x01"),
+            _meta_text(0x0002, "UI", arriving.sop_class_uid),
+            _meta_text(0x0003, "UI", arriving.sop_instance_uid),
+            _meta_text(0x0010, "UI", arriving.transfer_syntax_uid),
+            _meta_text(0x0012, "UI", IMPLEMENTATION_CLASS_UID),
+            _meta_text(0x0013, "SH", IMPLEMENTATION_VERSION_NAME),
+            _meta_text(0x0016, "AE", calling_ae) if calling_ae else b"",
+        )
+    )
+    length = _meta(0x0000, b"UL" + struct.pack("<HI", 4, len(meta)))
+    return b"\0" * 128 + b"DICM" + length + meta
+
+
+def _meta(number: int, rest: bytes) -> bytes:
+    return struct.pack("<HH", 0x0002, number) + rest
+
+
+def _meta_text(number: int, vr: str, text: str) -> bytes:
+    value = text.encode("ascii", "replace")
+    value += b"\0"[: len(value) % 2] if vr == "UI" else b" "[: len(value) % 2]
+    return _meta(number, vr.encode() + struct.pack("<H", len(value)) + value)

@@ -1,0 +1,98 @@
+"""What each kind of object must hold beyond what every object holds.
+
+Each function yields the defects of an object whose attributes are all there.
+"""
+
+from collections.abc import Callable
+
+from highdicom.sr import MeasurementReport
+from pydicom.dataset import Dataset
+
+from dicom_node.evidence.check.attributes import Defects, places
+
+OwnCheck = Callable[[Dataset, Dataset], Defects]
+"""Of an object and its image's clean header."""
+
+_TRIANGLE = 4  # points of the smallest outline, the first repeated last
+
+
+def segmentation(dataset: Dataset, clean: Dataset) -> Defects:
+    """Ask for masks of the source's size, one frame for each segment."""
+    numbers = [int(item.SegmentNumber) for item in dataset.SegmentSequence]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield "the segments are not numbered from one"
+    uids = {str(item.TrackingUID) for item in dataset.SegmentSequence}
+    if len(uids) < len(numbers):
+        yield "two segments have the same TrackingUID"
+    if (dataset.Rows, dataset.Columns) != (clean.Rows, clean.Columns):
+        yield "the masks are not of the source's size"
+    frames = int(dataset.NumberOfFrames)
+    if frames != len(dataset.SegmentSequence):
+        yield "not one frame per segment"
+    if frames != len(dataset.PerFrameFunctionalGroupsSequence):
+        yield "not one functional group per frame"
+    bits = frames * dataset.Rows * dataset.Columns
+    if len(dataset.PixelData) != ((bits + 7) // 8 + 1) // 2 * 2:
+        yield "the pixel data are not of their stated size"
+    yield from _frames(dataset)
+
+
+def _frames(dataset: Dataset) -> Defects:
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    for keyword in ("DerivationImageSequence", "SegmentIdentificationSequence"):
+        # One for all frames, or one for each (PS3.3 C.7.6.16).
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        if keyword not in shared and not all(keyword in group for group in groups):
+            yield f"a frame has no {keyword}"
+
+
+def secondary_capture(dataset: Dataset, _clean: Dataset) -> Defects:
+    """Ask for a picture of its stated size."""
+    size = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
+    if len(dataset.PixelData) != size + size % 2:
+        yield "the pixel data are not of their stated size"
+
+
+def report(dataset: Dataset, clean: Dataset) -> Defects:
+    """Ask for outlines on the film, in a tree that reads back."""
+    for _, place in places(dataset):
+        if place.get("ValueType") == "SCOORD":
+            yield from _polyline(list(place.GraphicData), clean)
+    root = Dataset()
+    for keyword in (
+        "ConceptNameCodeSequence",
+        "ContentSequence",
+        "ValueType",
+        "ContinuityOfContent",
+        "ContentTemplateSequence",
+    ):
+        setattr(root, keyword, dataset.get(keyword))
+    try:
+        MeasurementReport.from_sequence([root], copy=False)
+    except (ValueError, AttributeError, TypeError, IndexError) as error:
+        yield f"the content tree does not read back ({type(error).__name__})"
+
+
+def presentation_state(dataset: Dataset, clean: Dataset) -> Defects:
+    """Ask for outlines on the film, at its polarity."""
+    inverse = clean.get("PhotometricInterpretation") == "MONOCHROME1"
+    if (dataset.get("PresentationLUTShape") == "INVERSE") != inverse:
+        yield "the presentation would invert the film"
+    for annotation in dataset.get("GraphicAnnotationSequence") or ():
+        for graphic in annotation.get("GraphicObjectSequence") or ():
+            yield from _polyline(list(graphic.GraphicData), clean)
+
+
+def _polyline(data: list[float], clean: Dataset) -> Defects:
+    columns, rows = data[0::2], data[1::2]
+    if len(columns) < _TRIANGLE or (columns[0], rows[0]) != (columns[-1], rows[-1]):
+        yield "an outline is not closed"
+    inside = min(columns) >= 0 and max(columns) <= clean.Columns
+    if not (inside and min(rows) >= 0 and max(rows) <= clean.Rows):
+        yield "an outline leaves the film"
+
+
+def pdf(dataset: Dataset, _clean: Dataset) -> Defects:
+    """Ask for a PDF."""
+    if not dataset.EncapsulatedDocument.startswith(b"%PDF-"):
+        yield "the document is not a PDF"

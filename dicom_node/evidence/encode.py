@@ -1,0 +1,214 @@
+"""Evidence, encoded and checked, as Part 10 files.
+
+One row for each kind says how it is made and what it must hold beyond what every
+object holds; what a kind is: ``kinds``.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+
+from dicom_node.dataset.quiet import quiet
+from dicom_node.errors import EvidenceInvalid
+from dicom_node.evidence import (
+    codes,
+    presentation_state,
+    rejection_note,
+    segmentation,
+)
+from dicom_node.evidence.check import objects, own
+from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.past import ObjectReference
+from dicom_node.evidence.pictures import encapsulated_pdf, secondary_capture
+from dicom_node.evidence.report import measurement_report, not_analysable
+from dicom_node.evidence.report.classes import turn_into
+from dicom_node.evidence.subject import Subject
+from inference.findings import Analysis
+from inference.frame import Frame
+
+Encoder = Callable[[Subject, Frame, Analysis], Dataset | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvidence:
+    """One finished result object.
+
+    Parameters
+    ----------
+    kind
+        What it is.
+    dataset
+        The object, file meta included.
+    content
+        The same as a Part 10 file (PS3.10 section 7).
+    """
+
+    kind: EvidenceKind
+    dataset: Dataset
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """The row of a kind that is made of an analysis.
+
+    Parameters
+    ----------
+    encode
+        Makes the object; ``None`` when it has nothing to say.
+    check
+        Defects of an object whose attributes are all there.
+    """
+
+    encode: Encoder
+    check: own.OwnCheck
+
+
+def _without_frame(encode: Callable[[Subject, Analysis], Dataset | None]) -> Encoder:
+    return lambda subject, _frame, analysis: encode(subject, analysis)
+
+
+def _report_as(kind: EvidenceKind) -> Making:
+    """Write the very object that stands in where the usual class is refused."""
+
+    def encode(subject: Subject, analysis: Analysis) -> Dataset:
+        return turn_into(measurement_report.encode(subject, analysis), kind)
+
+    return Making(_without_frame(encode), own.report)
+
+
+MAKING: Mapping[EvidenceKind, Making] = {
+    EvidenceKind.SEGMENTATION: Making(
+        _without_frame(segmentation.encode_opacities), own.segmentation
+    ),
+    EvidenceKind.LUNG_SEGMENTATION: Making(
+        _without_frame(segmentation.encode_lungs), own.segmentation
+    ),
+    EvidenceKind.MEASUREMENT_REPORT: Making(
+        _without_frame(measurement_report.encode), own.report
+    ),
+    EvidenceKind.PRESENTATION_STATE: Making(
+        _without_frame(presentation_state.encode), own.presentation_state
+    ),
+    EvidenceKind.SECONDARY_CAPTURE: Making(
+        secondary_capture.encode, own.secondary_capture
+    ),
+    EvidenceKind.PDF: Making(encapsulated_pdf.encode, own.pdf),
+    EvidenceKind.COMPREHENSIVE_REPORT: _report_as(EvidenceKind.COMPREHENSIVE_REPORT),
+    EvidenceKind.ENHANCED_REPORT: _report_as(EvidenceKind.ENHANCED_REPORT),
+}
+"""How each kind is made of an analysis."""
+
+
+def encode_all(
+    kinds: Iterable[EvidenceKind],
+    subject: Subject,
+    frame: Frame,
+    analysis: Analysis,
+) -> list[EncodedEvidence]:
+    """Encode and check the results of one image.
+
+    Parameters
+    ----------
+    kinds
+        Of ``MAKING``; a kind that has nothing to say yields no object.
+    subject
+        The image, and who speaks of it.
+    frame, analysis
+        The picture and what was found on it.
+
+    Raises
+    ------
+    EvidenceInvalid
+        The analysis is of another image, or an object failed its check.
+    """
+    clean = subject.clean
+    if (clean.Rows, clean.Columns) != (analysis.rows, analysis.columns):
+        raise EvidenceInvalid("the analysis is not on the source's pixel grid")
+    encoded = []
+    known = subject.earlier.uids | {
+        each.sop_instance_uid
+        for each in measurement_report.segmentations(subject, analysis)
+    }
+    with quiet():  # the libraries' remarks on a header quote the patient
+        for kind in kinds:
+            dataset = MAKING[kind].encode(subject, frame, analysis)
+            if dataset is not None:
+                encoded.append(_finished(kind, dataset, subject, known))
+        objects.check_set([item.dataset for item in encoded], clean)
+    return encoded
+
+
+def encode_not_analysable(subject: Subject, reason: Code, text: str) -> EncodedEvidence:
+    """Encode and check the report that says why an image has no results.
+
+    Raises
+    ------
+    EvidenceInvalid
+        It is not fit to send.
+    """
+    kind = EvidenceKind.MEASUREMENT_REPORT
+    with quiet():
+        dataset = not_analysable.encode(subject, reason, text)
+        return _finished(kind, dataset, subject, subject.earlier.uids)
+
+
+def encode_rejection_note(
+    subject: Subject,
+    rejected: Sequence[ObjectReference],
+    reason: str,
+    title: Code = codes.REJECTED_FOR_QUALITY,
+) -> EncodedEvidence:
+    """Encode and check the note that calls results of one study back.
+
+    Raises
+    ------
+    EvidenceInvalid
+        Not all of them are of the subject's study, or the note is not fit to send.
+    """
+    with quiet():
+        dataset = rejection_note.encode(subject, rejected, reason, title)
+        known = {one.sop_instance_uid for one in rejected}
+        return _finished(EvidenceKind.REJECTION_NOTE, dataset, subject, known)
+
+
+def check(
+    kind: EvidenceKind, dataset: Dataset, subject: Subject, known: Collection[str] = ()
+) -> None:
+    """Refuse an object that is not fit to send.
+
+    Parameters
+    ----------
+    kind
+        What it is to be.
+    dataset
+        The object, as it will be written.
+    subject
+        The image that it speaks of.
+    known
+        SOP Instance UIDs of other objects that it may refer to.
+
+    Raises
+    ------
+    EvidenceInvalid
+        With every defect found; no patient attribute.
+    """
+    making = MAKING.get(kind)
+    objects.check(dataset, subject.clean, making.check if making else None, known)
+
+
+def part_10(dataset: Dataset) -> bytes:
+    """Write an object as a file in memory."""
+    stream = BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def _finished(
+    kind: EvidenceKind, dataset: Dataset, subject: Subject, known: Collection[str]
+) -> EncodedEvidence:
+    check(kind, dataset, subject, known)
+    return EncodedEvidence(kind, dataset, part_10(dataset))
