@@ -4,19 +4,24 @@ Percentages are compared within one model only. An analysis that runs again, by 
 same model and settings, repeats what was said the first time, word for word.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from dicom_node.evidence.kinds import REPORTS
 from dicom_node.evidence.maker import Maker
 from dicom_node.evidence.past import Earlier, ObjectReference, Prior
+from dicom_node.worklist.result import (
+    EarlierFilm,
+    LungPercentages,
+    Result,
+    model_name,
+    recorded,
+)
 from inference.findings import Severity
-from storage.records import DeliveryState, Evidence, Instance, Job
+from storage.records import DeliveryState, Evidence, Instance, Job, ModelName
 
 _ON_ITS_WAY = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.PENDING)
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,20 @@ class Past:
         """As much of it as results name."""
         return Earlier(self.prior, self.uncompared, self.predecessor)
 
-    def json(self, severity: Severity) -> Json:
-        """Describe it for people; see ``read_prior`` for the way back."""
-        earlier = self.prior or self.uncompared
-        replaced = self.predecessor
-        return {
-            "prior": _describe(earlier, severity, compared=self.prior is not None)
-            if earlier
-            else None,
-            "predecessor": replaced.sop_instance_uid if replaced else None,
-        }
+    def earlier_film(self, severity: Severity) -> EarlierFilm | None:
+        """Tell of the film before, and of the change to this one's severity."""
+        before = self.prior or self.uncompared
+        if before is None:
+            return None
+        percentages = LungPercentages(before.total, before.right, before.left)
+        return EarlierFilm(
+            acquired_at=before.acquired_at,
+            image=before.image,
+            report=before.report,
+            model=before.model,
+            severity=percentages,
+            change=percentages.change_to(severity) if self.prior else None,
+        )
 
 
 def look_back(earlier: Sequence[Job], priors: Sequence[Job], maker: Maker) -> Past:
@@ -68,80 +77,55 @@ def look_back(earlier: Sequence[Job], priors: Sequence[Job], maker: Maker) -> Pa
     maker
         Who analyses now.
     """
-    same = [job for job in earlier if _result(job).get("maker") == maker.fingerprint]
+    same = [job for job in earlier if job.workitem.maker == maker.fingerprint]
     others = [job for job in earlier if job not in same]
     repeated = same[-1] if same else None
     if repeated is None:
-        compared, uncompared = _split(_prior(priors, maker), maker)
+        compared, uncompared = _choose(priors, model_name(maker.model))
     else:
         before = repeated.workitem.scheduled_at
         others = [job for job in others if job.workitem.scheduled_at < before]
-        compared, uncompared = _split(read_prior(_result(repeated)), maker)
+        compared, uncompared = _told(repeated)
     return Past(compared, uncompared, _predecessor(others), repeated)
 
 
-def read_prior(result: Mapping[str, Any]) -> Prior | None:
-    """Read the film before back from what was recorded of an analysis."""
-    value = result.get("prior")
-    if value is None:
-        return None
-    severity, report = value["severity"], value["report"]
-    return Prior(
-        acquired_at=_local(datetime.fromisoformat(value["acquired_at"])),
-        total=severity["total"],
-        right=severity["right"],
-        left=severity["left"],
-        report=ObjectReference(**report) if report else None,
-        image=ObjectReference(**value["image"]),
-        model=value["model"],
+def _choose(jobs: Sequence[Job], model: ModelName) -> tuple[Prior | None, Prior | None]:
+    """Take the analysis by this model, else the newest, which is not comparable."""
+    analysed = [(job, said) for job in jobs if (said := recorded(job.workitem))]
+    for job, said in analysed:
+        if said.model == model:
+            return _as_prior(job, said), None
+    return None, next((_as_prior(*one) for one in analysed), None)
+
+
+def _told(job: Job) -> tuple[Prior | None, Prior | None]:
+    """Take the film before as a result told of it: compared if it tells a change."""
+    said = recorded(job.workitem)
+    if said is None or said.prior is None:
+        return None, None
+    film = said.prior
+    prior = Prior(
+        acquired_at=_local(film.acquired_at),
+        total=film.severity.total,
+        right=film.severity.right,
+        left=film.severity.left,
+        report=film.report,
+        image=film.image,
+        model=film.model,
     )
+    return (None, prior) if film.change is None else (prior, None)
 
 
-def _describe(prior: Prior, now: Severity, *, compared: bool) -> Json:
-    change = {
-        name: round(getattr(now, name) - getattr(prior, name), 2)
-        for name in ("total", "right", "left")
-    }
-    return {
-        "acquired_at": prior.acquired_at.astimezone(UTC).isoformat(),
-        "image": _fields(prior.image) if prior.image else None,
-        "report": _fields(prior.report) if prior.report else None,
-        "model": prior.model,
-        "severity": {name: getattr(prior, name) for name in change},
-        "change": change if compared else None,
-    }
-
-
-def _fields(reference: ObjectReference) -> Json:
-    return {name: getattr(reference, name) for name in reference.__slots__}
-
-
-def _split(prior: Prior | None, maker: Maker) -> tuple[Prior | None, Prior | None]:
-    if prior is not None and prior.model != maker.model.words:
-        return None, prior
-    return prior, None
-
-
-def _prior(jobs: Sequence[Job], maker: Maker) -> Prior | None:
-    """Take the analysis by the same model where there is one, else the newest."""
-    found = [prior for job in jobs if (prior := _as_prior(job)) is not None]
-    same = [prior for prior in found if prior.model == maker.model.words]
-    return next(iter((*same, *found)), None)
-
-
-def _as_prior(job: Job) -> Prior | None:
-    result, film = _result(job), job.instance
-    severity, model = result.get("severity"), result.get("model")
-    if severity is None or model is None:
-        return None
+def _as_prior(job: Job, said: Result) -> Prior:
+    film, severity, model = job.instance, said.severity, said.model
     return Prior(
         acquired_at=_local(film.acquired_at or film.received_at),
-        total=severity["total"],
-        right=severity["right"],
-        left=severity["left"],
+        total=severity.total,
+        right=severity.right,
+        left=severity.left,
         report=_report(job),
         image=_image(film),
-        model=f"{model['name']} {model['version']} (SHA-256 {model['sha256'][:12]})",
+        model=f"{model.name} {model.version} (SHA-256 {model.sha256[:12]})",
     )
 
 
@@ -191,7 +175,3 @@ def _reference(one: Evidence) -> ObjectReference:
         one.series_instance_uid,
         one.study_instance_uid,
     )
-
-
-def _result(job: Job) -> Mapping[str, Any]:
-    return job.workitem.result or {}

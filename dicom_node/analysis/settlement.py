@@ -8,9 +8,9 @@ from dicom_node.analysis.process import Analyzed
 from dicom_node.delivery.route import Route
 from dicom_node.evidence.encode import EncodedEvidence
 from dicom_node.worklist.procedure_step import Settlement
-from dicom_node.worklist.result import Json, result
+from dicom_node.worklist.result import Result, model_name
 from storage.objects.protocol import ObjectStore
-from storage.records import Evidence, Instance, ModelName, NewDelivery, Workitem
+from storage.records import Evidence, Instance, NewDelivery, Workitem
 
 
 class Settlements:
@@ -43,9 +43,7 @@ class Settlements:
         deliveries: list[NewDelivery] = []
         for route in self._routes:
             deliveries += route.deliveries(evidence)
-        model, maker = _made_by(analyzed, past)
-        numbers = _numbers(analyzed, past)
-        return Settlement(evidence, deliveries, numbers, model, maker)
+        return _settlement(evidence, deliveries, analyzed, past)
 
     def of_explanation(
         self, step: Workitem, instance: Instance, encoded: EncodedEvidence
@@ -78,20 +76,25 @@ class Settlements:
         )
 
 
-def _made_by(analyzed: Analyzed, past: Past) -> tuple[ModelName | None, str | None]:
-    """Say whose results they are; of a repetition, whose the stored ones are."""
-    if past.repeated is not None:
-        return past.repeated.workitem.model, past.repeated.workitem.maker
-    maker = analyzed.subject.maker
-    name = ModelName(maker.model.name, maker.model.version, maker.model.sha256)
-    return name, maker.fingerprint
-
-
-def _numbers(analyzed: Analyzed, past: Past) -> Json:
+def _settlement(
+    evidence: Sequence[Evidence],
+    deliveries: Sequence[NewDelivery],
+    analyzed: Analyzed,
+    past: Past,
+) -> Settlement:
     """Say what is said; of a repetition, what its stored objects say."""
     if past.repeated is not None:
-        return dict(past.repeated.workitem.result or {})
+        first = past.repeated.workitem
+        return Settlement(
+            evidence, deliveries, first.result or {}, first.model, first.maker
+        )
     maker = analyzed.subject.maker
-    numbers = result(analyzed.analysis, maker.model)
-    numbers |= past.json(analyzed.analysis.severity)
-    return numbers | {"maker": maker.fingerprint}
+    said = Result.of(
+        analyzed.analysis,
+        model_name(maker.model),
+        past.earlier_film(analyzed.analysis.severity),
+        past.predecessor.sop_instance_uid if past.predecessor else None,
+    )
+    return Settlement(
+        evidence, deliveries, said.to_json(), said.model, maker.fingerprint
+    )

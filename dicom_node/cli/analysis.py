@@ -7,9 +7,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 from pydicom import dcmread
@@ -27,10 +27,10 @@ from dicom_node.node import logs
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer
 from dicom_node.node.wiring.model import make_runner
-from dicom_node.worklist.result import model, result
+from dicom_node.worklist.result import Json, Result, model_name, model_to_json
 from dicom_node.worklist.retry import is_unforeseen, reason
 from inference.manifest import ModelManifest
-from storage.records import Cause
+from storage.records import Cause, ModelName, Reason
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 ANALYZED, NOT_ELIGIBLE, FAILED = "analyzed", "not eligible", "failed"
@@ -92,37 +92,69 @@ def _analyze_all(
             for path, outcome in zip(batch, outcomes, strict=True):
                 described = describe(outcome, manifest)
                 write(outcome, described, _folder(output, name_of(path, outcome), seen))
-                states.append(described["state"])
+                states.append(described.state)
                 progress.update()
-                if described["state"] != ANALYZED:
-                    code, text = described["reason"].values()
-                    failed = described["state"] == FAILED
+                if (why := described.reason) is not None:
+                    failed = described.state == FAILED
                     progress.write(
-                        f"{path}: {described['state']}: {code}: {text}",
+                        f"{path}: {described.state}: {why.code}: {why.text}",
                         file=sys.stderr if failed else sys.stdout,
                     )
     return states
 
 
-def describe(outcome: Conclusion, manifest: ModelManifest) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An outcome in the words of ``result.json``.
+
+    Parameters
+    ----------
+    state
+        ``analyzed``, ``not eligible`` or ``failed``.
+    model
+        Which model it was given to.
+    result
+        What was said; there is either this or a reason.
+    reason
+        Why nothing was said.
+    """
+
+    state: str
+    model: ModelName
+    result: Result | None = None
+    reason: Reason | None = None
+
+    def to_json(self) -> Json:
+        """Write it."""
+        why = self.reason
+        return {
+            "state": self.state,
+            "reason": {"code": why.code, "text": why.text} if why else None,
+            **(self.result.film_to_json() if self.result else self._nothing()),
+        }
+
+    def _nothing(self) -> Json:
+        return {
+            "severity": None,
+            "findings": [],
+            "model": model_to_json(self.model),
+        }
+
+
+def describe(outcome: Conclusion, manifest: ModelManifest) -> Described:
     """Put an outcome into the words of ``result.json``."""
+    model = model_name(manifest)
     if isinstance(outcome, Analyzed):
-        numbers = result(outcome.analysis, manifest)
-        return {"state": ANALYZED, "reason": None, **numbers}
+        return Described(ANALYZED, model, Result.of(outcome.analysis, model))
     why = reason(outcome.error)
-    return {
-        "state": NOT_ELIGIBLE if why.cause is Cause.IMAGE else FAILED,
-        "reason": {"code": why.code, "text": why.text},
-        "severity": None,
-        "findings": [],
-        "model": model(manifest),
-    }
+    state = NOT_ELIGIBLE if why.cause is Cause.IMAGE else FAILED
+    return Described(state, model, reason=why)
 
 
-def write(outcome: Conclusion, described: dict[str, Any], folder: Path) -> None:
+def write(outcome: Conclusion, described: Described, folder: Path) -> None:
     """Write an image's results into its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(described, indent=2, ensure_ascii=False)
+    text = json.dumps(described.to_json(), indent=2, ensure_ascii=False)
     (folder / "result.json").write_text(text + "\n", encoding="utf-8")
     if isinstance(outcome, Analyzed):
         for item in outcome.evidence:

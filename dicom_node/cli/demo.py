@@ -1,7 +1,7 @@
 """``demo``: what ``make demo`` runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -9,6 +9,7 @@ from dicom_node.cli.demonstration import Delivered, DemoFailed, run
 from dicom_node.cli.options import FilePath, FolderPath, config_option
 from dicom_node.evidence.kinds import KINDS, EvidenceKind
 from dicom_node.node import logs
+from dicom_node.worklist.result import ReportedFinding
 
 
 @click.command()
@@ -29,16 +30,16 @@ def demo(output: Path, image: Path | None, config: Path | None) -> None:
 
 def show(delivered: Delivered) -> None:
     """Print it all; the last line is for scripts."""
-    job, files = delivered.job, delivered.files
-    severity, model = job["severity"], job["model"]
+    result, files = delivered.result, delivered.files
+    severity, model = result.severity, result.model
     click.echo(
-        f"\nAnalysed in {job['timings']['analysis_s']:.1f} s by the model"
-        f" {model['name']} {model['version']}\n"
+        f"\nAnalysed in {delivered.analysis_s:.1f} s by the model"
+        f" {model.name} {model.version}\n"
     )
-    _show_findings(job["findings"])
+    _show_findings(result.findings)
     click.echo("\nLung area covered by opacity")
     for name in ("right", "left", "total"):
-        click.echo(f"  {name:<6} {severity[name]:5.1f} %")
+        click.echo(f"  {name:<6} {getattr(severity, name):5.1f} %")
     click.echo("\nAt the PACS")
     for kind, path in files.items():
         click.echo(f"  {KINDS[kind].title:<15} {path}")
@@ -46,14 +47,14 @@ def show(delivered: Delivered) -> None:
     seg = files.get(EvidenceKind.SEGMENTATION, files[EvidenceKind.LUNG_SEGMENTATION])
     click.echo(
         f"demo: delivered SEG={seg} SR={files[EvidenceKind.MEASUREMENT_REPORT]}"
-        f" severity_total={severity['total']:.1f}%"
+        f" severity_total={severity.total:.1f}%"
     )
 
 
-def _show_findings(findings: list[dict[str, Any]]) -> None:
+def _show_findings(findings: Sequence[ReportedFinding]) -> None:
     click.echo(f"Findings: {len(findings)}")
     for number, one in enumerate(findings, start=1):
         click.echo(
-            f"  {number}  {one['zone']:<13} score {one['score']:.2f}"
-            f"  {one['percent_of_lung']:5.1f} % of the lung  box {one['box']}"
+            f"  {number}  {one.zone:<13} score {one.score:.2f}"
+            f"  {one.percent_of_lung:5.1f} % of the lung  box {list(one.box)}"
         )

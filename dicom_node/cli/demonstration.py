@@ -29,6 +29,7 @@ from dicom_node.node.node import Node
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.dimse import timeouts
 from dicom_node.phantom.dataset import synthetic_dataset
+from dicom_node.worklist.result import Result
 
 MODALITY, PACS = "MODALITY", "DEMO_PACS"
 SHOWN = (*USUAL, EvidenceKind.SECONDARY_CAPTURE)
@@ -47,15 +48,18 @@ class Delivered:
 
     Parameters
     ----------
-    job
-        As ``/api/v1/jobs`` tells it.
+    result
+        What the node said, as ``/api/v1/jobs`` tells it.
+    analysis_s
+        How long that took.
     files
         Kind of result -> the file that the PACS wrote.
     overlay
         The picture.
     """
 
-    job: dict[str, Any]
+    result: Result
+    analysis_s: float
     files: dict[EvidenceKind, Path]
     overlay: Path
 
@@ -141,7 +145,9 @@ def run(output: Path, image: Path | None, config: Path | None = None) -> Deliver
     files = {
         kind: pacs.files[made[kind]] for kind in SHOWN if made.get(kind) in pacs.files
     }
-    return Delivered(job, files, _overlay(files, output / "overlay.png"))
+    overlay = _overlay(files, output / "overlay.png")
+    result = Result.from_json(job)
+    return Delivered(result, job["timings"]["analysis_s"], files, overlay)
 
 
 def _drawn(path: Path) -> Path:

@@ -41,7 +41,7 @@ class Instant(click.ParamType[datetime]):
         return at.astimezone(UTC)
 
 
-class ModelOption(click.ParamType[tuple[str, str]]):
+class NameAtVersion(click.ParamType[tuple[str, str]]):
     """A model's name and version."""
 
     name = "name@version"
@@ -126,7 +126,7 @@ def retry(config: Path | None, uid: str) -> None:
 @click.argument("uids", metavar="[UID]...", nargs=-1)
 @config_option
 @click.option("--since", type=Instant(), help="Images received then or later.")
-@click.option("--model", type=ModelOption(), help="Images analysed by this model.")
+@click.option("--model", type=NameAtVersion(), help="Images analysed by this model.")
 @click.option("--dry-run", is_flag=True, help="Only list the jobs.")
 def reprocess(
     config: Path | None,
@@ -198,8 +198,8 @@ def _plain(wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(item: views.Job) -> tuple[str, ...]:
-    severity = f"{item.severity['total']:.1f} %" if item.severity else ""
+def _row(item: views.JobView) -> tuple[str, ...]:
+    severity = f"{item.severity.total:.1f} %" if item.severity else ""
     return (
         item.workitem_uid,
         item.state,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.jobs import ModelOption, json_option, print_json
+from dicom_node.cli.jobs import NameAtVersion, json_option, print_json
 from dicom_node.cli.options import config_option, opened_database
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.evidence import make_recall
@@ -18,7 +18,7 @@ from storage.errors import UnknownRecord
 
 @click.command()
 @config_option
-@click.option("--model", type=ModelOption(), required=True, help="The bad model.")
+@click.option("--model", type=NameAtVersion(), required=True, help="The bad model.")
 @click.option(
     "--reason",
     type=click.Choice(list(TITLES)),

@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicom_node.dataset.header import read_header, skip_file_meta
+from dicom_node.errors import EvidenceInvalid
 from dicom_node.evidence import codes
 from dicom_node.evidence.encode import encode_rejection_note
 from dicom_node.evidence.kinds import EvidenceKind
@@ -121,8 +122,10 @@ class Recall:
         self, jobs: Sequence[Job], held: Sequence[Evidence], cause: Cause, now: datetime
     ) -> Evidence:
         """Encode and store the note about objects of one study."""
-        said = (jobs[0].workitem.result or {})["model"]
-        model = ModelIdentity(said["name"], said["version"], said["sha256"])
+        said = jobs[0].workitem.model
+        if said is None:  # they were looked up by it
+            raise EvidenceInvalid("nobody knows which model gave these results")
+        model = ModelIdentity(said.name, said.version, said.sha256)
         references = [_reference(one) for one in held]
         # Patient and study come from any object; the note is named after the first.
         example = self._example(jobs)

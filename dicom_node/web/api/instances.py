@@ -25,7 +25,7 @@ def instances(parts: ApiParts) -> APIRouter:
     @router.get("")
     def list_instances(
         wanted: Annotated[InstanceFilter, Query()],
-    ) -> views.Items[views.Instance]:
+    ) -> views.Items[views.InstanceView]:
         """List received images with their state, newest first."""
         with parts.database.transaction(read_only=True) as tx:
             page = catalog.list_instances(tx, **wanted.model_dump())
@@ -33,7 +33,7 @@ def instances(parts: ApiParts) -> APIRouter:
         return views.Items(items=items, next=page.next_cursor)
 
     @router.get("/{sop_instance_uid}")
-    def show_instance(sop_instance_uid: str) -> views.Instance:
+    def show_instance(sop_instance_uid: str) -> views.InstanceView:
         """Show one received image."""
         with parts.database.transaction(read_only=True) as tx:
             return views.instance(catalog.get_status(tx, sop_instance_uid))

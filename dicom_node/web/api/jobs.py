@@ -30,7 +30,7 @@ def jobs(parts: ApiParts) -> APIRouter:
     router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
     @router.get("")
-    def list_jobs(wanted: Annotated[JobFilter, Query()]) -> views.Items[views.Job]:
+    def list_jobs(wanted: Annotated[JobFilter, Query()]) -> views.Items[views.JobView]:
         """List jobs, newest first."""
         with parts.database.transaction(read_only=True) as tx:
             page = worklist.list_jobs(tx, **wanted.model_dump())
@@ -38,7 +38,7 @@ def jobs(parts: ApiParts) -> APIRouter:
         return views.Items(items=items, next=page.next_cursor)
 
     @router.get("/{workitem_uid}")
-    def show_job(workitem_uid: str) -> views.Job:
+    def show_job(workitem_uid: str) -> views.JobView:
         """Show one job with its attempts, results and deliveries."""
         return views.job(parts.steps.job(workitem_uid))
 
@@ -53,7 +53,7 @@ def jobs(parts: ApiParts) -> APIRouter:
         return Retried(workitem_uid=parts.steps.reprocess(workitem_uid))
 
     @router.post("/{workitem_uid}/cancel")
-    def cancel_job(workitem_uid: str) -> views.Job:
+    def cancel_job(workitem_uid: str) -> views.JobView:
         """Ask for a job to end; what runs ends at its next step."""
         parts.steps.request_cancel(workitem_uid)
         return views.job(parts.steps.job(workitem_uid))

@@ -1,16 +1,25 @@
 """Jobs and instances as JSON: the names are a contract (docs: /api/docs)."""
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
+from dicom_node.web.api.result_views import (
+    FindingView,
+    ModelView,
+    PriorView,
+    SeverityView,
+    View,
+)
+from dicom_node.worklist.result import Result, recorded
 from storage import records
 
 T = TypeVar("T")
 
 
-class Reason(BaseModel):
+class ReasonView(View):
     """Why: a stable code and a sentence."""
 
     code: str
@@ -29,7 +38,7 @@ class Timings(BaseModel):
     total_s: float | None = Field(description="from arrival to the end")
 
 
-class Attempt(BaseModel):
+class AttemptView(View):
     """One try at the analysis."""
 
     number: int
@@ -40,7 +49,7 @@ class Attempt(BaseModel):
     error: str | None
 
 
-class Evidence(BaseModel):
+class EvidenceView(View):
     """One result object."""
 
     kind: str
@@ -50,7 +59,7 @@ class Evidence(BaseModel):
     size_bytes: int
 
 
-class Delivery(BaseModel):
+class DeliveryView(View):
     """One result object on its way to one destination."""
 
     destination: str
@@ -65,7 +74,7 @@ class Delivery(BaseModel):
     superseded_by: str | None = Field(description="UID of the object sent instead")
 
 
-class Recall(BaseModel):
+class RecallView(View):
     """That results were called back."""
 
     at: datetime
@@ -75,19 +84,21 @@ class Recall(BaseModel):
     )
 
 
-class Job(BaseModel):
+class JobView(View):
     """A Unified Procedure Step with everything known about it."""
 
     workitem_uid: str
     state: records.ProcedureStepState
     stage: records.Stage
-    reason: Reason | None
+    reason: ReasonView | None
     priority: int
     cancel_requested: bool
     replaced_by: str | None = Field(
         description="the Workitem of a retry or of reprocessing"
     )
-    recalled: Recall | None = Field(description="whether its results were called back")
+    recalled: RecallView | None = Field(
+        description="whether its results were called back"
+    )
     patient_id: str
     accession_number: str
     study_instance_uid: str
@@ -96,24 +107,27 @@ class Job(BaseModel):
     modality: str
     calling_ae: str
     timings: Timings
-    attempts: list[Attempt]
-    severity: dict[str, Any] | None = Field(
-        description="percent of lung area: total, right, left, zones"
+    attempts: list[AttemptView]
+    severity: SeverityView | None = Field(
+        description="percent of lung area covered by opacity; null before the analysis"
     )
-    findings: list[dict[str, Any]] | None
-    opacity_score: float | None
-    remarks: list[str]
-    model: dict[str, Any] | None
-    prior: dict[str, Any] | None = Field(
-        description="the patient's film before: acquired_at, image, report, model,"
-        " severity, and change in percentage points (null after another model)"
+    findings: list[FindingView] | None = Field(
+        description="highest score first; null before the analysis"
+    )
+    opacity_score: float | None = Field(
+        description="calibrated probability in [0, 1] that the film shows any opacity"
+    )
+    remarks: list[str] = Field(description="sentences about the quality of the image")
+    model: ModelView | None = Field(description="the model that says all this")
+    prior: PriorView | None = Field(
+        description="the patient's film before; null where none is known"
     )
     predecessor: str | None = Field(description="UID of the report that is replaced")
-    evidence: list[Evidence]
-    deliveries: list[Delivery]
+    evidence: list[EvidenceView]
+    deliveries: list[DeliveryView]
 
 
-class Instance(BaseModel):
+class InstanceView(View):
     """A received image and its one visible state."""
 
     sop_instance_uid: str
@@ -128,7 +142,7 @@ class Instance(BaseModel):
     received_at: datetime
     size_bytes: int
     state: records.InstanceState
-    reason: Reason | None
+    reason: ReasonView | None
     workitem_uid: str | None
 
 
@@ -139,11 +153,10 @@ class Items(BaseModel, Generic[T]):
     next: str | None
 
 
-def job(value: records.Job) -> Job:
+def job(value: records.Job) -> JobView:
     """Show a job."""
     workitem, instance = value.workitem, value.instance
-    result = workitem.result or {}
-    return Job(
+    return JobView(
         workitem_uid=workitem.workitem_uid,
         state=workitem.state,
         stage=workitem.stage,
@@ -160,29 +173,23 @@ def job(value: records.Job) -> Job:
         modality=instance.modality,
         calling_ae=instance.calling_ae,
         timings=_timings(workitem, instance),
-        attempts=[_copy(Attempt, item) for item in value.attempts],
-        severity=result.get("severity"),
-        findings=result.get("findings"),
-        opacity_score=result.get("opacity_score"),
-        remarks=result.get("remarks", []),
-        model=result.get("model"),
-        prior=result.get("prior"),
-        predecessor=result.get("predecessor"),
-        evidence=[_copy(Evidence, item) for item in value.evidence],
-        deliveries=[_copy(Delivery, item) for item in value.deliveries],
+        attempts=[AttemptView.model_validate(item) for item in value.attempts],
+        evidence=[EvidenceView.model_validate(item) for item in value.evidence],
+        deliveries=[DeliveryView.model_validate(item) for item in value.deliveries],
+        **_said(workitem),
     )
 
 
-def instance(value: records.InstanceStatus) -> Instance:
+def instance(value: records.InstanceStatus) -> InstanceView:
     """Show a received image."""
     received, state, workitem = value
     reason = received.not_eligible or (workitem.reason if workitem else None)
     known = {
         name: getattr(received, name)
-        for name in Instance.model_fields
+        for name in InstanceView.model_fields
         if hasattr(received, name)
     }
-    return Instance(
+    return InstanceView(
         **known,
         state=state,
         reason=_reason(reason),
@@ -190,10 +197,19 @@ def instance(value: records.InstanceStatus) -> Instance:
     )
 
 
-def _recall(workitem: records.Workitem) -> Recall | None:
+def _said(workitem: records.Workitem) -> dict[str, Any]:
+    """Fill in what was said of the film: nothing before it is analysed."""
+    names = [one.name for one in fields(Result)]
+    said = recorded(workitem)
+    if said is None:
+        return dict.fromkeys(names) | {"remarks": []}
+    return {name: getattr(said, name) for name in names}
+
+
+def _recall(workitem: records.Workitem) -> RecallView | None:
     if workitem.recalled_at is None:
         return None
-    return Recall(
+    return RecallView(
         at=workitem.recalled_at,
         reason=workitem.recall_reason,
         rejection_note_uid=workitem.rejection_note_uid,
@@ -218,13 +234,5 @@ def _between(start: datetime | None, end: datetime | None) -> float | None:
     return round((end - start).total_seconds(), 3)
 
 
-def _reason(value: records.Reason | None) -> Reason | None:
-    return Reason(code=value.code, text=value.text) if value else None
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _copy(view: type[M], value: object) -> M:
-    """Show the fields that a view has, and no other."""
-    return view(**{name: getattr(value, name) for name in view.model_fields})
+def _reason(value: records.Reason | None) -> ReasonView | None:
+    return ReasonView.model_validate(value) if value else None

@@ -171,6 +171,7 @@ def test_the_interface_describes_itself(node):
         one.value for one in ProcedureStepState
     ]
     assert schemas["DeliveryState"]["enum"] == [one.value for one in DeliveryState]
+    assert schemas["SeverityView"]["properties"]["total"]["type"] == "number"
 
 
 def test_the_description_can_be_read_without_the_internet(node):

@@ -17,6 +17,7 @@ from storage.database import Database
 from storage.records import ModelName
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
+from tests.factories.results import a_row
 from tests.factories.rows import after, claim, receive, settle
 from tests.fakes.runner import scripted_manifest
 
@@ -158,7 +159,8 @@ def analysed(tmp_path):
     for version in ("1", "2"):
         (step,) = claim(database, now=after(2000))
         model = {"name": "m", "version": version, "sha256": "0" * 64}
-        settle(database, step, result={"model": model}, model=ModelName(**model))
+        result = a_row() | {"model": model}
+        settle(database, step, result=result, model=ModelName(**model))
     database.close()
 
 
