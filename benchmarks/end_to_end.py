@@ -30,8 +30,9 @@ from dicom_node.cli.demonstration import ReceivingPACS
 from dicom_node.dataset import frames
 from dicom_node.dimse.scu import storage
 from dicom_node.dimse.scu.association import RemoteAE
-from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dimse import timeouts
+from dicom_node.node.wiring.model import make_runner
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.preprocess import preprocess
 from tests.peers.ports import free_port
@@ -77,7 +78,10 @@ class Running:
     def send(self, *films: Path) -> None:
         """C-STORE films, all of which must be stored."""
         remote = RemoteAE("CXR_NODE", "127.0.0.1", self.dimse_port)
-        for answer in storage.send(films, remote, calling_ae="BENCHMARK"):
+        patient = timeouts(Settings.load(None))
+        for answer in storage.send(
+            films, remote, calling_ae="BENCHMARK", timeouts=patient
+        ):
             if answer.status != 0:
                 raise RuntimeError(f"a film was not stored: {answer}")
 
@@ -148,7 +152,7 @@ def films(folder: Path, side_px: int, count: int) -> Iterator[tuple[str, Path]]:
 def model_alone_s(folder: Path, side_px: int) -> float:
     """Median seconds of the network on such a film, nothing else."""
     _, path = next(films(folder, side_px, 1))
-    with closing(wiring.runner(Settings.load(None))) as runner:
+    with closing(make_runner(Settings.load(None))) as runner:
         runner.load()
         _, frame = frames.read(path)
         tensor, _ = preprocess(frame, runner.manifest.input_size_px)

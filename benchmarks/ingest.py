@@ -29,11 +29,13 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import generate_uid
 
-from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
+from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.verification import VerificationSCP
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dimse import dimse_config
+from dicom_node.node.wiring.reception import eligibility_rules
 from dicom_node.phantom.dataset import synthetic_dataset
-from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
 from storage.database import Database
 from storage.objects.files import FileObjectStore
@@ -110,18 +112,20 @@ SERVERS: dict[str, Callable[[Path], AbstractContextManager[Address]]] = {
 
 def serve(folder: Path, port: int) -> None:
     """Receive until standard input ends."""
+    choices = {"port": port, "accept_unknown_peers": True}
+    settings = Settings.load(None, {"dimse": choices})
     database = Database(f"sqlite:///{folder / 'node.db'}")
     database.migrate()
     reception = Reception(
         FileObjectStore(folder / "objects"),
         database,
-        EligibilityRules(),
+        eligibility_rules(settings),
         lambda: datetime.now(UTC),
         lambda: f"2.25.{uuid.uuid4().int}",
     )
-    config = DimseConfig("CXR_NODE", port=port, accept_unknown_peers=True)
-    services = [VerificationSCP(), StorageSCP(reception, 1 << 29)]
-    ApplicationEntity(config, services).start()
+    limit = settings.dimse.maximum_object_bytes
+    services = [VerificationSCP(), StorageSCP(reception, limit)]
+    ApplicationEntity(dimse_config(settings), services).start()
     print("ready", flush=True)
     sys.stdin.read()
 

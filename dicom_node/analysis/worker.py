@@ -61,10 +61,10 @@ class WorkerOptions:
     """
 
     name: str
-    batch_size: int = 8
-    batch_wait_s: float = 0.02
-    lease_s: float = 60.0
-    lost_attempts: int = 3
+    batch_size: int
+    batch_wait_s: float
+    lease_s: float
+    lost_attempts: int
 
 
 class Worker:

@@ -21,11 +21,12 @@ from dicom_node.cli.network import dicom_files
 from dicom_node.cli.options import AnyPath, FolderPath, config_option
 from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.evidence.kinds import USUAL
-from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.evidence.pictures import overlay
 from dicom_node.injected import clock
-from dicom_node.node import logs, wiring
+from dicom_node.node import logs
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.analysis import make_analyzer
+from dicom_node.node.wiring.model import make_runner
 from dicom_node.worklist.result import Json, Result, model_name, model_to_json
 from dicom_node.worklist.retry import is_unforeseen, reason
 from inference.manifest import ModelManifest
@@ -53,9 +54,8 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
     files = list(dicom_files(paths))
     if not files:
         raise click.UsageError("there is no DICOM file in these folders")
-    with closing(wiring.runner(settings)) as runner:
+    with closing(make_runner(settings)) as runner:
         runner.load()
-        maker = wiring.maker(settings, ModelIdentity.of(runner.manifest))
         kinds = tuple(
             dict.fromkeys(
                 (
@@ -64,8 +64,7 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
                 )
             )
         )
-        style = wiring.style(settings)
-        analyzer = Analyzer(runner, wiring.rules(settings), maker, style, kinds)
+        analyzer = make_analyzer(settings, runner, kinds)
         states = _analyze_all(
             analyzer, files, output, settings.model.batch_size, runner.manifest
         )

@@ -7,7 +7,7 @@ import click
 from dicom_node.cli.options import config_option
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node import logs
-from dicom_node.node.doctor import Finding, Verdict, examine
+from dicom_node.node.doctor import Checked, Verdict, examine
 from dicom_node.node.settings.load import Settings
 
 _WIDTH = 24
@@ -24,16 +24,16 @@ def doctor(config: Path | None) -> None:
     try:
         settings = Settings.load(config)
     except SettingsInvalid as error:
-        _print(Finding("configuration", Verdict.BAD, str(error)))
+        _print(Checked("configuration", Verdict.BAD, str(error)))
         raise SystemExit(1) from error
-    _print(Finding("configuration", Verdict.GOOD, str(config or "defaults, no file")))
+    _print(Checked("configuration", Verdict.GOOD, str(config or "defaults, no file")))
     verdicts = []
-    for finding in examine(settings):
-        _print(finding)
-        verdicts.append(finding.verdict)
+    for checked in examine(settings):
+        _print(checked)
+        verdicts.append(checked.verdict)
     if Verdict.BAD in verdicts:
         raise SystemExit(1)
 
 
-def _print(finding: Finding) -> None:
-    click.echo(f"{finding.name:<{_WIDTH}} {finding.verdict:<8} {finding.text}")
+def _print(checked: Checked) -> None:
+    click.echo(f"{checked.name:<{_WIDTH}} {checked.verdict:<8} {checked.text}")

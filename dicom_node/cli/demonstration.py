@@ -27,6 +27,7 @@ from dicom_node.errors import NodeError
 from dicom_node.evidence.kinds import KINDS, ON_REQUEST, USUAL, EvidenceKind
 from dicom_node.node.node import Node
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dimse import timeouts
 from dicom_node.phantom.dataset import synthetic_dataset
 from dicom_node.worklist.result import Result
 
@@ -171,7 +172,7 @@ def _settings(config: Path | None, data_dir: Path, pacs_port: int) -> Settings:
                 "port": 0,
                 "peers": [{"ae_title": MODALITY}],
             },
-            "database": {"url": f"sqlite:///{data_dir / 'node.db'}"},
+            "database": {"url": ""},
             "http": {"host": "127.0.0.1", "port": 0, "auth": {"api_keys": []}},
             "destinations": [destination],
         },
@@ -180,7 +181,9 @@ def _settings(config: Path | None, data_dir: Path, pacs_port: int) -> Settings:
 
 def _send(film: Path, settings: Settings, port: int) -> str:
     remote = RemoteAE(settings.node.ae_title, "127.0.0.1", port)
-    (result,) = storage.send([film], remote, calling_ae=MODALITY)
+    (result,) = storage.send(
+        [film], remote, calling_ae=MODALITY, timeouts=timeouts(settings)
+    )
     if result.error is not None:
         raise DemoFailed(f"not stored: {result.error}")
     return result.sop_instance_uid
@@ -202,7 +205,7 @@ def _wait(sop_instance_uid: str, port: int) -> dict[str, Any]:
 
 
 def _get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310  our own loopback port
         found: dict[str, Any] = json.load(answer)
     return found
 

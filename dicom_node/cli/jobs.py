@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dicom_node.cli.options import config_option, opened_database
-from dicom_node.injected import clock, new_uid
+from dicom_node.node.wiring.worklist import make_steps
 from dicom_node.web.api import views
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from storage.database import Database
@@ -175,7 +175,7 @@ def cancel(config: Path | None, uid: str) -> None:
 
 
 def _steps(database: Database) -> ProcedureSteps:
-    return ProcedureSteps(database, clock=clock, new_uid=new_uid)
+    return make_steps(database)
 
 
 def _workitem(database: Database, uid: str) -> str:

@@ -7,8 +7,8 @@ import click
 
 from dicom_node.cli.options import FilePath, config_option
 from dicom_node.errors import SettingsInvalid
-from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.model import model_roots
 from inference.errors import InferenceError
 from inference.manifest import read_manifest
 from inference.models import find_model, model_folders, verify
@@ -26,7 +26,7 @@ def model() -> None:
 def list_models(config: Path | None) -> None:
     """List the models at hand; the one in use is starred."""
     settings = Settings.load(config)
-    for folder in model_folders(wiring.model_roots(settings)):
+    for folder in model_folders(model_roots(settings)):
         try:
             manifest = read_manifest(folder)
         except InferenceError as error:
@@ -45,7 +45,7 @@ def list_models(config: Path | None) -> None:
 @config_option
 def verify_models(names: tuple[str, ...], config: Path | None) -> None:
     """Compare models with the digests in their manifests; all without a NAME."""
-    roots = wiring.model_roots(Settings.load(config))
+    roots = model_roots(Settings.load(config))
     folders = [find_model(name, roots) for name in names] or model_folders(roots)
     failed = 0
     for folder in folders:
@@ -67,7 +67,7 @@ def verify_models(names: tuple[str, ...], config: Path | None) -> None:
 def use(name: str, config: Path) -> None:
     """Write NAME into the configuration, after a check of its digest."""
     settings = Settings.load(config)
-    folder = find_model(name, wiring.model_roots(settings))
+    folder = find_model(name, model_roots(settings))
     verify(folder, read_manifest(folder))
     text = config.read_text(encoding="utf-8")
     config.write_text(with_model(text, name), encoding="utf-8")

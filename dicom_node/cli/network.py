@@ -11,8 +11,8 @@ from dicom_node.cli.options import AnyPath, config_option
 from dicom_node.dimse.scu import storage, verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import DatasetInvalid
-from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dimse import remote_ae, timeouts
 
 _TARGET = re.compile(r"(?P<ae>[^@]{1,16})@(?P<host>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")
 _PREAMBLE_BYTES = 128
@@ -22,7 +22,7 @@ def remote_of(settings: Settings, target: str) -> RemoteAE:
     """Understand ``NAME`` of a destination, or ``AE@HOST:PORT``."""
     for section in settings.destinations:
         if section.name == target:
-            return wiring.remote(settings, section)
+            return remote_ae(settings, section)
     match = _TARGET.fullmatch(target)
     if match is None:
         names = ", ".join(one.name for one in settings.destinations) or "none"
@@ -81,7 +81,7 @@ def send(
         files,
         remote,
         calling_ae=calling_ae or settings.node.ae_title,
-        timeouts=wiring.timeouts(settings),
+        timeouts=timeouts(settings),
     )
     # No bar where nobody looks.
     progress = tqdm(results, total=len(files), unit="object", disable=None)
@@ -107,6 +107,6 @@ def echo(target: str, config: Path | None, calling_ae: str | None) -> None:
     verification.echo(
         remote,
         calling_ae=calling_ae or settings.node.ae_title,
-        timeouts=wiring.timeouts(settings),
+        timeouts=timeouts(settings),
     )
     click.echo(f"{remote} answers.")

@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring import storage as wired
 from storage.database import Database
-from storage.errors import SchemaOutdated
 
-SQLITE = "sqlite:///"
 FilePath = click.Path(path_type=Path, dir_okay=False)
 FolderPath = click.Path(path_type=Path, file_okay=False)
 AnyPath = click.Path(path_type=Path, exists=True)
@@ -31,16 +30,8 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def opened_database(config: Path | None) -> Iterator[Database]:
     """Open the database of a configuration, and close it."""
-    url = Settings.load(config).database_url
-    file = Path(url.removeprefix(SQLITE))
-    if url.startswith(SQLITE) and not file.is_file():
-        raise SchemaOutdated(f"{file}: no database; the node makes it when it starts")
-    database = Database(url)
-    try:
-        database.check_schema()
+    with wired.opened_database(Settings.load(config)) as database:
         yield database
-    finally:
-        database.close()
 
 
 def keep_libraries_quiet() -> None:

@@ -1,22 +1,19 @@
 """``recall``: call back what a bad model said, while the node runs."""
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import click
 
 from dicom_node.cli.jobs import NameAtVersion, json_option, print_json
 from dicom_node.cli.options import config_option, opened_database
-from dicom_node.injected import clock
-from dicom_node.node import wiring
 from dicom_node.node.settings.load import Settings
-from dicom_node.worklist.recall import TITLES, Cause, Recall, RecalledStudy
+from dicom_node.node.wiring.evidence import make_recall
+from dicom_node.node.wiring.model import model_folder
+from dicom_node.worklist.recall import TITLES, Cause, RecalledStudy
 from inference.errors import InferenceError
 from inference.manifest import read_manifest
-from inference.models import find_model
 from storage.errors import UnknownRecord
-from storage.objects.files import FileObjectStore
 
 
 @click.command()
@@ -53,12 +50,7 @@ def recall(
             err=True,
         )
     with opened_database(config) as database:
-        store = FileObjectStore(
-            settings.node.data_dir,
-            watermark_bytes=settings.node.minimum_free_bytes,
-        )
-        maker_of = partial(wiring.maker, settings)
-        work = Recall(database, store, maker_of, wiring.style(settings), clock)
+        work = make_recall(settings, database)
         if not dry_run:
             work.run(*model, reason)
         studies = work.list(*model)
@@ -78,8 +70,7 @@ def recall(
 def settings_model(settings: Settings) -> tuple[str, str] | None:
     """Name the configured model, if it can be found."""
     try:
-        folder = find_model(settings.model.name, wiring.model_roots(settings))
-        manifest = read_manifest(folder)
+        manifest = read_manifest(model_folder(settings))
     except InferenceError:
         return None
     return manifest.name, manifest.version

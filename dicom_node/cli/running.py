@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from dicom_node.cli.options import config_option
 from dicom_node.node import logs
 from dicom_node.node.roles import Role
 from dicom_node.node.settings.load import Settings
-from storage.database import Database
+from dicom_node.node.wiring.storage import make_database
 
 
 @click.command()
@@ -25,7 +26,7 @@ from storage.database import Database
 def serve(config: Path | None, role: str) -> None:
     """Run the node until SIGTERM or Ctrl-C; then finish what runs and exit 0."""
     # Late: it brings the model's and the pixels' libraries along.
-    from dicom_node.node.node import Node  # noqa: PLC0415
+    from dicom_node.node.node import Node  # noqa: PLC0415  see above
 
     settings = Settings.load(config)
     logs.configure(settings.node.log_level, settings.node.log_format)
@@ -40,9 +41,6 @@ def serve(config: Path | None, role: str) -> None:
 @config_option
 def migrate(config: Path | None) -> None:
     """Bring the database to the current schema (serve does it on SQLite)."""
-    database = Database(Settings.load(config).database_url)
-    try:
+    with closing(make_database(Settings.load(config))) as database:
         database.migrate()
-    finally:
-        database.close()
     click.echo("The database has the current schema.")

@@ -57,11 +57,11 @@ class Patience:
         Objects per association.
     """
 
-    back_off: BackOff = BackOff(first_s=30.0, longest_s=1800.0)  # noqa: RUF009  frozen
-    give_up_after_s: float = 604_800.0
-    probe_s: float = 15.0
-    lease_s: float = 120.0
-    batch_size: int = 32
+    back_off: BackOff
+    give_up_after_s: float
+    probe_s: float
+    lease_s: float
+    batch_size: int
 
 
 class Deliverer:

@@ -28,8 +28,8 @@ class Route:
     destination: str
     evidence: tuple[EvidenceKind, ...]
     fallback: Mapping[EvidenceKind, tuple[EvidenceKind, ...]]
-    required: bool = True
-    not_analysable_report: bool = False
+    required: bool
+    not_analysable_report: bool
 
     def deliveries(self, evidence: Sequence[Evidence]) -> list[NewDelivery]:
         """Pick what goes out at once; stand-ins wait until they are needed."""

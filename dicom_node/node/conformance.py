@@ -23,7 +23,7 @@ from dicom_node.dimse.presentation import (
 )
 from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
-from dicom_node.node.settings.sections import DimseSection
+from dicom_node.node.settings.dimse import DimseSection
 from storage import errors as storage
 
 SENT_CLASSES = tuple(dict.fromkeys(facts.sop_class for facts in KINDS.values()))

@@ -13,20 +13,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from dicom_node.analysis.process import Analyzer, Failed, Source
+from dicom_node.analysis.process import Failed, Source
 from dicom_node.dimse.scu import verification
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError, SettingsInvalid
 from dicom_node.evidence.kinds import EvidenceKind
-from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.injected import clock
-from dicom_node.node import wiring
+from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import DestinationSection
+from dicom_node.node.wiring.analysis import make_analyzer
+from dicom_node.node.wiring.delivery import make_destination
+from dicom_node.node.wiring.dimse import dimse_config, remote_ae, timeouts
+from dicom_node.node.wiring.model import make_runner, model_folder
+from dicom_node.node.wiring.storage import embedded_file, make_database
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.errors import InferenceError
 from inference.manifest import read_manifest
-from inference.models import find_model, verify
+from inference.models import verify
 from storage.errors import StorageError
 
 _GOLDEN_KINDS = (
@@ -34,6 +37,7 @@ _GOLDEN_KINDS = (
     EvidenceKind.LUNG_SEGMENTATION,
     EvidenceKind.MEASUREMENT_REPORT,
 )
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not listened on
 
 
 class Verdict(StrEnum):
@@ -45,7 +49,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Checked:
     """One line of the table."""
 
     name: str
@@ -57,8 +61,8 @@ class Doubt(NodeError):
     """Nothing is broken, but somebody should look."""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Run every check; a finding for each, as it ends."""
+def examine(settings: Settings) -> Iterator[Checked]:
+    """Run every check; what each found, as it ends."""
     for name, check in _checks(settings):
         yield _run(name, check)
 
@@ -78,13 +82,13 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "golden image", lambda: _golden_image(settings)
 
 
-def _run(name: str, check: Callable[[], str]) -> Finding:
+def _run(name: str, check: Callable[[], str]) -> Checked:
     try:
-        return Finding(name, Verdict.GOOD, check())
+        return Checked(name, Verdict.GOOD, check())
     except Doubt as doubt:
-        return Finding(name, Verdict.DOUBTFUL, str(doubt))
+        return Checked(name, Verdict.DOUBTFUL, str(doubt))
     except (NodeError, InferenceError, StorageError, OSError, ValueError) as error:
-        return Finding(name, Verdict.BAD, " ".join(str(error).split()))
+        return Checked(name, Verdict.BAD, " ".join(str(error).split()))
 
 
 def _disk(settings: Settings) -> str:
@@ -106,13 +110,10 @@ def _disk(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    url = settings.database_url
-    if (
-        url.startswith("sqlite:///")
-        and not Path(url.removeprefix("sqlite:///")).exists()
-    ):
+    file = embedded_file(settings)
+    if file is not None and not file.exists():
         return "SQLite; made at the first start"
-    with closing(wiring.database(settings)) as database:
+    with closing(make_database(settings)) as database:
         database.check_schema()
         return f"{database.dialect}, schema is current"
 
@@ -126,7 +127,7 @@ def _peers(settings: Settings) -> str:
 
 
 def _tls(settings: Settings) -> str:
-    wiring.dimse(settings)
+    dimse_config(settings)
     http = settings.http.tls
     for path in (http.certificate, http.key, http.ca):
         if path is not None and not os.access(path, os.R_OK):
@@ -139,13 +140,13 @@ def _dimse_port(settings: Settings) -> str:
     section = settings.dimse
     if _is_free(section.host, section.port):
         return f"{section.host}:{section.port} is free"
-    host = "127.0.0.1" if section.host in ("0.0.0.0", "::") else section.host  # noqa: S104
+    host = "127.0.0.1" if section.host in _ANYWHERE else section.host
     here = RemoteAE(settings.node.ae_title, host, section.port)
     try:
         verification.echo(
             here,
             calling_ae=settings.node.ae_title,
-            timeouts=wiring.timeouts(settings),
+            timeouts=timeouts(settings),
         )
     except NodeError as error:
         raise Doubt(
@@ -176,19 +177,14 @@ def _no_destination() -> str:
 
 def _echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
     def check() -> str:
-        remote = wiring.remote(settings, section)
-        verification.echo(
-            remote,
-            calling_ae=settings.node.ae_title,
-            timeouts=wiring.timeouts(settings),
-        )
-        return f"{remote} answers C-ECHO"
+        make_destination(settings, section).probe()
+        return f"{remote_ae(settings, section)} answers C-ECHO"
 
     return check
 
 
 def _model(settings: Settings) -> str:
-    folder = find_model(settings.model.name, wiring.model_roots(settings))
+    folder = model_folder(settings)
     manifest = read_manifest(folder)
     verify(folder, manifest)
     return (
@@ -199,15 +195,13 @@ def _model(settings: Settings) -> str:
 def _golden_image(settings: Settings) -> str:
     """Send a drawn radiograph down the whole path, encoding included."""
     with (
-        closing(wiring.runner(settings)) as runner,
+        closing(make_runner(settings)) as runner,
         tempfile.TemporaryDirectory() as tmp,
     ):
         runner.load()
         path = Path(tmp) / "golden.dcm"
         synthetic_dataset("CR").save_as(path, enforce_file_format=True)
-        maker = wiring.maker(settings, ModelIdentity.of(runner.manifest))
-        style = wiring.style(settings)
-        analyzer = Analyzer(runner, wiring.rules(settings), maker, style, _GOLDEN_KINDS)
+        analyzer = make_analyzer(settings, runner, _GOLDEN_KINDS)
         started = clock()
         (outcome,) = analyzer.analyze([Source(path, "0" * 64, started)])
         took_s = (clock() - started).total_seconds()

@@ -36,7 +36,7 @@ def configure(
 class _Frames(logging.Formatter):
     """Shows where an error was raised and of which class, not its text."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802
+    def formatException(self, ei: Any) -> str:  # noqa: N802  the library's name
         """Write the frames of the whole chain."""
         lines: list[str] = []
         error: BaseException | None = ei[1]

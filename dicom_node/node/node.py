@@ -1,44 +1,28 @@
-"""Composition root: settings become objects, which start and stop in order.
+"""The node: its services, in order.
 
-Nothing else happens here. Start: store, database, model, worker, deliverers, timers,
-listeners; stop: the other way round, so that nothing is accepted that nobody keeps.
+HTTP starts first, so that health answers while the model loads, and what accepts images
+starts last; the end goes the other way round, so that nothing is accepted that nobody
+keeps.
 """
 
 import logging
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from dicom_node.analysis.process import Analyzer
-from dicom_node.analysis.worker import Worker
-from dicom_node.delivery.deliverer import Deliverer
-from dicom_node.delivery.destination import Destination
-from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
-from dicom_node.dimse.services.storage import StorageSCP
-from dicom_node.dimse.services.verification import VerificationSCP
-from dicom_node.errors import SettingsInvalid
-from dicom_node.evidence.maker import ModelIdentity
-from dicom_node.injected import clock, new_uid
-from dicom_node.node import maintenance, wiring
-from dicom_node.node.maintenance import Maintenance, Timer
+from dicom_node.node.health import conditions
+from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
+from dicom_node.node.service import Service
+from dicom_node.node.services.listeners import DimseService, HttpService
+from dicom_node.node.services.loops import DeliveryService, Loops, WorkService
+from dicom_node.node.services.timers import TimerService
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.sections import DestinationSection
-from dicom_node.web.api.app import AdminServices, create_app
-from dicom_node.web.server import HttpServer
-from dicom_node.worklist.procedure_step import ProcedureSteps
-from dicom_node.worklist.reception import Reception
-from inference.runners.runner import ModelRunner
-from storage.database import Database
-from storage.errors import StorageError
-from storage.objects.files import FileObjectStore
-from storage.objects.protocol import ObjectStore
+from dicom_node.node.wiring.delivery import routes
+from dicom_node.node.wiring.parts import open_parts
 from storage.outbox import deliveries
-from storage.signals import Topic, Watch
-from storage.worklist import jobs
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +36,21 @@ class Node:
         Everything a site chose.
     role
         Which parts run in this process.
+    open_parts
+        Opens what the services work with.
     """
 
-    def __init__(self, settings: Settings, role: Role = Role.ALL) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        role: Role = Role.ALL,
+        open_parts: Callable[[Settings], Parts] = open_parts,
+    ) -> None:
         self._settings = settings
         self._role = role
-        self._stop = threading.Event()
-        self._watches: list[Watch] = []
-        self._threads: list[threading.Thread] = []
-        self._undo: list[Callable[[], None]] = []
-        self._checks: dict[str, Callable[[], str | None]] = {}
-        self._deadline = 0.0
-        self.dimse_port: int | None = None
-        self.http_port: int | None = None
+        self._open_parts = open_parts
+        self._parts: Parts | None = None
+        self._started: list[Service] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -79,7 +65,7 @@ class Node:
         self.stop()
 
     def start(self) -> None:
-        """Start every part of the role, or none."""
+        """Start every service of the role, or none."""
         try:
             self._start()
         except BaseException:
@@ -89,216 +75,61 @@ class Node:
 
     def stop(self) -> None:
         """Finish what runs, within ``node.stop_s``, and stop in reverse order."""
-        self._deadline = monotonic() + self._settings.node.stop_s
-        while self._undo:
-            self._undo.pop()()
+        deadline = monotonic() + self._settings.node.stop_s
+        while self._started:
+            self._started.pop().stop(deadline)
+        if self._parts is not None:
+            self._parts.database.close()
+            self._parts = None
 
-    def open_store(self) -> ObjectStore:
-        """Open the object store, and clear away what a crash left half-written."""
-        section = self._settings.node
-        store = FileObjectStore(
-            section.data_dir, watermark_bytes=section.minimum_free_bytes
-        )
-        store.sweep()
-        return store
+    @property
+    def dimse_port(self) -> int | None:
+        """Where DIMSE is spoken, if it is."""
+        return self._port(DimseService)
 
-    def open_database(self) -> Database:
-        """Open the database; the embedded one is brought to the current schema."""
-        database = wiring.database(self._settings)
-        if database.dialect == "sqlite":
-            database.migrate()
-        else:
-            database.check_schema()
-        return database
-
-    def open_steps(self, database: Database) -> ProcedureSteps:
-        """Open the worklist."""
-        return ProcedureSteps(database, clock=clock, new_uid=new_uid)
-
-    def open_reception(self, store: ObjectStore, database: Database) -> Reception:
-        """Open the door for images."""
-        return Reception(
-            store,
-            database,
-            wiring.rules(self._settings),
-            clock,
-            new_uid,
-            explains=wiring.explains(self._settings),
-        )
-
-    def open_runner(self) -> ModelRunner:
-        """Load the model."""
-        runner = wiring.runner(self._settings)
-        runner.load()
-        return runner
-
-    def open_destination(self, section: DestinationSection) -> Destination:
-        """Make the way to a receiver; one line for each kind."""
-        return wiring.dimse_destination(self._settings, section)
+    @property
+    def http_port(self) -> int | None:
+        """Where HTTP is spoken, if it is."""
+        return self._port(HttpService)
 
     def _start(self) -> None:
-        self._store = self.open_store()
-        self._database = self.open_database()
-        self._undo.append(self._database.close)
-        self._steps = self.open_steps(self._database)
-        self._checks |= {"database": self._check_database, "disk": self._check_disk}
-        if self._role.includes(Role.WEB):
-            self._start_http()
-        if self._role.includes(Role.WORK):
-            self._start_work()
-        if self._role.includes(Role.RECEIVE):
-            self._start_dimse()
+        self._parts = parts = self._open_parts(self._settings)
+        told = partial(conditions, parts, self._started)
+        for service in services(self._settings, parts, told):
+            if self._role.includes(service.role):
+                # First, so that health tells of a start that takes its time, and a
+                # start that fails is ended.
+                self._started.append(service)
+                service.start()
+        if self._role.includes(DeliveryService.role):
+            _tell_abandoned(self._settings, parts)
 
-    def _start_work(self) -> None:
-        settings = self._settings
-        self._checks["worker"] = lambda: "the model is being loaded"
-        runner = self.open_runner()
-        self._undo.append(runner.close)
-        routes = wiring.routes(settings)
-        analyzer = Analyzer(
-            runner,
-            wiring.rules(settings),
-            wiring.maker(settings, ModelIdentity.of(runner.manifest)),
-            wiring.style(settings),
-            wiring.kinds(settings),
-        )
-        options = wiring.worker_options(settings)
-        worker = Worker(self._steps, self._store, analyzer, routes, options)
-        self._undo.append(self._join)
-        thread = self._run("worker", worker.run, Topic.WORK)
-        self._checks["worker"] = lambda: None if thread.is_alive() else "it ended"
-        self._start_delivery()
-        timers = Maintenance(self._timers(), clock)
-        timers.start()
-        self._undo.append(timers.stop)
-
-    def _start_delivery(self) -> None:
-        sections = self._settings.destinations
-        for route, section in zip(wiring.routes(self._settings), sections, strict=True):
-            deliverer = Deliverer(
-                route,
-                self.open_destination(section),
-                self._database,
-                self._store,
-                patience=wiring.patience(self._settings),
-                clock=clock,
-            )
-            self._run(f"deliver-{route.destination}", deliverer.run, Topic.DELIVERY)
-        with self._database.transaction(read_only=True) as tx:
-            waiting = deliveries.destinations_due(tx, clock())
-        for name in sorted(waiting - {section.name for section in sections}):
-            logger.warning(
-                "Results wait for a destination that is not configured any more.",
-                extra={"action": "start", "destination": name},
-            )
-
-    def _run(
-        self,
-        name: str,
-        target: Callable[[threading.Event, Watch], None],
-        topic: Topic,
-    ) -> threading.Thread:
-        watch = self._database.watch(topic)
-        thread = threading.Thread(
-            target=target, args=(self._stop, watch), name=name, daemon=True
-        )
-        self._watches.append(watch)
-        self._threads.append(thread)
-        thread.start()
-        return thread
-
-    def _join(self) -> None:
-        """Let worker and deliverers finish; what does not is tried again later."""
-        self._stop.set()
-        self._wake()
-        for thread in self._threads:
-            thread.join(self._time_left())
-            if thread.is_alive():
-                logger.warning(
-                    "The %s did not finish in time; its work starts again later.",
-                    thread.name,
-                    extra={"action": "stop"},
-                )
-
-    def _time_left(self) -> float:
-        return max(0.1, self._deadline - monotonic())
-
-    def _wake(self) -> None:
-        for watch in self._watches:
-            watch.notify()
-
-    def _timers(self) -> list[Timer]:
-        database, store = self._database, self._store
-        section = self._settings.worker
-        retention = wiring.retention(self._settings)
-
-        def retain() -> None:
-            maintenance.retain(database, store, retention, clock)
-
-        def sweep() -> None:
-            maintenance.sweep(database, store, clock)
-
-        return [
-            Timer("poll", section.poll_s, self._wake),
-            Timer(
-                "reap",
-                min(section.poll_s, section.lease_s / 2),
-                partial(maintenance.reap, database, clock),
-            ),
-            Timer(
-                "deliver",
-                section.poll_s,
-                partial(maintenance.complete, database, clock),
-            ),
-            Timer("retain", maintenance.RETENTION_EVERY_S, retain),
-            Timer("sweep", maintenance.SWEEP_EVERY_S, sweep),
-        ]
-
-    def _start_dimse(self) -> None:
-        section = self._settings.dimse
-        reception = self.open_reception(self._store, self._database)
-        services = (
-            VerificationSCP(),
-            StorageSCP(reception, section.maximum_object_bytes),
-        )
-        entity = ApplicationEntity(wiring.dimse(self._settings), services)
-        self.dimse_port = _bound("dimse", section.host, section.port, entity.start)
-        # Half the time is for who is still sending, half for what is being analysed.
-        self._undo.append(lambda: entity.stop(self._time_left() / 2))
-        self._checks["dimse"] = lambda: None if entity.listening else "not listening"
-        _tell_listening(self._settings.node.ae_title, section.host, self.dimse_port)
-
-    def _start_http(self) -> None:
-        section = self._settings.http
-        keys = [key.get_secret_value() for key in section.auth.api_keys]
-        services = AdminServices(self._database, self._steps, self._checks, keys)
-        server = HttpServer(create_app(services, clock), wiring.http(self._settings))
-        self._undo.append(lambda: server.stop(self._time_left()))
-        self.http_port = _bound("http", section.host, section.port, server.start)
-        _tell_listening("HTTP", section.host, self.http_port)
-
-    def _check_database(self) -> str | None:
-        try:
-            with self._database.transaction(read_only=True) as tx:
-                jobs.counts(tx)
-        except StorageError as error:
-            return str(error)
-        return None
-
-    def _check_disk(self) -> str | None:
-        free = self._store.free_bytes()
-        return None if free > 0 else "free space is below node.minimum_free_bytes"
+    def _port(self, kind: type[DimseService | HttpService]) -> int | None:
+        ports = (one.port for one in self._started if isinstance(one, kind))
+        return next(ports, None)
 
 
-def _bound(section: str, host: str, port: int, start: Callable[[], int]) -> int:
-    try:
-        return start()
-    except OSError as error:
-        place = f"{section}.port: {host}:{port}"
-        raise SettingsInvalid(f"{place}: {error.strerror or error}") from error
-
-
-def _tell_listening(what: str, host: str, port: int) -> None:
-    logger.info(
-        "Listening as %s on %s:%d.", what, host, port, extra={"action": "listen"}
+def services(
+    settings: Settings,
+    parts: Parts,
+    conditions: Callable[[], Mapping[str, str | None]],
+) -> tuple[Service, ...]:
+    """List all services, in the order in which they start."""
+    loops = Loops(parts.database)
+    return (
+        HttpService(settings, parts, conditions),
+        WorkService(settings, parts, loops),
+        *(DeliveryService(settings, parts, route, loops) for route in routes(settings)),
+        TimerService(settings, parts, loops.wake),
+        DimseService(settings, parts),
     )
+
+
+def _tell_abandoned(settings: Settings, parts: Parts) -> None:
+    with parts.database.transaction(read_only=True) as tx:
+        waiting = deliveries.destinations_due(tx, parts.clock())
+    for name in sorted(waiting - {section.name for section in settings.destinations}):
+        logger.warning(
+            "Results wait for a destination that is not configured any more.",
+            extra={"action": "start", "destination": name},
+        )

@@ -13,15 +13,15 @@ START_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class HttpAddress:
     """Where to listen, and with which certificates (PEM files)."""
 
     host: str
     port: int
-    certificate: Path | None = None
-    key: Path | None = None
-    ca: Path | None = None
-    require_client_certificate: bool = False
+    certificate: Path | None
+    key: Path | None
+    ca: Path | None
+    require_client_certificate: bool
 
 
 class _Server(uvicorn.Server):
@@ -43,13 +43,13 @@ class HttpServer:
     ----------
     app
         What answers.
-    listener
+    address
         Where.
     """
 
-    def __init__(self, app: FastAPI, listener: Listener) -> None:
-        self._listener = listener
-        self._server = _Server(_config(app, listener))
+    def __init__(self, app: FastAPI, address: HttpAddress) -> None:
+        self._address = address
+        self._server = _Server(_config(app, address))
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -61,11 +61,9 @@ class HttpServer:
         OSError
             The address cannot be bound.
         """
-        listener = self._listener
-        family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-        self._socket = socket.create_server(
-            (listener.host, listener.port), family=family
-        )
+        address = self._address
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self._socket = socket.create_server((address.host, address.port), family=family)
         self._thread = threading.Thread(
             target=self._server.run,
             kwargs={"sockets": [self._socket]},
@@ -90,7 +88,7 @@ class HttpServer:
             self._socket.close()
 
 
-def _config(app: FastAPI, listener: Listener) -> uvicorn.Config:
+def _config(app: FastAPI, address: HttpAddress) -> uvicorn.Config:
     # The access log is off: query strings may hold a patient's ID.
     config = uvicorn.Config(
         app,
@@ -98,11 +96,11 @@ def _config(app: FastAPI, listener: Listener) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="off",
-        ssl_certfile=listener.certificate,
-        ssl_keyfile=str(listener.key) if listener.key else None,
-        ssl_ca_certs=str(listener.ca) if listener.ca else None,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=str(address.key) if address.key else None,
+        ssl_ca_certs=str(address.ca) if address.ca else None,
         ssl_cert_reqs=(
-            ssl.CERT_REQUIRED if listener.require_client_certificate else ssl.CERT_NONE
+            ssl.CERT_REQUIRED if address.require_client_certificate else ssl.CERT_NONE
         ),
     )
     config.load()

@@ -68,33 +68,31 @@ class EligibilityRules:
     ----------
     accept_for_processing
         DX Images for Processing too; they have no window and usually a sibling for
-        presentation. Default: no.
+        presentation.
     accept_secondary_capture
         Secondary Capture too, when the header says chest; digitised films and older
-        readers send it. Default: yes.
+        readers send it.
     secondary_capture_modalities
-        Modalities of a Secondary Capture. Default: CR, DX, DR; add OT or XC only for
-        a known sender, since dose sheets and snapshots carry them.
+        Modalities of a Secondary Capture; OT or XC only for a known sender, since
+        dose sheets and snapshots carry them.
     minimum_age_years
-        Younger patients are left out; 0 for none. Default: 18, the model learned
-        from adults. Unknown age is analysed.
+        Younger patients are left out; 0 for none. Unknown age is analysed.
     minimum_size_px
-        Least rows and columns. Default: 384; thumbnails and cut-outs lie below, the
-        smallest published teaching films just above.
+        Least rows and columns.
     unknown_view
-        A film whose header does not name its view. Default: analyze, since many
-        films lack it and the model looks for two lungs by itself.
+        A film whose header does not name its view: many lack it, and the model
+        looks for two lungs by itself.
     unknown_body_part
-        A film whose header does not name its body part. Default: analyze.
+        A film whose header does not name its body part.
     """
 
-    accept_for_processing: bool = False
-    accept_secondary_capture: bool = True
-    secondary_capture_modalities: frozenset[str] = frozenset({"CR", "DX", "DR"})
-    minimum_age_years: float = 18.0
-    minimum_size_px: int = 384
-    unknown_view: Policy = "analyze"
-    unknown_body_part: Policy = "analyze"
+    accept_for_processing: bool
+    accept_secondary_capture: bool
+    secondary_capture_modalities: frozenset[str]
+    minimum_age_years: float
+    minimum_size_px: int
+    unknown_view: Policy
+    unknown_body_part: Policy
 
 
 def check(dataset: Dataset, rules: EligibilityRules) -> None:

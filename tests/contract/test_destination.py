@@ -7,7 +7,7 @@ from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
 from dicom_node.delivery.destination import Parcel
 from dicom_node.delivery.dimse import DimseDestination
-from dicom_node.dimse.scu.association import RemoteAE, Timeouts
+from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import (
     ClassNotAccepted,
     PeerBusy,
@@ -15,6 +15,7 @@ from dicom_node.errors import (
     PeerStumbled,
     PeerUnreachable,
 )
+from tests.factories.choices import timeouts
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
@@ -47,7 +48,7 @@ class Dimse:
 
     def _to(self, port):
         return DimseDestination(
-            RemoteAE("PACS", "127.0.0.1", port), "CXR_NODE", Timeouts(connection_s=5)
+            RemoteAE("PACS", "127.0.0.1", port), "CXR_NODE", timeouts(connection_s=5)
         )
 
 

@@ -13,11 +13,12 @@ from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import build_role, evt
 from pynetdicom.ae import ApplicationEntity as Caller
 
-from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
+from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.presentation import SERVICE_CLASSES, context
 from dicom_node.dimse.service_class import ReceivesDataSets, Roles
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.verification import VerificationSCP
+from tests.factories.choices import dimse_config
 from tests.factories.nodes import wait_until
 from tests.peers.receiving import (
     MAXIMUM_OBJECT_BYTES,
@@ -81,9 +82,7 @@ def service(request, behind):
 @contextmanager
 def serving(*services):
     """Listen with these services, and tell on which port."""
-    entity = ApplicationEntity(
-        DimseConfig(NODE, port=0, accept_unknown_peers=True), services
-    )
+    entity = ApplicationEntity(dimse_config(NODE, accept_unknown_peers=True), services)
     try:
         yield entity.start()
     finally:

@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from pydicom.dataset import Dataset
 from dicom_node.dimse.scu import storage
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.node.node import Node
+from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.settings.load import Settings
-from inference.runners.runner import ModelRunner
+from dicom_node.node.wiring.parts import open_parts
+from tests.factories.choices import timeouts
 from tests.fakes.runner import ScriptedRunner
 
 AE_TITLE, MODALITY = "CXR_NODE", "MODALITY"
@@ -32,21 +35,18 @@ PATIENCE_S = 180.0
 _NEVER = threading.Event()
 
 
-class ScriptedNode(Node):
+def scripted_node(
+    settings: Settings,
+    role: Role = Role.ALL,
+    runner: ScriptedRunner | None = None,
+) -> Node:
     """A node whose model answers by script."""
+    answering = runner or ScriptedRunner()
 
-    def __init__(
-        self,
-        settings: Settings,
-        role: Role = Role.ALL,
-        runner: ScriptedRunner | None = None,
-    ) -> None:
-        super().__init__(settings, role)
-        self.runner = runner or ScriptedRunner()
+    def parts(settings: Settings) -> Parts:
+        return replace(open_parts(settings), runner=lambda: answering)
 
-    def open_runner(self) -> ModelRunner:
-        self.runner.load()
-        return self.runner
+    return Node(settings, role, parts)
 
 
 def destination(name: str, port: int, **changes: Any) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def send(node: Node | int, *paths: Path, calling_ae: str = MODALITY) -> list[Any
     port = node if isinstance(node, int) else node.dimse_port
     assert port is not None
     remote = RemoteAE(AE_TITLE, "127.0.0.1", port)
-    return list(storage.send(paths, remote, calling_ae=calling_ae))
+    return list(storage.send(paths, remote, calling_ae=calling_ae, timeouts=timeouts()))
 
 
 def get(node: Node | int, path: str, headers: Mapping[str, str] | None = None) -> Any:

@@ -8,8 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from dicom_node.delivery.deliverer import Deliverer, Patience
-from dicom_node.delivery.route import Route
+from dicom_node.delivery.deliverer import Deliverer
 from dicom_node.errors import (
     ClassNotAccepted,
     PeerBusy,
@@ -24,13 +23,15 @@ from storage.outbox import deliveries
 from storage.records import DeliveryState, NewDelivery, ProcedureStepState
 from storage.signals import Topic
 from storage.worklist import jobs
+from tests.factories.choices import patience as a_patience
+from tests.factories.choices import route
 from tests.factories.rows import after, an_evidence, claim, receive, settle
 from tests.fakes.destination import RecordingDestination
 from tests.fakes.object_store import MemoryObjectStore
 
 HOUR_S = 3600.0
 # No waiting between knocks, no jitter: the test's clock decides.
-PATIENCE = Patience(
+PATIENCE = a_patience(
     back_off=BackOff(30, 1800, lambda: 0.5),
     give_up_after_s=7 * 24 * HOUR_S,
     probe_s=0.0,
@@ -49,7 +50,7 @@ class House:
         self.store = MemoryObjectStore()
         self.now = after(2000)
         self.destination = RecordingDestination()
-        self.route = Route("pacs", tuple(kinds), fallback or {})
+        self.route = route("pacs", tuple(kinds), fallback=fallback or {})
         self._settle(kinds, [k for chain in (fallback or {}).values() for k in chain])
         self.deliverer = self.make_deliverer()
 

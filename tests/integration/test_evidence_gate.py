@@ -56,7 +56,7 @@ def test_what_a_faulty_encoder_makes_is_not_sent_and_the_job_says_why(
     film, pacs = synthetic_dataset("CR", rows=512, columns=448), PACS()
     with pacs.listening():
         settings = nodes.settings(tmp_path, [nodes.destination("pacs", pacs.port)])
-        with nodes.ScriptedNode(settings) as node:
+        with nodes.scripted_node(settings) as node:
             nodes.send(node, nodes.save(film, tmp_path))
             nodes.wait_for_state(node, film.SOPInstanceUID, "failed", timeout_s=300)
             path = f"/api/v1/jobs?sop_instance_uid={film.SOPInstanceUID}"

@@ -8,16 +8,14 @@ from pydicom import dcmread
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from dicom_node.analysis.process import Analyzer
-from dicom_node.analysis.worker import Worker, WorkerOptions
+from dicom_node.analysis.worker import Worker
 from dicom_node.dataset.part10 import part10_header
-from dicom_node.delivery.deliverer import Deliverer, Patience
-from dicom_node.delivery.route import Route
+from dicom_node.delivery.deliverer import Deliverer
 from dicom_node.errors import PeerRefused
 from dicom_node.evidence import codes
 from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.maintenance import Retention, retain
-from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.recall import Recall
 from dicom_node.worklist.reception import Reception
@@ -27,6 +25,8 @@ from storage.records import DeliveryState, InstanceState, ProcedureStepState
 from storage.signals import Topic
 from storage.worklist import jobs, workitems
 from tests.factories.analyses import a_maker, a_style
+from tests.factories.choices import patience, rules, worker_options
+from tests.factories.choices import route as a_route
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
 from tests.fakes.object_store import MemoryObjectStore
@@ -34,7 +34,7 @@ from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manife
 from tests.integration.test_worker import encoded
 from tests.peers.receiving import arriving_of
 
-RULES = EligibilityRules(minimum_size_px=64)
+RULES = rules(minimum_size_px=64)
 KINDS = ("segmentation", "measurement-report")
 SMALL, LARGE = (0.2, 0.6, 0.3, 0.7), (0.2, 0.4, 0.4, 0.75)
 
@@ -48,7 +48,7 @@ class Clinic:
         self.store = MemoryObjectStore()
         self.steps = ProcedureSteps(self.database, clock=clock, new_uid=new_uid)
         self.pacs = RecordingDestination()
-        self.route = Route("pacs", KINDS, {}, **route)
+        self.route = a_route("pacs", KINDS, **route)
         self.install("1")
 
     def install(self, version):
@@ -97,7 +97,7 @@ class Clinic:
             self.store,
             analyzer,
             [self.route],
-            WorkerOptions("worker", batch_wait_s=0.0),
+            worker_options(batch_wait_s=0.0),
         )
         worker.work(self.database.watch(Topic.WORK))
 
@@ -107,7 +107,7 @@ class Clinic:
             self.pacs,
             self.database,
             self.store,
-            patience=Patience(),
+            patience=patience(),
             clock=clock,
         )
         while deliverer.work():

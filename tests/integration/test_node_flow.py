@@ -20,11 +20,11 @@ from dicom_node.node.roles import Role
 from storage.database import Database
 from tests.factories.nodes import (
     EVIDENCE,
-    ScriptedNode,
     destination,
     get,
     request,
     save,
+    scripted_node,
     send,
     settings,
     wait_for_state,
@@ -66,7 +66,7 @@ def one_job(node, uid):
 
 def test_an_image_comes_in_and_its_results_arrive_at_the_pacs(tmp_path, pacs):
     dataset, path = film(tmp_path)
-    with ScriptedNode(settings(tmp_path, [destination("pacs", pacs.port)])) as node:
+    with scripted_node(settings(tmp_path, [destination("pacs", pacs.port)])) as node:
         (stored,) = send(node, path)
         assert (stored.status, stored.error) == (0x0000, None)
         wait_for_state(node, dataset.SOPInstanceUID, "delivered")
@@ -81,7 +81,7 @@ def test_an_image_comes_in_and_its_results_arrive_at_the_pacs(tmp_path, pacs):
 
 def test_a_job_tells_everything_by_its_published_names(tmp_path, pacs):
     dataset, path = film(tmp_path)
-    with ScriptedNode(settings(tmp_path, [destination("pacs", pacs.port)])) as node:
+    with scripted_node(settings(tmp_path, [destination("pacs", pacs.port)])) as node:
         send(node, path)
         seen = wait_for_state(node, dataset.SOPInstanceUID, "delivered")
         job = get(node, f"/api/v1/jobs/{seen['workitem_uid']}")
@@ -109,7 +109,7 @@ def test_a_new_image_starts_on_its_arrival_and_not_at_the_next_poll(
     tmp_path, pacs, no_poll
 ):
     films = [film(tmp_path, seed) for seed in range(3)]
-    with ScriptedNode(
+    with scripted_node(
         settings(tmp_path, [destination("pacs", pacs.port)], **no_poll)
     ) as node:
         for dataset, path in films:
@@ -121,9 +121,9 @@ def test_a_worker_in_another_process_needs_no_poll_either(tmp_path, pacs, no_pol
     """Each node has a database of its own on the same file, as processes have."""
     conf = settings(tmp_path, [destination("pacs", pacs.port)], **no_poll)
     with (
-        ScriptedNode(conf, Role.RECEIVE) as receiver,
-        ScriptedNode(conf, Role.WEB) as web,
-        ScriptedNode(conf, Role.WORK),
+        scripted_node(conf, Role.RECEIVE) as receiver,
+        scripted_node(conf, Role.WEB) as web,
+        scripted_node(conf, Role.WORK),
     ):
         for seed in range(3):
             dataset, path = film(tmp_path, seed)
@@ -146,7 +146,7 @@ def test_the_node_works_on_postgresql(tmp_path, pacs, no_poll, postgres_url, rol
         )
         with ExitStack() as stack:
             roles = [role] if role else [Role.RECEIVE, Role.WORK, Role.WEB]
-            nodes = [stack.enter_context(ScriptedNode(conf, one)) for one in roles]
+            nodes = [stack.enter_context(scripted_node(conf, one)) for one in roles]
             receiver, web = nodes[0], nodes[-1]
             send(receiver, path)
             wait_for_state(web, dataset.SOPInstanceUID, "delivered")
@@ -157,7 +157,7 @@ def test_an_image_that_is_not_eligible_is_stored_and_listed_with_its_reason(
     tmp_path, pacs
 ):
     dataset, path = film(tmp_path, ViewPosition="LL")
-    with ScriptedNode(settings(tmp_path, [destination("pacs", pacs.port)])) as node:
+    with scripted_node(settings(tmp_path, [destination("pacs", pacs.port)])) as node:
         (stored,) = send(node, path)
         seen = wait_for_state(node, dataset.SOPInstanceUID, "not eligible")
         jobs = get(node, "/api/v1/jobs")["items"]
@@ -173,7 +173,7 @@ def test_a_film_that_is_not_frontal_ends_not_eligible_and_raises_no_alarm(
     empty = chest_prediction(manifest, frontal=0.01)
     runner = ScriptedRunner(lambda _image: empty, manifest)
     dataset, path = film(tmp_path)
-    with ScriptedNode(
+    with scripted_node(
         settings(tmp_path, [destination("pacs", pacs.port)]), runner=runner
     ) as node:
         send(node, path)
@@ -186,19 +186,20 @@ def test_a_film_that_is_not_frontal_ends_not_eligible_and_raises_no_alarm(
 
 
 def test_one_bad_image_does_not_fail_its_batch(tmp_path, pacs):
+    runner = ScriptedRunner()
     good = [film(tmp_path, seed) for seed in range(3)]
     bad = synthetic_dataset("CR", 9, rows=512, columns=448)
     bad.PixelData = bad.PixelData[: len(bad.PixelData) // 3]
     bad_path = save(bad, tmp_path)
     batching = {"model": {"batch_size": 4, "batch_wait_ms": 10_000}}
-    with ScriptedNode(
-        settings(tmp_path, [destination("pacs", pacs.port)], **batching)
+    with scripted_node(
+        settings(tmp_path, [destination("pacs", pacs.port)], **batching), runner=runner
     ) as node:
         send(node, good[0][1], bad_path, good[1][1], good[2][1])
         for dataset, _ in good:
             wait_for_state(node, dataset.SOPInstanceUID, "delivered")
         seen = wait_for_state(node, bad.SOPInstanceUID, "failed")
-        assert max(node.runner.batches) > 1
+        assert max(runner.batches) > 1
     assert seen["reason"]["code"] == "PIXELS_UNDECODABLE"
     assert len(pacs.held) == 3 * len(EVIDENCE)
 
@@ -206,9 +207,12 @@ def test_one_bad_image_does_not_fail_its_batch(tmp_path, pacs):
 def test_a_pacs_that_is_down_gets_its_results_when_it_is_back_without_inference(
     tmp_path, free_port
 ):
+    runner = ScriptedRunner()
     pacs = PACS()
     dataset, path = film(tmp_path)
-    with ScriptedNode(settings(tmp_path, [destination("pacs", free_port)])) as node:
+    with scripted_node(
+        settings(tmp_path, [destination("pacs", free_port)]), runner=runner
+    ) as node:
         send(node, path)
 
         def has_tried():
@@ -220,7 +224,7 @@ def test_a_pacs_that_is_down_gets_its_results_when_it_is_back_without_inference(
         waiting = one_job(node, dataset.SOPInstanceUID)["deliveries"]
         with pacs.listening(free_port):
             wait_for_state(node, dataset.SOPInstanceUID, "delivered")
-        assert node.runner.batches == [1]
+        assert runner.batches == [1]
     assert all(row["state"] == "PENDING" for row in waiting)
     assert all(row["next_try_at"] and row["last_error"] for row in waiting)
     assert len(pacs.held) == len(pacs.stores) == len(EVIDENCE)
@@ -229,7 +233,7 @@ def test_a_pacs_that_is_down_gets_its_results_when_it_is_back_without_inference(
 def test_a_destination_that_is_down_does_not_block_another(tmp_path, pacs, free_port):
     dataset, path = film(tmp_path)
     places = [destination("down", free_port), destination("up", pacs.port)]
-    with ScriptedNode(settings(tmp_path, places)) as node:
+    with scripted_node(settings(tmp_path, places)) as node:
         send(node, path)
         assert pacs.wait_for(len(EVIDENCE))
         job = one_job(node, dataset.SOPInstanceUID)
@@ -246,7 +250,7 @@ def test_a_destination_that_says_nothing_does_not_block_another(tmp_path, pacs):
         ]
         endless = {"association_timeout_s": 3600.0, "network_timeout_s": 3600.0}
         conf = settings(tmp_path, places, dimse=endless)
-        with ScriptedNode(conf) as node:
+        with scripted_node(conf) as node:
             send(node, path)
             assert pacs.wait_for(len(EVIDENCE))
             job = one_job(node, dataset.SOPInstanceUID)
@@ -261,7 +265,7 @@ def test_an_optional_destination_is_not_waited_for(tmp_path, pacs, free_port):
         destination("down", free_port, required=False),
         destination("up", pacs.port),
     ]
-    with ScriptedNode(settings(tmp_path, places)) as node:
+    with scripted_node(settings(tmp_path, places)) as node:
         send(node, path)
         wait_for_state(node, dataset.SOPInstanceUID, "delivered")
 
@@ -271,7 +275,7 @@ def test_an_old_pacs_gets_the_same_report_under_a_class_that_it_knows(tmp_path):
     dataset, path = film(tmp_path)
     with old.listening() as port:
         place = destination("old", port, evidence=["measurement-report"])
-        with ScriptedNode(settings(tmp_path, [place])) as node:
+        with scripted_node(settings(tmp_path, [place])) as node:
             send(node, path)
             wait_for_state(node, dataset.SOPInstanceUID, "delivered")
             job = one_job(node, dataset.SOPInstanceUID)
@@ -298,7 +302,7 @@ def test_a_segmentation_that_is_not_accepted_is_replaced_by_the_presentation_sta
     dataset, path = film(tmp_path)
     with (
         old.listening() as port,
-        ScriptedNode(settings(tmp_path, [destination("old", port)])) as node,
+        scripted_node(settings(tmp_path, [destination("old", port)])) as node,
     ):
         send(node, path)
         wait_for_state(node, dataset.SOPInstanceUID, "delivered")
@@ -316,22 +320,22 @@ def test_a_class_without_a_stand_in_fails_visibly_and_can_be_retried(
     kinds = ["lung-segmentation"]
     with picky.listening(free_port) as port:
         place = destination("picky", port, evidence=kinds, fallback={})
-        with ScriptedNode(settings(tmp_path, [place])) as node:
+        with scripted_node(settings(tmp_path, [place])) as node:
             send(node, path)
             seen = wait_for_state(node, dataset.SOPInstanceUID, "failed")
             uid = seen["workitem_uid"]
             (row,) = get(node, f"/api/v1/jobs/{uid}")["deliveries"]
             assert row["state"] == "FAILED"
             assert "0x0122" in row["last_error"]
-    able = PACS([SegmentationStorage])
+    able, runner = PACS([SegmentationStorage]), ScriptedRunner()
     with (
         able.listening(port),
-        ScriptedNode(settings(tmp_path, [place])) as node,
+        scripted_node(settings(tmp_path, [place]), runner=runner) as node,
     ):
         status, answer = request(node, "POST", f"/api/v1/jobs/{uid}/retry")
         assert (status, answer) == (200, {"workitem_uid": uid})
         wait_for_state(node, dataset.SOPInstanceUID, "delivered")
-        assert node.runner.batches == []
+        assert runner.batches == []
 
 
 def test_a_refusal_for_lack_of_space_is_tried_again(tmp_path):
@@ -340,7 +344,7 @@ def test_a_refusal_for_lack_of_space_is_tried_again(tmp_path):
     dataset, path = film(tmp_path)
     with full.listening() as port:
         place = destination("full", port, evidence=["measurement-report"])
-        with ScriptedNode(settings(tmp_path, [place])) as node:
+        with scripted_node(settings(tmp_path, [place])) as node:
             send(node, path)
             wait_for_state(node, dataset.SOPInstanceUID, "delivered")
             (row,) = one_job(node, dataset.SOPInstanceUID)["deliveries"]
@@ -352,7 +356,7 @@ def test_a_refusal_for_good_fails_at_once(tmp_path):
     dataset, path = film(tmp_path)
     with refusing.listening() as port:
         place = destination("no", port, evidence=["measurement-report"])
-        with ScriptedNode(settings(tmp_path, [place])) as node:
+        with scripted_node(settings(tmp_path, [place])) as node:
             send(node, path)
             wait_for_state(node, dataset.SOPInstanceUID, "failed")
             (row,) = one_job(node, dataset.SOPInstanceUID)["deliveries"]
@@ -362,7 +366,7 @@ def test_a_refusal_for_good_fails_at_once(tmp_path):
 def test_own_results_that_come_back_are_recognised_and_left_alone(tmp_path, pacs):
     dataset, path = film(tmp_path)
     place = destination("pacs", pacs.port, evidence=["secondary-capture"])
-    with ScriptedNode(settings(tmp_path, [place])) as node:
+    with scripted_node(settings(tmp_path, [place])) as node:
         send(node, path)
         wait_for_state(node, dataset.SOPInstanceUID, "delivered")
         (capture,) = pacs.datasets()
@@ -375,30 +379,34 @@ def test_own_results_that_come_back_are_recognised_and_left_alone(tmp_path, pacs
 
 
 def test_the_same_image_again_is_acknowledged_and_not_analysed_again(tmp_path, pacs):
+    runner = ScriptedRunner()
     dataset, path = film(tmp_path)
-    with ScriptedNode(settings(tmp_path, [destination("pacs", pacs.port)])) as node:
+    with scripted_node(
+        settings(tmp_path, [destination("pacs", pacs.port)]), runner=runner
+    ) as node:
         send(node, path)
         wait_for_state(node, dataset.SOPInstanceUID, "delivered")
         (again,) = send(node, path)
         assert again.status == 0x0000
         assert len(get(node, "/api/v1/jobs")["items"]) == 1
-        assert node.runner.batches == [1]
+        assert runner.batches == [1]
 
 
 def test_two_working_processes_share_the_work_and_never_an_image(tmp_path, pacs):
+    one, two = ScriptedRunner(), ScriptedRunner()
     films = [film(tmp_path, seed) for seed in range(12)]
     conf = settings(tmp_path, [destination("pacs", pacs.port)], model={"batch_size": 2})
     with (
-        ScriptedNode(conf, Role.RECEIVE) as receiver,
-        ScriptedNode(conf, Role.WEB) as web,
-        ScriptedNode(conf, Role.WORK) as one,
-        ScriptedNode(conf, Role.WORK) as two,
+        scripted_node(conf, Role.RECEIVE) as receiver,
+        scripted_node(conf, Role.WEB) as web,
+        scripted_node(conf, Role.WORK, one),
+        scripted_node(conf, Role.WORK, two),
     ):
         send(receiver, *(path for _, path in films))
         for dataset, _ in films:
             wait_for_state(web, dataset.SOPInstanceUID, "delivered")
         jobs = get(web, "/api/v1/jobs")["items"]
-        analysed = sum(one.runner.batches) + sum(two.runner.batches)
+        analysed = sum(one.batches) + sum(two.batches)
     assert analysed == len(films)
     assert all(len(job["attempts"]) == 1 for job in jobs)
     assert len(pacs.stores) == len(pacs.held) == len(films) * len(EVIDENCE)
@@ -406,7 +414,7 @@ def test_two_working_processes_share_the_work_and_never_an_image(tmp_path, pacs)
 
 def test_a_job_can_be_canceled_while_it_is_delivered(tmp_path, free_port):
     dataset, path = film(tmp_path)
-    with ScriptedNode(settings(tmp_path, [destination("down", free_port)])) as node:
+    with scripted_node(settings(tmp_path, [destination("down", free_port)])) as node:
         send(node, path)
         seen = wait_for_state(node, dataset.SOPInstanceUID, "delivering")
         status, job = request(
@@ -418,12 +426,12 @@ def test_a_job_can_be_canceled_while_it_is_delivered(tmp_path, free_port):
 
 def test_nothing_is_received_or_claimed_after_a_stop(tmp_path, pacs):
     conf = settings(tmp_path, [destination("pacs", pacs.port)])
-    node = ScriptedNode(conf)
+    node = scripted_node(conf)
     with node:
         port = node.dimse_port
     assert port is not None
     _, path = film(tmp_path)
     with pytest.raises(PeerUnreachable):
         send(port, path)
-    with ScriptedNode(conf, Role.WEB) as web:
+    with scripted_node(conf, Role.WEB) as web:
         assert get(web, "/api/v1/instances")["items"] == []

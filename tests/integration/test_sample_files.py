@@ -13,8 +13,9 @@ from PIL import Image
 
 from dicom_node.dataset import frames
 from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
-from dicom_node.worklist.eligibility import EligibilityRules, check
+from dicom_node.worklist.eligibility import check
 from inference.preprocess import normalise
+from tests.factories.choices import rules
 
 NOT_ELIGIBLE = {
     "RG3_J2KI.dcm": "NOT_CHEST",
@@ -65,7 +66,7 @@ def state_of(path: Path) -> str:
     except (DatasetInvalid, PixelsUndecodable) as error:
         return type(error).__name__
     try:
-        check(dataset, EligibilityRules())
+        check(dataset, rules())
     except NotEligible as error:
         return error.code
     return "eligible"

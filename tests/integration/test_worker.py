@@ -9,11 +9,9 @@ from pydicom.filewriter import write_dataset
 
 from dicom_node.analysis.leases import Leases
 from dicom_node.analysis.process import Analyzer
-from dicom_node.analysis.worker import Worker, WorkerOptions
+from dicom_node.analysis.worker import Worker
 from dicom_node.dataset.part10 import part10_header
-from dicom_node.delivery.route import Route
 from dicom_node.injected import clock, new_uid
-from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from inference.errors import ModelFailed
@@ -22,14 +20,15 @@ from storage.records import Cause, DeliveryState, ProcedureStepState, Stage
 from storage.signals import Topic
 from storage.worklist import attempts, jobs, workitems
 from tests.factories.analyses import a_maker, a_style
+from tests.factories.choices import route, rules, worker_options
 from tests.factories.nodes import wait_until
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.object_store import MemoryObjectStore
 from tests.fakes.runner import ScriptedRunner
 from tests.peers.receiving import arriving_of
 
-RULES = EligibilityRules(minimum_size_px=64)
-ROUTE = Route("pacs", ("segmentation", "measurement-report"), {})
+RULES = rules(minimum_size_px=64)
+ROUTE = route("pacs", ("segmentation", "measurement-report"))
 
 
 class House:
@@ -52,7 +51,7 @@ class House:
             self.store,
             analyzer,
             [ROUTE],
-            WorkerOptions(**wanted),
+            worker_options(**wanted),
         )
 
     def work(self, **options):

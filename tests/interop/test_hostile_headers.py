@@ -158,7 +158,7 @@ def test_every_film_that_a_running_node_takes_ends_with_results_or_a_reason(tmp_
     good, bad = files(DELIVERED, folder), files(REFUSED, folder / "..")
     with pacs.listening():
         settings_ = nodes.settings(tmp_path, [nodes.destination("pacs", pacs.port)])
-        with nodes.ScriptedNode(settings_) as node:
+        with nodes.scripted_node(settings_) as node:
             for uid, path in good.values():
                 (stored,) = nodes.send(node, path)
                 assert (uid, stored.status) == (uid, 0x0000)

@@ -5,14 +5,14 @@ from io import BytesIO
 import pytest
 from pydicom import dcmread
 
-from dicom_node.node.settings.sections import EvidenceSection
+from dicom_node.node.settings.evidence import EvidenceSection
 from tests.factories.nodes import (
     AE_TITLE,
     EVIDENCE,
-    ScriptedNode,
     destination,
     get,
     save,
+    scripted_node,
     send,
     settings,
     wait_for_state,
@@ -48,7 +48,7 @@ def test_results_of_a_film_arrive_in_orthanc_beside_it(
     orthanc = start_orthanc(peers.OrthancOptions(modalities=modalities))
     orthanc.post("/instances", path.read_bytes())
     conf = node_settings(tmp_path, orthanc.port, free_port)
-    with ScriptedNode(conf) as node:
+    with scripted_node(conf) as node:
         orthanc.send(dataset.SOPInstanceUID, AE_TITLE)
         wait_for_state(node, dataset.SOPInstanceUID, "delivered")
     (study,) = orthanc.get("/studies?expand")
@@ -70,7 +70,7 @@ def test_orthanc_goes_down_and_comes_back_and_nothing_is_lost_or_repeated(tmp_pa
     options = peers.OrthancOptions(port=free_port())
     first, first_path = film(tmp_path, seed=1)
     second, second_path = film(tmp_path, seed=2)
-    with ScriptedNode(node_settings(tmp_path, options.port)) as node:
+    with scripted_node(node_settings(tmp_path, options.port)) as node:
         with peers.orthanc(tmp_path / "orthanc", options):
             send(node, first_path)
             wait_for_state(node, first.SOPInstanceUID, "delivered")

@@ -11,11 +11,11 @@ from dicom_node.cli import cli
 from dicom_node.evidence import codes
 from tests.factories.nodes import (
     EVIDENCE,
-    ScriptedNode,
     destination,
     get,
     request,
     save,
+    scripted_node,
     send,
     settings,
     wait_for_state,
@@ -69,7 +69,7 @@ def test_a_follow_up_a_repetition_and_a_recall(tmp_path, orthanc):
     conf = settings(
         tmp_path / "node", [destination("pacs", orthanc.port, ae_title="ORTHANC")]
     )
-    with ScriptedNode(conf) as node:
+    with scripted_node(conf) as node:
         for film, path in (before, now):
             send(node, path)
             wait_for_state(node, film.SOPInstanceUID, "delivered")

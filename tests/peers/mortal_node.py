@@ -7,19 +7,22 @@ when they have passed a point of the flow for the COUNTth time.
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from dicom_node.delivery.destination import Destination, Handover, Parcel
 from dicom_node.injected import clock, new_uid
-from dicom_node.node import wiring
 from dicom_node.node.node import Node
+from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.parts import open_parts
+from dicom_node.node.wiring.reception import eligibility_rules
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
-from inference.runners.runner import ModelRunner
 from storage.objects.files import FileObjectStore
 from tests.fakes.runner import ScriptedRunner
 
@@ -53,33 +56,22 @@ class Fate:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-class MortalNode(Node):
-    """The product's node, with fate at every step of the flow."""
-
-    def __init__(self, settings: Settings, fate: Fate) -> None:
-        super().__init__(settings)
-        self._fate = fate
-
-    def open_store(self) -> FileObjectStore:
-        section = self._settings.node
-        store = MortalStore(self._fate, section.data_dir)
-        store.sweep()
-        return store
-
-    def open_steps(self, database: Any) -> ProcedureSteps:
-        return MortalSteps(self._fate, database, clock=clock, new_uid=new_uid)
-
-    def open_reception(self, store: Any, database: Any) -> Reception:
-        rules = wiring.rules(self._settings)
-        return MortalReception(self._fate, store, database, rules)
-
-    def open_runner(self) -> ModelRunner:
-        runner = MortalRunner(self._fate)
-        runner.load()
-        return runner
-
-    def open_destination(self, section: Any) -> Destination:
-        return MortalDestination(self._fate, super().open_destination(section))
+def mortal_parts(fate: Fate, settings: Settings) -> Parts:
+    """The product's parts, with fate at every step of the flow."""
+    parts = open_parts(settings)
+    store = MortalStore(fate, settings.node.data_dir)
+    rules = eligibility_rules(settings)
+    return replace(
+        parts,
+        store=store,
+        steps=MortalSteps(fate, parts.database, clock=clock, new_uid=new_uid),
+        reception=MortalReception(fate, store, parts.database, rules),
+        runner=lambda: MortalRunner(fate),
+        destinations={
+            name: partial(mortal_destination, fate, make)
+            for name, make in parts.destinations.items()
+        },
+    )
 
 
 class MortalStore(FileObjectStore):
@@ -152,6 +144,12 @@ class MortalRunner(ScriptedRunner):
         return answers
 
 
+def mortal_destination(
+    fate: Fate, make: Callable[[], Destination]
+) -> "MortalDestination":
+    return MortalDestination(fate, make())
+
+
 class MortalDestination:
     def __init__(self, fate: Fate, real: Destination) -> None:
         self._fate = fate
@@ -171,6 +169,7 @@ def live(values: dict[str, Any], point: str, count: int, ready: Connection) -> N
     settings = Settings.load(None, values)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with MortalNode(settings, Fate(point, count)) as node:
+    fated = partial(mortal_parts, Fate(point, count))
+    with Node(settings, open_parts=fated) as node:
         ready.send({"dimse": node.dimse_port, "http": node.http_port})
         stop.wait()

@@ -12,7 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -63,7 +63,7 @@ CHROMIUM_FLAGS = (
 
 def _application(orthanc_url: str) -> Starlette:
     """Answer the viewer's files, its configuration, and DICOMweb by proxy."""
-    client = httpx.AsyncClient(base_url=orthanc_url, timeout=PATIENCE_MS / 1000)
+    client = httpx2.AsyncClient(base_url=orthanc_url, timeout=PATIENCE_MS / 1000)
 
     async def dicom_web(request: Request) -> Response:
         headers = {

@@ -18,7 +18,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_node.dataset.part10 import Arriving
-from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
+from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.verification import VerificationSCP
@@ -31,13 +31,15 @@ from storage.errors import UnknownRecord
 from storage.objects.files import FileObjectStore
 from storage.records import Instance, ProcedureStepState, Workitem
 from storage.worklist import jobs, workitems
+from tests.factories.choices import dimse_config
+from tests.factories.choices import rules as eligibility_rules
 
 NODE = "CXR_NODE"
 MODALITY = "MODALITY1"
 # Longer than anything takes on the busiest machine: only a defect waits so long.
 PATIENT = Timeouts(connection_s=180, association_s=180, message_s=180, network_s=180)
 MAXIMUM_OBJECT_BYTES = 1 << 29
-RULES = EligibilityRules(minimum_size_px=16)
+RULES = eligibility_rules(minimum_size_px=16)
 
 
 @dataclass
@@ -120,7 +122,7 @@ def listening(
     with receiver(folder, watermark_bytes=watermark_bytes) as behind:
         storage = StorageSCP(behind.reception, maximum_object_bytes)
         entity = ApplicationEntity(
-            DimseConfig(NODE, port=0, **config), [VerificationSCP(), storage]
+            dimse_config(NODE, **config), [VerificationSCP(), storage]
         )
         port = entity.start()
         try:

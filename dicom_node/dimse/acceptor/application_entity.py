@@ -67,17 +67,17 @@ class DimseConfig:
     """
 
     ae_title: str
-    host: str = "127.0.0.1"
-    port: int = 11112
-    require_called_ae_title: bool = True
-    peers: tuple[Peer, ...] = ()
-    accept_unknown_peers: bool = False
-    max_associations: int = 50
-    maximum_pdu_bytes: int = 131_072
-    association_timeout_s: float = 30.0
-    message_timeout_s: float = 60.0
-    network_timeout_s: float = 60.0
-    tls: ssl.SSLContext | None = None
+    host: str
+    port: int
+    require_called_ae_title: bool
+    peers: tuple[Peer, ...]
+    accept_unknown_peers: bool
+    max_associations: int
+    maximum_pdu_bytes: int
+    association_timeout_s: float
+    message_timeout_s: float
+    network_timeout_s: float
+    tls: ssl.SSLContext | None
 
 
 class ApplicationEntity:

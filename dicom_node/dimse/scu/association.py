@@ -73,13 +73,10 @@ class Timeouts:
         Between bytes.
     """
 
-    connection_s: float = 10.0
-    association_s: float = 30.0
-    message_s: float = 60.0
-    network_s: float = 60.0
-
-
-DEFAULT_TIMEOUTS = Timeouts()
+    connection_s: float
+    association_s: float
+    message_s: float
+    network_s: float
 
 
 @contextmanager
@@ -88,7 +85,7 @@ def associate(
     contexts: Sequence[PresentationContext],
     *,
     calling_ae: str,
-    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    timeouts: Timeouts,
 ) -> Iterator[Association]:
     """Hold an association for the length of a block.
 

@@ -23,7 +23,6 @@ from dicom_node.dimse.presentation import (
     transfer_syntaxes_of,
 )
 from dicom_node.dimse.scu.association import (
-    DEFAULT_TIMEOUTS,
     RemoteAE,
     Timeouts,
     associate,
@@ -91,7 +90,7 @@ def send(
     remote: RemoteAE,
     *,
     calling_ae: str,
-    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    timeouts: Timeouts,
 ) -> Iterator[SendResult]:
     """Send objects and tell, one after the other, what became of each.
 

@@ -2,7 +2,6 @@
 
 from dicom_node.dimse.presentation import UNCOMPRESSED, VERIFICATION_CLASS, context
 from dicom_node.dimse.scu.association import (
-    DEFAULT_TIMEOUTS,
     RemoteAE,
     Timeouts,
     associate,
@@ -11,9 +10,7 @@ from dicom_node.dimse.status import Status, refusal
 from dicom_node.errors import PeerUnreachable
 
 
-def echo(
-    remote: RemoteAE, *, calling_ae: str, timeouts: Timeouts = DEFAULT_TIMEOUTS
-) -> None:
+def echo(remote: RemoteAE, *, calling_ae: str, timeouts: Timeouts) -> None:
     """Send a C-ECHO; returning means that the peer answered Success.
 
     Parameters

@@ -22,21 +22,22 @@ from pydantic_settings import (
 )
 
 from dicom_node.errors import SettingsInvalid
-from dicom_node.node.settings.sections import (
-    DatabaseSection,
+from dicom_node.node.settings.analysis import EligibilitySection, WorkerSection
+from dicom_node.node.settings.destinations import (
+    WRONG_KIND,
     DeliverySection,
     DestinationSection,
-    DimseSection,
-    EligibilitySection,
-    EvidenceSection,
-    HttpSection,
-    ModelSection,
+    without_kind,
+)
+from dicom_node.node.settings.dimse import DimseSection
+from dicom_node.node.settings.evidence import EvidenceSection, SegSection, SrSection
+from dicom_node.node.settings.model import ModelSection
+from dicom_node.node.settings.node import (
+    DatabaseSection,
     NodeSection,
     RetentionSection,
-    SegSection,
-    SrSection,
-    WorkerSection,
 )
+from dicom_node.node.settings.web import HttpSection
 
 ENVIRONMENT_PREFIX = "CXR_NODE__"
 SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
@@ -125,12 +126,6 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         return self
 
-    @property
-    def database_url(self) -> str:
-        """The URL in use: the configured one, or SQLite in the data folder."""
-        url = self.database.url.get_secret_value()
-        return url or f"sqlite:///{self.node.data_dir / 'node.db'}"
-
 
 def _toml(path: Path | None) -> dict[str, Any]:
     if path is None:
@@ -181,12 +176,14 @@ def _merge(weak: Mapping[str, Any], strong: Mapping[str, Any]) -> dict[str, Any]
 
 def _one_line(error: ValidationError, path: Path | None) -> str:
     def sentence(detail: Mapping[str, Any]) -> str:
-        where = ".".join(str(part) for part in detail["loc"])
+        where = ".".join(str(part) for part in without_kind(detail["loc"]))
         text = str(detail["msg"]).removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             text = "unknown key"
         elif detail["type"] == "missing":
             text = "required key is missing"
+        elif detail["type"] == WRONG_KIND:
+            where += ".kind"
         return f"{where}: {text}" if where else text
 
     details = error.errors(include_url=False, include_input=False)

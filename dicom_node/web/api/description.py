@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 _HEADERS = {
@@ -27,14 +27,18 @@ td { padding: .1rem 1.5rem .1rem 0; vertical-align: top }
 """
 
 
-def add_description(app: FastAPI, path: str) -> None:
-    """Serve the page at a path."""
+def description(path: str) -> APIRouter:
+    """Make the route of the page."""
+    router = APIRouter()
 
-    @app.get(path, include_in_schema=False)
-    def describe() -> HTMLResponse:
+    @router.get(path, include_in_schema=False)
+    def describe(request: Request) -> HTMLResponse:
+        app: FastAPI = request.app
         return HTMLResponse(
             page(app.openapi(), app.openapi_url or ""), headers=_HEADERS
         )
+
+    return router
 
 
 def page(described: Mapping[str, Any], document_url: str) -> str:

@@ -5,7 +5,6 @@ import pytest
 
 from dicom_node.analysis.process import Analyzed, Analyzer, Failed, Source
 from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
-from dicom_node.worklist.eligibility import EligibilityRules
 from inference.errors import (
     ModelFailed,
     ModelUnreachable,
@@ -13,12 +12,13 @@ from inference.errors import (
     UnsuitableImage,
 )
 from tests.factories.analyses import a_maker, a_style
+from tests.factories.choices import rules
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.runner import ScriptedRunner, chest_prediction, scripted_manifest
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-RULES = EligibilityRules(minimum_size_px=64)
+RULES = rules(minimum_size_px=64)
 
 
 def analyzer(runner, kinds=()):

@@ -1,8 +1,9 @@
-from dicom_node.delivery.route import Route, kinds_of
+from dicom_node.delivery.route import kinds_of
+from tests.factories.choices import route
 from tests.factories.rows import an_evidence
 
 REPORTS = ("measurement-report-comprehensive", "measurement-report-enhanced")
-PACS = Route(
+PACS = route(
     destination="pacs",
     evidence=("segmentation", "measurement-report"),
     fallback={
@@ -36,7 +37,7 @@ def test_a_kind_without_fallback_has_no_stand_in():
 
 
 def test_what_may_be_needed_is_encoded_once_but_reports_only_once_in_all():
-    other = Route("other", ("secondary-capture", "segmentation"), {})
+    other = route("other", ("secondary-capture", "segmentation"))
     assert kinds_of([PACS, other]) == (
         "segmentation",
         "presentation-state",

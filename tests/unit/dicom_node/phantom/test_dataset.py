@@ -5,7 +5,8 @@ import pytest
 from pydicom import dcmread, uid
 
 from dicom_node.phantom.dataset import KINDS, synthetic_dataset, synthetic_radiograph
-from dicom_node.worklist.eligibility import EligibilityRules, check
+from dicom_node.worklist.eligibility import check
+from tests.factories.choices import rules
 
 SIZE = {"rows": 192, "columns": 176}
 
@@ -38,7 +39,7 @@ def test_films_of_one_seed_in_different_kinds_share_their_study():
 
 @pytest.mark.parametrize("kind", ["CR", "DX", "SC"])
 def test_a_synthetic_film_is_eligible(kind):
-    check(synthetic_dataset(kind, rows=400, columns=400), EligibilityRules())
+    check(synthetic_dataset(kind, rows=400, columns=400), rules())
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

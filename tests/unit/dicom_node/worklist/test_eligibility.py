@@ -11,10 +11,11 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from dicom_node.errors import NotEligible
-from dicom_node.worklist.eligibility import EligibilityRules, check, is_awaited
+from dicom_node.worklist.eligibility import check, is_awaited
+from tests.factories.choices import rules as site_rules
 from tests.factories.radiographs import synthetic_dataset
 
-RULES = EligibilityRules()
+RULES = site_rules()
 
 
 def film(kind="CR", **attributes) -> Dataset:
@@ -233,7 +234,7 @@ def test_odd_but_honest_headers_are_eligible(kind, attributes):
     ],
 )
 def test_a_site_may_choose(rules, kind, attributes, code):
-    assert refusal(film(kind, **attributes), EligibilityRules(**rules)) == code
+    assert refusal(film(kind, **attributes), site_rules(**rules)) == code
 
 
 def test_a_refusal_names_no_patient():

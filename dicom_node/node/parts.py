@@ -1,0 +1,43 @@
+"""What the services of a node work with, as one value; tests pass another."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from dicom_node.delivery.destination import Destination
+from dicom_node.worklist.procedure_step import ProcedureSteps
+from dicom_node.worklist.reception import Reception
+from inference.runners.runner import ModelRunner
+from storage.database import Database
+from storage.objects.protocol import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that services share.
+
+    Parameters
+    ----------
+    store, database
+        What the node remembers.
+    steps
+        The worklist.
+    reception
+        The door for images.
+    runner
+        Makes the model's runner; called, and the model loaded, only where there is
+        work.
+    destinations
+        Name -> makes the way there; called only where results are delivered.
+    clock, new_uid
+        The time, aware UTC, and new UIDs.
+    """
+
+    store: ObjectStore
+    database: Database
+    steps: ProcedureSteps
+    reception: Reception
+    runner: Callable[[], ModelRunner]
+    destinations: Mapping[str, Callable[[], Destination]]
+    clock: Callable[[], datetime]
+    new_uid: Callable[[], str]

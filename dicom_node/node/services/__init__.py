@@ -1,0 +1,1 @@
+"""The parts of the node that run, each behind ``node.service.Service``."""

@@ -1,0 +1,27 @@
+"""``[worker]`` and ``[eligibility]``: what is analysed, and how the work goes."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from dicom_node.node.settings.section import Section
+
+
+class WorkerSection(Section):
+    """Leases and retries of the analysis."""
+
+    lease_s: PositiveFloat = 60.0
+    poll_s: PositiveFloat = 5.0
+    lost_attempts: PositiveInt = 3
+
+
+class EligibilitySection(Section):
+    """Which images are analysed (the reasons are in docs/operations.md)."""
+
+    accept_for_processing: bool = False
+    accept_secondary_capture: bool = True
+    secondary_capture_modalities: tuple[str, ...] = ("CR", "DX", "DR")
+    minimum_age_years: float = Field(default=18, ge=0, le=120)
+    minimum_size_px: int = Field(default=384, ge=64)
+    unknown_view: Literal["analyze", "refuse"] = "analyze"
+    unknown_body_part: Literal["analyze", "refuse"] = "analyze"

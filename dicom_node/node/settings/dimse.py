@@ -1,0 +1,65 @@
+"""``[dimse]``: the listener, its peers, and the time-outs of both roles."""
+
+import ipaddress
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from dicom_node.node.settings.section import (
+    AETitle,
+    ListenPort,
+    Port,
+    Section,
+    TlsSection,
+)
+
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+
+
+def _caller(address: str) -> str:
+    """Check an address, a CIDR block or a host name; empty means anywhere."""
+    try:
+        ipaddress.ip_network(address or "::", strict=False)
+    except ValueError:
+        if not _HOST_NAME.fullmatch(address):
+            msg = "neither an address, nor a CIDR block, nor a host name"
+            raise ValueError(msg) from None
+    return address
+
+
+Caller = Annotated[str, AfterValidator(_caller)]
+
+
+class PeerSection(Section):
+    """An application entity that may talk to us."""
+
+    ae_title: AETitle
+    address: Caller = ""
+    port: Port | None = None
+
+
+class DimseSection(Section):
+    """The DIMSE listener and the time-outs of both roles."""
+
+    host: str = "127.0.0.1"
+    port: ListenPort = 11112
+    require_called_ae_title: bool = True
+    accept_unknown_peers: bool = False
+    max_associations: PositiveInt = 50
+    maximum_pdu_bytes: int = Field(default=131_072, ge=4096, le=1_048_576)
+    maximum_object_bytes: PositiveInt = 536_870_912
+    association_timeout_s: PositiveFloat = 30.0
+    message_timeout_s: PositiveFloat = 60.0
+    network_timeout_s: PositiveFloat = 60.0
+    connection_timeout_s: PositiveFloat = 10.0
+    tls: TlsSection = TlsSection()
+    peers: tuple[PeerSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _mutual_tls(self) -> Self:
+        tls = self.tls
+        if tls.on and tls.require_client_certificate and tls.ca is None:
+            msg = "tls.require_client_certificate needs tls.ca"
+            raise ValueError(msg)
+        return self

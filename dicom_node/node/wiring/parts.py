@@ -1,0 +1,32 @@
+"""The parts that the services of a node share."""
+
+from functools import partial
+
+from dicom_node.injected import clock, new_uid
+from dicom_node.node.parts import Parts
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.delivery import make_destination
+from dicom_node.node.wiring.model import make_runner
+from dicom_node.node.wiring.reception import make_reception
+from dicom_node.node.wiring.storage import make_store, ready_database
+from dicom_node.node.wiring.worklist import make_steps
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Open store and database, and clear away what a crash left half-written."""
+    store = make_store(settings)
+    store.sweep()
+    database = ready_database(settings)
+    return Parts(
+        store=store,
+        database=database,
+        steps=make_steps(database),
+        reception=make_reception(settings, store, database),
+        runner=partial(make_runner, settings),
+        destinations={
+            section.name: partial(make_destination, settings, section)
+            for section in settings.destinations
+        },
+        clock=clock,
+        new_uid=new_uid,
+    )

@@ -1,0 +1,34 @@
+"""The HTTP interface: where it listens, and its faces."""
+
+from collections.abc import Callable, Mapping
+
+from dicom_node.node.parts import Parts
+from dicom_node.node.settings.load import Settings
+from dicom_node.web.api.parts import ApiParts
+from dicom_node.web.api.router import api
+from dicom_node.web.application import create_app
+from dicom_node.web.server import HttpAddress, HttpServer
+
+
+def make_server(
+    settings: Settings,
+    parts: Parts,
+    conditions: Callable[[], Mapping[str, str | None]],
+) -> HttpServer:
+    """Make the HTTP listener with every face."""
+    keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
+    asked = ApiParts(parts.database, parts.steps, conditions, parts.clock)
+    return HttpServer(create_app([api(asked)], keys), http_address(settings))
+
+
+def http_address(settings: Settings) -> HttpAddress:
+    """Say how the HTTP listener listens."""
+    section, files = settings.http, settings.http.tls
+    return HttpAddress(
+        section.host,
+        section.port,
+        files.certificate,
+        files.key,
+        files.ca,
+        require_client_certificate=files.require_client_certificate,
+    )

@@ -1,0 +1,75 @@
+"""The HTTP application: what every face shares, and the faces mounted on it."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from dicom_node import __version__
+from dicom_node.web import problems
+from dicom_node.web.auth.keys import ApiKeys
+
+logger = logging.getLogger(__name__)
+
+DOCUMENT = "/api/v1/openapi.json"
+
+
+def create_app(faces: Iterable[APIRouter], keys: Sequence[str] = ()) -> FastAPI:
+    """Build the application.
+
+    Parameters
+    ----------
+    faces
+        The routes of each face.
+    keys
+        Accepted API keys; none means that nobody is asked.
+    """
+    app = FastAPI(
+        title="CXR Node",
+        version=__version__,
+        openapi_url=DOCUMENT,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.middleware("http")(ApiKeys(keys))
+    for error in problems.STATUS:
+        app.add_exception_handler(error, problems.answer)
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(HTTPException, _http_refusal)
+    app.add_exception_handler(Exception, _bug)
+    for face in faces:
+        app.include_router(face)
+    return app
+
+
+async def _http_refusal(request: Request, error: Exception) -> JSONResponse:
+    """Answer what the framework refuses: unknown paths, other methods."""
+    del request
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    status = HTTPStatus(code)
+    return problems.problem(status, status.description or status.phrase)
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    """Answer what nobody foresaw: the interface's outermost edge."""
+    logger.error(
+        "A request failed: %s %s.",
+        request.method,
+        request.scope["route"].path if "route" in request.scope else "?",
+        exc_info=error,
+        extra={"action": "http"},
+    )
+    text = "Something unforeseen happened; the log has the details."
+    return problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)
+
+
+async def _bad_request(request: Request, error: Exception) -> JSONResponse:
+    """Name the parameter; its value may be a patient's and is not repeated."""
+    del request
+    details = error.errors() if isinstance(error, RequestValidationError) else ()
+    texts = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in details]
+    return problems.problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(texts))
