@@ -56,7 +56,7 @@ class _FoldAndModel(click.ParamType[tuple[int, Path]]):
 )
 @remember_option
 @replicates_option
-def crossvalidate(  # noqa: PLR0913 - the options, one for one
+def crossvalidate(  # noqa: PLR0913  the options, one for one
     *,
     models: tuple[tuple[int, Path], ...],
     data: Path,
@@ -74,7 +74,7 @@ def crossvalidate(  # noqa: PLR0913 - the options, one for one
     for fold, path in models:
         by_fold.setdefault(fold, []).append(path)
     with extra():
-        from inference.training.commands.crossvalidate import crossvalidate as run  # noqa: PLC0415
+        from inference.training.commands.crossvalidate import crossvalidate as run  # noqa: PLC0415  the extra
 
         run(
             by_fold,
@@ -97,6 +97,6 @@ def compare(runs: tuple[Path, ...]) -> None:
     The first is what the others are compared with.
     """
     with extra():
-        from inference.training.commands.compare import compare as run  # noqa: PLC0415
+        from inference.training.commands.compare import compare as run  # noqa: PLC0415  the extra
 
         click.echo(run(runs), nl=False)

@@ -100,7 +100,7 @@ def extra() -> Iterator[None]:
 def read_frame(path: Path) -> Frame:
     """Read a picture or a DICOM file, as serving does."""
     if path.suffix.lower() in PICTURES:
-        from inference.training.data.dataset import read_picture  # noqa: PLC0415
+        from inference.training.data.dataset import read_picture  # noqa: PLC0415  the extra
 
         return read_picture(path)
     try:
@@ -139,8 +139,8 @@ def train(
 ) -> None:
     """Train a model by recipe, and print the path of the best checkpoint."""
     with extra():
-        from inference.training.engine import train as run  # noqa: PLC0415
-        from inference.training.recipe.recipe import read_recipe  # noqa: PLC0415
+        from inference.training.engine import train as run  # noqa: PLC0415  the extra
+        from inference.training.recipe.recipe import read_recipe  # noqa: PLC0415  the extra
 
         wanted = read_recipe(recipe, variant)
         if fold is not None:
@@ -202,7 +202,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     if pool != bool(cases) or (pool and (models or data or flip)):
         raise click.UsageError("--pool takes CASES, and neither model nor data")
     with extra():
-        from inference.training.commands import evaluate as measuring  # noqa: PLC0415
+        from inference.training.commands import evaluate as measuring  # noqa: PLC0415  the extra
 
         if pool:
             measuring.pool(cases, output, replicates)
@@ -265,7 +265,7 @@ def tune(  # noqa: PLR0913  the command's options, one for one
 ) -> None:
     """Fix a model's thresholds and calibration on validation films."""
     with extra():
-        from inference.training.commands import tune as tuning  # noqa: PLC0415
+        from inference.training.commands import tune as tuning  # noqa: PLC0415  the extra
 
         tuned = tuning.tune_model(
             model,
@@ -336,7 +336,7 @@ def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
     if model is not None and (precision != "int8" or width is not None):
         raise click.UsageError("Of a --model only --precision int8 can be made.")
     with extra():
-        from inference.training.export import export as exporting  # noqa: PLC0415
+        from inference.training.export import export as exporting  # noqa: PLC0415  the extra
 
         name = name or output.name
         if checkpoint is not None and model is None:
@@ -374,6 +374,6 @@ def export(  # noqa: PLR0913, PLR0917  the command's options, one for one
 def card(model: Path, metrics: Path, recipe: Path, remarks: Path | None) -> None:
     """Write MODEL_CARD.md, and the metrics into the manifest."""
     with extra():
-        from inference.training.commands.card import write_card  # noqa: PLC0415
+        from inference.training.commands.card import write_card  # noqa: PLC0415  the extra
 
         click.echo(write_card(model, metrics, recipe, remarks))
