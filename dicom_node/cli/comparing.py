@@ -56,7 +56,7 @@ class _FoldAndModel(click.ParamType[tuple[int, Path]]):
 )
 @remember_option
 @replicates_option
-def crossvalidate(  # noqa: PLR0913 - the options, one for one
+def crossvalidate(  # noqa: PLR0913  the options, one for one
     *,
     models: tuple[tuple[int, Path], ...],
     data: Path,

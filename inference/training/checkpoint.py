@@ -129,7 +129,7 @@ def git_sha() -> str:
     command = ["git", "rev-parse", "HEAD"]
     folder = Path(__file__).parent
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603  a fixed command
             ["/usr/bin/env", *command],
             cwd=folder,
             capture_output=True,

@@ -239,6 +239,6 @@ def _mixed_sources(known: Sequence[_Seen]) -> set[str]:
 
 def _auroc(known: Sequence[_Seen], score: Callable[[_Seen], float]) -> float:
     truth = [bool(one.sample.opacities) for one in known]
-    if len(set(truth)) < 2:  # noqa: PLR2004
+    if len(set(truth)) < 2:  # noqa: PLR2004  sick and healthy
         return float("nan")
     return float(roc_auc_score(truth, [float(score(one)) for one in known]))

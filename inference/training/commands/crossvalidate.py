@@ -28,7 +28,7 @@ from inference.training.evaluation.tuning.tune import tune
 _LEAST_FOLDS = 2
 
 
-def crossvalidate(  # noqa: PLR0913 - the command's options, one for one
+def crossvalidate(  # noqa: PLR0913  the command's options, one for one
     models: Mapping[int, Sequence[Path] | ModelRunner],
     data: Path,
     output: Path,

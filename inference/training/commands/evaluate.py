@@ -35,7 +35,7 @@ from inference.training.evaluation.strangers import (
 )
 
 
-def evaluate(  # noqa: PLR0913 - the command's options, one for one
+def evaluate(  # noqa: PLR0913  the command's options, one for one
     model: Path | ModelRunner,
     data: Path,
     output: Path,

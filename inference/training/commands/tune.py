@@ -31,7 +31,7 @@ from inference.training.evaluation.tuning.tune import tune
 HALVES = 2
 
 
-def tune_model(  # noqa: PLR0913 - the command's options, one for one
+def tune_model(  # noqa: PLR0913  the command's options, one for one
     model: Path,
     data: Path,
     *,

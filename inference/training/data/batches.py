@@ -57,7 +57,7 @@ def one_sided_sources(samples: Sequence[Sample]) -> set[str]:
     return {
         source
         for source, count in known.items()
-        if not 0.1 <= sick[source] / count <= 0.9  # noqa: PLR2004
+        if not 0.1 <= sick[source] / count <= 0.9  # noqa: PLR2004  the tenths of the docstring
     }
 
 

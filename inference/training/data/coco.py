@@ -106,7 +106,7 @@ def _check_annotation(
     if image is None:
         raise TrainingError(f"{where}: no image {key}")
     box: Any = annotation.get("bbox")
-    if not _numbers(box) or len(box) != 4:  # noqa: PLR2004
+    if not _numbers(box) or len(box) != 4:  # noqa: PLR2004  sides of a box
         raise TrainingError(f"{where}: bbox is not [x, y, width, height]")
     check_box(box, image["height"], image["width"], where)
     if not _outlines(annotation.get("segmentation") or None, image):

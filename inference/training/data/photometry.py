@@ -37,12 +37,12 @@ def change_grey(
 def spoil(image: Grey, rng: np.random.Generator) -> Grey:
     """Turn, invert or cut a frontal film so that it must be refused."""
     choice = int(rng.integers(6))
-    if choice < 3:  # noqa: PLR2004 - a quarter, half or three quarters of a turn
+    if choice < 3:  # noqa: PLR2004  a quarter, half or three quarters of a turn
         return np.ascontiguousarray(np.rot90(image, choice + 1))
-    if choice == 3:  # noqa: PLR2004
+    if choice == 3:  # noqa: PLR2004  one of six ways, or a chance
         return np.asarray(255 - image, np.uint8)
     size = image.shape[0]
-    if choice == 4:  # noqa: PLR2004
+    if choice == 4:  # noqa: PLR2004  one of six ways, or a chance
         return _limb(size, rng)
     side = int(size * rng.uniform(0.15, 0.3))
     top, left = rng.integers(0, size - side, 2)
@@ -120,10 +120,10 @@ def _burn_in(image: Grey, rng: np.random.Generator) -> Grey:
     """Write side markers or draw a frame, as on many films."""
     image, size = image.copy(), image.shape[0]
     grey = int(rng.integers(150, 256))
-    if rng.random() < 0.3:  # noqa: PLR2004
+    if rng.random() < 0.3:  # noqa: PLR2004  one of six ways, or a chance
         width = int(rng.integers(1, max(2, size // 40)))
         corner = (size - 1, size - 1)
-        tone = grey if rng.random() < 0.5 else 0  # noqa: PLR2004
+        tone = grey if rng.random() < 0.5 else 0  # noqa: PLR2004  one of six ways, or a chance
         cv2.rectangle(image, (0, 0), corner, tone, width)
     for _ in range(int(rng.integers(1, 4))):
         place = (int(rng.integers(0, size)), int(rng.integers(size // 20, size)))

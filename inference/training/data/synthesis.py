@@ -28,7 +28,7 @@ def add_opacity(
     for _ in range(int(rng.integers(1, 4))):
         lung = lungs[int(rng.integers(len(lungs)))]
         density = _density(lung, rng)
-        mask = (density > 0.25).astype(np.uint8) * np.uint8(255)  # noqa: PLR2004
+        mask = (density > 0.25).astype(np.uint8) * np.uint8(255)  # noqa: PLR2004  where it can be seen
         if np.count_nonzero(mask) >= _LEAST_PX:
             image = _blend(image, density, rng)
             masks.append(mask)

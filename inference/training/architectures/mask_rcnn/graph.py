@@ -267,7 +267,7 @@ def _pool_flat(pool: MultiScaleRoIAlign, maps: list[Tensor], flat: Tensor) -> Te
 
 def write_graph(net: BatchedNet, path: Path) -> None:
     """Write the ONNX file, checked."""
-    import onnx  # noqa: PLC0415
+    import onnx  # noqa: PLC0415  only when exporting
 
     example = torch.zeros(2, 1, net.size_px, net.size_px)
     with warnings.catch_warnings(), torch.inference_mode():

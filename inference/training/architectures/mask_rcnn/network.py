@@ -163,7 +163,7 @@ def build(recipe: MaskRcnnNetwork) -> CxrNet:
     if recipe.weights is not None:
         initialise(net, recipe.weights)
     for stage in _frozen_stages(net.backbone, recipe.trainable_stages):
-        stage.requires_grad_(False)  # noqa: FBT003
+        stage.requires_grad_(False)  # noqa: FBT003  torch's own signature
     return net.to(memory_format=torch.channels_last)
 
 

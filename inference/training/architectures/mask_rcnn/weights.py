@@ -97,7 +97,7 @@ def _trunk_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     folded: dict[str, Tensor] = {}
     for key, weight in found.items():
         name = key.removesuffix(".weight")
-        if key == name or weight.ndim != 4 or not re.match(r"conv1|layer\d", name):  # noqa: PLR2004
+        if key == name or weight.ndim != 4 or not re.match(r"conv1|layer\d", name):  # noqa: PLR2004  a convolution's
             continue
         folded[key], folded[f"{name}.bias"] = _fold(found, name, weight)
     if "conv1.weight" in folded and folded["conv1.weight"].shape[1] != 1:

@@ -185,7 +185,7 @@ def fit_temperature(probabilities: Floats, positive: Bools) -> float:
 
     low, high = np.log(0.05), np.log(20.0)
     ratio = (np.sqrt(5) - 1) / 2  # golden section: the loss has one valley in 1/T
-    while high - low > 1e-4:  # noqa: PLR2004
+    while high - low > 1e-4:  # noqa: PLR2004  close enough
         left, right = high - ratio * (high - low), low + ratio * (high - low)
         if loss(left) < loss(right):
             high = right
@@ -223,6 +223,6 @@ def fit_logistic(
         step = np.linalg.solve(curvature, gradient)
         # one class alone has no finite intercept: stay where the numbers are sane
         weights = np.clip(weights - step, -30, 30)
-        if np.abs(step).max() < 1e-9:  # noqa: PLR2004
+        if np.abs(step).max() < 1e-9:  # noqa: PLR2004  close enough
             break
     return tuple(float(value) for value in weights)

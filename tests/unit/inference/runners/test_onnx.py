@@ -134,7 +134,7 @@ def test_cuda_is_never_silently_replaced(tmp_path):
 
 @pytest.fixture
 def without_cuda() -> None:
-    import onnxruntime  # noqa: PLC0415
+    import onnxruntime  # noqa: PLC0415  one test
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this machine's ONNX Runtime has CUDA")

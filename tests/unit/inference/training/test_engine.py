@@ -292,7 +292,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny: Recipe, tmp_path: Path) -
 
 
 def test_pictures_are_read_as_they_are(tmp_path: Path) -> None:
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415  one test
 
     deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
     Image.fromarray(deep).save(tmp_path / "deep.png")

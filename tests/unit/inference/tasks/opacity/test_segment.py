@@ -292,7 +292,7 @@ def test_findings_lie_in_the_frame_are_tight_and_never_overlap(boxes, rows, colu
 
 
 def test_an_18_megapixel_film_costs_no_full_size_map():
-    import tracemalloc  # noqa: PLC0415
+    import tracemalloc  # noqa: PLC0415  one test
 
     frame = Frame(np.zeros((4300, 4300), np.float32))
     frame.pixels[::2] = 0.5

@@ -390,7 +390,7 @@ def test_a_corrupt_checkpoint_is_refused(tmp_path, pictures):
 
 
 def test_films_are_read_as_the_node_reads_them(pictures):
-    from inference.training.data.dataset import read_picture  # noqa: PLC0415
+    from inference.training.data.dataset import read_picture  # noqa: PLC0415  one test
 
     inputs = read_inputs(find_films(pictures, 2), SIZE, read_picture)
     assert [film.shape for film in inputs] == [(1, SIZE, SIZE)] * 2

@@ -219,7 +219,7 @@ def test_frozen_stages_do_not_learn() -> None:
 
 
 def test_folding_batch_norm_keeps_what_a_resnet_answers(tmp_path: Path) -> None:
-    from torchvision.models import resnet18  # noqa: PLC0415
+    from torchvision.models import resnet18  # noqa: PLC0415  one test
 
     torch.manual_seed(2)
     body = resnet18()
