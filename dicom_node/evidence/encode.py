@@ -135,7 +135,7 @@ def encode_all(
     }
     with quiet():  # the libraries' remarks on a header quote the patient
         for kind in kinds:
-            dataset = MAKING[kind].encode(subject, frame, analysis)
+            dataset = MAKING[kind].encode(subject.apart(), frame, analysis)
             if dataset is not None:
                 encoded.append(_finished(kind, dataset, subject, known))
         objects.check_set([item.dataset for item in encoded], clean)
@@ -152,7 +152,7 @@ def encode_not_analysable(subject: Subject, reason: Code, text: str) -> EncodedE
     """
     kind = EvidenceKind.MEASUREMENT_REPORT
     with quiet():
-        dataset = not_analysable.encode(subject, reason, text)
+        dataset = not_analysable.encode(subject.apart(), reason, text)
         return _finished(kind, dataset, subject, subject.earlier.uids)
 
 
@@ -170,7 +170,7 @@ def encode_rejection_note(
         Not all of them are of the subject's study, or the note is not fit to send.
     """
     with quiet():
-        dataset = rejection_note.encode(subject, rejected, reason, title)
+        dataset = rejection_note.encode(subject.apart(), rejected, reason, title)
         known = {one.sop_instance_uid for one in rejected}
         return _finished(EvidenceKind.REJECTION_NOTE, dataset, subject, known)
 

@@ -5,8 +5,6 @@ grey-scale pipeline, so it repeats the image's own Modality and VOI LUT and, for
 MONOCHROME1, inverts: Photometric Interpretation is ignored under it (PS3.4 N.2.1.4).
 """
 
-from copy import deepcopy
-
 from highdicom.color import CIELabColor
 from highdicom.pr import (
     AnnotationUnitsValues,
@@ -88,10 +86,10 @@ def _add_tables(state: Dataset, clean: Dataset) -> None:
     if tables := clean.get("VOILUTSequence"):
         items = list(state.get("SoftcopyVOILUTSequence") or [Dataset()])
         for item in items:
-            item.VOILUTSequence = deepcopy(tables)
+            item.VOILUTSequence = tables
         state.SoftcopyVOILUTSequence = items
     if tables := clean.get("ModalityLUTSequence"):
-        state.ModalityLUTSequence = deepcopy(tables)
+        state.ModalityLUTSequence = tables
 
 
 def _for_processing(clean: Dataset) -> bool:

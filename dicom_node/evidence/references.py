@@ -1,7 +1,6 @@
 """How one object points to another: by study, series and instance (PS3.3 C.17.2)."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
@@ -59,7 +58,7 @@ def request_references(clean: Dataset) -> list[Dataset]:
     requests = clean.get("ReferencedRequestSequence") or clean.get(
         "RequestAttributesSequence"
     )
-    return [_request(deepcopy(request), clean) for request in requests or ()]
+    return [_request(request, clean) for request in requests or ()]
 
 
 def _request(request: Dataset, clean: Dataset) -> Dataset:

@@ -6,7 +6,7 @@ C.7.5.1, C.12.1) is written in one place.
 
 import re
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Self
 
@@ -117,6 +117,14 @@ class Subject:
             style=style,
         )
 
+    def apart(self) -> Self:
+        """Copy the header, for whoever builds an object from it.
+
+        highdicom puts the header's own elements into what it builds: a value that is
+        changed there would change here, and in every object after it.
+        """
+        return replace(self, clean=deepcopy(self.clean))
+
     def uid(self, what: str) -> str:
         """SOP Instance UID of this image's result of a kind, or what else is named."""
         return self.maker.uid(self.clean.SOPInstanceUID, self.sha256, what)
@@ -142,8 +150,6 @@ class Subject:
     def finish(self, result: Dataset) -> Dataset:
         """Write what all results share, and the source's character set.
 
-        Sequences are copied: writing an object settles the VRs within them.
-
         Parameters
         ----------
         result
@@ -152,11 +158,11 @@ class Subject:
         clean, maker, moment = self.clean, self.maker, self.local_time
         for keyword in header.PATIENT_AND_STUDY + header.EQUIPMENT:
             if keyword in clean:
-                setattr(result, keyword, deepcopy(clean[keyword].value))
+                setattr(result, keyword, clean[keyword].value)
         # A document names its request in a sequence of its own (PS3.3 C.17.2).
         requests = clean.get("RequestAttributesSequence")
         if requests and result.Modality not in {"SR", "KO"}:
-            result.RequestAttributesSequence = deepcopy(requests)
+            result.RequestAttributesSequence = requests
         _timestamps(result, moment)
         result.StationName = maker.ae_title
         result.Manufacturer = maker.manufacturer

@@ -4,7 +4,6 @@ PS3.16 TID 1500 and PS3.3 A.35.13; what is measured comes from ``groups``.
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 
 from highdicom.sr import (
     CodeContentItem,
@@ -116,7 +115,7 @@ def document(
     if requests := request_references(clean):
         report.ReferencedRequestSequence = requests
     if steps := clean.get("ReferencedPerformedProcedureStepSequence"):
-        report.ReferencedPerformedProcedureStepSequence = deepcopy(steps)
+        report.ReferencedPerformedProcedureStepSequence = steps
     if earlier.predecessor is not None:
         report.PredecessorDocumentsSequence = hierarchical([earlier.predecessor])
     if earlier.film is not None:

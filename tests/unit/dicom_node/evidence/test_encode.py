@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence.encode import MAKING, encode_all
+from dicom_node.evidence.encode import MAKING, check, encode_all
 from dicom_node.evidence.kinds import KINDS, ON_REQUEST
 from dicom_node.evidence.report.classes import under_class
 from tests.factories.analyses import a_frame, a_subject, an_analysis
@@ -89,3 +89,15 @@ def test_the_header_is_as_it_was_when_all_is_made():
     before = subject.clean.to_json()
     encode_all(MAKING, subject, frame, an_analysis(frame))
     assert subject.clean.to_json() == before
+
+
+@pytest.mark.parametrize("kind", MAKING)
+def test_an_object_of_somebody_else_is_refused_and_nobody_else_becomes_him(kind):
+    frame = a_frame(96, 81)
+    subject = a_subject(synthetic_dataset("CR", rows=96, columns=81))
+    patient = str(subject.clean.PatientID)
+    dataset = MAKING[kind].encode(subject.apart(), frame, an_analysis(frame))
+    dataset.PatientID, dataset.StudyInstanceUID = "SOMEBODY ELSE", "1.2.3"
+    with pytest.raises(EvidenceInvalid, match="PatientID is not the source's"):
+        check(kind, dataset, subject, {subject.uid(each) for each in MAKING})
+    assert subject.clean.PatientID == patient
