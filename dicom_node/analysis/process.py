@@ -15,14 +15,10 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 
 from dicom_node.analysis.past import Past
 from dicom_node.dataset import frames
-from dicom_node.dataset.header import read_header, skip_file_meta
-from dicom_node.dataset.quiet import UNREADABLE
-from dicom_node.errors import DatasetInvalid
+from dicom_node.dataset.part10_file import read_header_of
 from dicom_node.evidence import codes
 from dicom_node.evidence.encode import (
     EncodedEvidence,
@@ -150,7 +146,7 @@ class Analyzer:
         EvidenceInvalid
             The image cannot be referred to.
         """
-        header = _header(source.path)
+        header = read_header_of(source.path)
         if not is_awaited(header, self._rules):
             return None
         reason = codes.not_analysed(code, text)
@@ -173,7 +169,7 @@ class Analyzer:
 
     def _prepare(self, source: Source) -> _Prepared:
         # The header first: what is not eligible need not be decodable.
-        check(_header(source.path), self._rules)
+        check(read_header_of(source.path), self._rules)
         dataset, frame = frames.read(source.path)
         size_px = self._runner.manifest.input_size_px
         tensor, letterbox = preprocess(frame, size_px)
@@ -222,16 +218,6 @@ class Analyzer:
             style=self._style,
             earlier=source.past.earlier,
         )
-
-
-def _header(path: Path) -> Dataset:
-    try:
-        syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
-    except (InvalidDicomError, *UNREADABLE) as error:
-        raise DatasetInvalid("not a DICOM file") from error
-    with path.open("rb") as stream:
-        skip_file_meta(stream)
-        return read_header(stream, syntax)
 
 
 def _guarded(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Failed:

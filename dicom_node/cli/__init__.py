@@ -21,6 +21,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "serve": ("running", "Run the node until SIGTERM or Ctrl-C."),
     "doctor": ("checks", "Check everything that a deployment needs."),
     "analyze": ("analysis", "Analyse DICOM files, without network or database."),
+    "eligibility": ("eligibility", "Say what the rules make of a folder of headers."),
     "jobs": ("jobs", "List, show, retry, reprocess and cancel jobs."),
     "recall": ("recall", "Call back all results of a bad model."),
     "send": ("network", "Send DICOM files by C-STORE."),

@@ -15,6 +15,7 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from dicom_node.dataset import codecs, part10_file
 from dicom_node.dataset.attributes import number, numbers, text, texts
 from dicom_node.dataset.grayscale import develop
 from dicom_node.dataset.header import skip_file_meta
@@ -24,18 +25,19 @@ from dicom_node.dataset.pixel_data import (
     look_up,
     read_patterns,
 )
+from dicom_node.dataset.pixels.border import within_white_frame
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.errors import DatasetInvalid
 from inference.frame import Frame, Orientation
 
 _CHUNK_BYTES = 1 << 20
-_META_BYTES = 4096
 _UNORIENTED = (
     "Patient Orientation is not given; the patient's right was taken to be at the"
     " picture's left."
 )
 _MISORIENTED = "Patient Orientation is not that of a frontal film; it was not followed."
 _TURNED = "The picture was turned upright as Patient Orientation says."
+_FRAMED = "A white frame around the picture was left out."
 _CALIBRATED = frozenset({"GEOMETRY", "FIDUCIAL"})
 
 
@@ -83,51 +85,67 @@ def read(
     OSError
         The file cannot be opened or read.
     """
-    dataset = _load(source, limits)
+    dataset, notes = _load(source, limits)
     with quiet():
         cells = PixelCells.of(dataset, limits.pixels)
-    patterns = read_patterns(dataset, cells)
+    picture = read_patterns(dataset, cells)
+    patterns = picture.patterns
     del dataset.PixelData
-    counts = count_patterns(patterns, cells.stored)
+    counts = count_patterns(patterns, picture.stored)
     with quiet():
-        development = develop(dataset, cells.stored, counts)
+        development = develop(dataset, picture.stored, counts)
         orientation, turned = _orientation(dataset)
         spacing = _pixel_spacing_mm(dataset, orientation)
-        remarks = (*development.remarks, *turned, *_compression(dataset))
+        remarks = (
+            *notes,
+            *picture.remarks,
+            *development.remarks,
+            *turned,
+            *_compression(dataset),
+        )
+    if development.hidden_by_lut:
+        del dataset.VOILUTSequence  # no result shows the film by it either
     patterns = orientation.upright(patterns).astype(np.uint16, copy=False)
-    padding = development.padding
+    table = development.padding
+    padding = None if table is None else look_up(table, patterns)
+    pixels = look_up(development.table, patterns)
+    picture_within = within_white_frame(
+        pixels, patterns, exact=cells.transfer_syntax not in codecs.LOSSY
+    )
     return dataset, Frame(
-        pixels=look_up(development.table, patterns),
-        padding=None if padding is None else look_up(padding, patterns),
+        pixels=pixels,
+        padding=padding,
         pixel_spacing_mm=spacing,
         orientation=orientation,
-        remarks=remarks,
+        remarks=(*remarks, _FRAMED) if picture_within else remarks,
+        picture=picture_within,
     )
 
 
-def _load(source: Path | BinaryIO | Dataset, limits: Limits) -> Dataset:
+def _load(
+    source: Path | BinaryIO | Dataset, limits: Limits
+) -> tuple[Dataset, tuple[str, ...]]:
     """Read a file, or copy a data set so that the caller's keeps its pixels."""
     if isinstance(source, Dataset):
         dataset = source[:]
         if hasattr(source, "file_meta"):
             dataset.file_meta = source.file_meta
-        return dataset
+        return dataset, ()
     if isinstance(source, Path):
         with source.open("rb") as stream:
             return _load_stream(stream, limits)
     return _load_stream(source, limits)
 
 
-def _load_stream(stream: BinaryIO, limits: Limits) -> Dataset:
-    start = stream.tell()
-    head = stream.read(_META_BYTES)
-    stream.seek(start)
-    if uid.DeflatedExplicitVRLittleEndian.encode() in head:
-        _check_inflated_size(stream, limits.inflated_bytes)
-        stream.seek(start)
+def _load_stream(stream: BinaryIO, limits: Limits) -> tuple[Dataset, tuple[str, ...]]:
+    file = part10_file.normal(stream)
+    start = file.stream.tell()
+    if file.transfer_syntax == uid.DeflatedExplicitVRLittleEndian:
+        _check_inflated_size(file.stream, limits.inflated_bytes)
+        file.stream.seek(start)
     try:
         with quiet():
-            return dcmread(stream)
+            return dcmread(file.stream), file.remarks
     except InvalidDicomError as error:
         raise DatasetInvalid("not a DICOM file") from error
     except (*MALFORMED, zlib.error, MemoryError) as error:

@@ -6,13 +6,16 @@ nor time; what survives is small and goes to pydicom (DICOM PS3.5 section 7).
 """
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+from pydicom.valuerep import VR
 
 from dicom_node.dataset.byte_source import ByteSource, InflatedBytes, PlainBytes
 from dicom_node.dataset.quiet import MALFORMED, quiet
@@ -22,6 +25,7 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DELIMITER_GROUP = 0xFFFE
 _PIXEL_GROUP = 0x7FE0
+_VR_LETTERS = 2
 _LONG_VRS = frozenset(
     vr.encode()
     for vr in [
@@ -40,10 +44,12 @@ _LONG_VRS = frozenset(
         "UV",
     ]
 )
+_VRS = _LONG_VRS | {vr.value.encode() for vr in VR if len(vr.value) == _VR_LETTERS}
 _FRAGMENT_VRS = frozenset((b"OB", b"OW"))
 _PREFIX_AT, _PREFIX = 128, b"DICM"
 _GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
 _A, _Z = b"AZ"
+_BLANK, _TILDE = b" ~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +101,11 @@ def read_header(
     """
     syntax = UID(transfer_syntax_uid)
     source: ByteSource
-    if syntax == "1.2.840.10008.1.2.1.99":
+    if syntax == DeflatedExplicitVRLittleEndian:
         source = InflatedBytes(stream, limits.inflated_bytes)
     else:
         source = PlainBytes(stream)
-    little_endian = syntax != "1.2.840.10008.1.2.2"
+    little_endian = syntax != ExplicitVRBigEndian
     walk = _Walk(source, limits, "<" if little_endian else ">")
     kept = walk.collect()
     try:
@@ -107,6 +113,40 @@ def read_header(
             return read_dataset(BytesIO(kept), walk.implicit, little_endian)
     except MALFORMED as error:
         raise DatasetInvalid("the header cannot be read") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass over a data set has seen.
+
+    Parameters
+    ----------
+    mended
+        Value representations that have to be replaced before another library reads
+        the bytes: offset from the first one -> the two letters that belong there.
+    pixels_at
+        Offset of the value of Pixel Data; ``None`` without one.
+    is_encapsulated
+        Whether that value is a sequence of fragments.
+    """
+
+    mended: Mapping[int, bytes]
+    pixels_at: int | None
+    is_encapsulated: bool
+
+
+def survey(stream: BinaryIO, transfer_syntax_uid: str) -> Survey:
+    """Look over a data set that is not deflated, from its first byte.
+
+    Raises
+    ------
+    DatasetInvalid
+        The bytes are not a data set.
+    """
+    order = ">" if transfer_syntax_uid == ExplicitVRBigEndian else "<"
+    walk = _Walk(PlainBytes(stream), DEFAULT_LIMITS, order)
+    walk.collect()
+    return Survey(walk.mended, walk.pixels_at, walk.is_encapsulated)
 
 
 def skip_file_meta(stream: BinaryIO) -> None:
@@ -163,12 +203,17 @@ class _Walk:
     """One pass over a data set; ``implicit`` is decided by its first element.
 
     Some senders encode implicit value representation whatever they negotiated.
+    ``mended`` holds the value representations that had to be replaced, by the place
+    of their two letters.
     """
 
     source: ByteSource
     limits: HeaderLimits
     order: str
     implicit: bool = False
+    mended: dict[int, bytes] = field(default_factory=dict)
+    pixels_at: int | None = None
+    is_encapsulated: bool = False
     _position: int = 0
     _elements: int = 0
     _record: bytearray | None = field(default=None)
@@ -186,6 +231,9 @@ class _Walk:
                 raise DatasetInvalid("the header is too long")
             self._record = bytearray()
             element = self._next_element(implicit=self.implicit)
+        if element is not None:
+            self.pixels_at = self._position
+            self.is_encapsulated = element.length == _UNDEFINED
         if element is not None and element.length != _UNDEFINED:
             self._record = None
             self._skip(element.length)
@@ -201,7 +249,9 @@ class _Walk:
         if not start:
             raise DatasetInvalid("the data set is empty")
         vr = start[4:6]
-        self.implicit = not all(_A <= byte <= _Z for byte in vr)
+        # As the length of a first element two printable bytes would be absurd; as a
+        # representation they are at worst a blank or unknown one.
+        self.implicit = not all(_BLANK <= byte <= _TILDE for byte in vr)
         return self._element_from(start, implicit=self.implicit)
 
     def _next_element(self, *, implicit: bool) -> _Element | None:
@@ -216,9 +266,31 @@ class _Walk:
         tag, vr = group << 16 | number, start[4:6]
         if implicit or group == _DELIMITER_GROUP:
             return _Element(tag, None, self._unsigned(start[4:]))
+        if vr not in _VRS:
+            vr = self._mend_vr(tag, vr)
         if vr in _LONG_VRS:
             return _Element(tag, vr, self._unsigned(self._need(4)))
         return _Element(tag, vr, struct.unpack(f"{self.order}H", start[6:])[0])
+
+    def _mend_vr(self, tag: int, vr: bytes) -> bytes:
+        """Put a known representation in the place of a blank or unknown one.
+
+        Two capital letters are a representation of the future, with the long form of
+        the length; anything else is a mistake, with the short form. So do DCMTK and
+        what builds on it.
+        """
+        future = all(_A <= letter <= _Z for letter in vr)
+        usual = dictionary_VR(tag)[:2].encode() if dictionary_has_tag(tag) else b"UN"
+        if future:
+            mended = usual if usual in _LONG_VRS else b"UN"
+        elif usual in _LONG_VRS or usual not in _VRS:
+            mended = b"LO"
+        else:
+            mended = usual
+        self.mended[self._position - 4] = mended
+        if self._record is not None:
+            self._record[-4:-2] = mended
+        return mended
 
     def _unsigned(self, data: bytes) -> int:
         return int(struct.unpack(f"{self.order}I", data)[0])

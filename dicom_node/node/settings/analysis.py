@@ -25,3 +25,12 @@ class EligibilitySection(Section):
     minimum_size_px: int = Field(default=384, ge=64)
     unknown_view: Literal["analyze", "refuse"] = "analyze"
     unknown_body_part: Literal["analyze", "refuse"] = "analyze"
+    body_part_words: tuple[str, ...] = ()
+    refused_views: tuple[Literal["lateral", "oblique", "other"], ...] = (
+        "lateral",
+        "oblique",
+        "other",
+    )
+    derived_products: Literal["analyze", "refuse"] = "refuse"
+    refused_image_types: tuple[str, ...] = ()
+    accepted_modalities: tuple[str, ...] = ()

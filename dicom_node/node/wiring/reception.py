@@ -19,6 +19,11 @@ def eligibility_rules(settings: Settings) -> EligibilityRules:
         minimum_size_px=section.minimum_size_px,
         unknown_view=section.unknown_view,
         unknown_body_part=section.unknown_body_part,
+        body_part_words=frozenset(section.body_part_words),
+        refused_views=frozenset(section.refused_views),
+        derived_products=section.derived_products,
+        refused_image_types=frozenset(section.refused_image_types),
+        accepted_modalities=frozenset(section.accepted_modalities),
     )
 
 
