@@ -15,7 +15,7 @@ from typing import Any, Literal, TextIO
 
 SUBJECTS = ("action", "workitem", "instance", "destination", "model", "peer")
 """The ``extra`` fields that are shown."""
-CHATTY = ("pydicom", "highdicom", "pynetdicom", "apscheduler", "uvicorn", "alembic")
+CHATTY = ("pydicom", "highdicom", "pynetdicom", "uvicorn", "alembic")
 
 
 def configure(

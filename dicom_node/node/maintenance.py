@@ -1,17 +1,15 @@
 """What happens by the clock: polls, leases of silent workers, the outbox, retention.
 
-APScheduler runs the timers and nothing else; each is a plain function of the
-database. A wake-up usually comes long before its poll: the poll is for the one that
+Each timer is a plain function of the database. A wake-up usually comes long before its poll: the poll is for the one that
 was missed.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-
-from apscheduler.schedulers.background import BackgroundScheduler
+from datetime import datetime, timedelta
 
 from storage.catalog import retention
 from storage.database import Database
@@ -25,8 +23,10 @@ Clock = Callable[[], datetime]
 
 RETENTION_EVERY_S = 600.0
 RETENTION_BATCH = 200
-SWEEP_EVERY_S = 86_400.0
-SWEEP_BATCH = 500
+SWEEP_EVERY_S = 6 * 3600.0
+SEEN_S = 3 * 3600.0
+"""Two looks are at least so far apart before an object counts as abandoned."""
+MARK_EVERY_S = 3600.0
 YOUNGEST_REMOVED = timedelta(hours=1)
 """A file written this lately may be an image that is just being received again."""
 
@@ -47,39 +47,39 @@ class Timer:
 
     name: str
     every_s: float
-    run: Callable[[], None]
+    run: Callable[[], object]
 
 
 class Maintenance:
-    """Starts and stops the timers."""
+    """Starts and stops the timers, each in a thread of its own.
 
-    def __init__(self, timers: Sequence[Timer], clock: Clock) -> None:
-        self._scheduler = BackgroundScheduler(
-            timezone=UTC,
-            job_defaults={
-                "coalesce": True,
-                "max_instances": 1,
-                "misfire_grace_time": None,
-            },
-        )
-        for timer in timers:
-            self._scheduler.add_job(
-                _guarded,
-                "interval",
-                args=(timer,),
-                seconds=timer.every_s,
-                id=timer.name,
-                next_run_time=clock(),
-            )
+    They wait by the monotonic clock: one that is set back stops none of them.
+    """
+
+    def __init__(self, timers: Sequence[Timer]) -> None:
+        self._timers = tuple(timers)
+        self._end = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Run every timer now and then by its period."""
-        self._scheduler.start()
+        for timer in self._timers:
+            thread = threading.Thread(
+                target=self._repeat, args=(timer,), name=timer.name, daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
 
     def stop(self) -> None:
         """Run nothing more; wait for what runs."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        self._end.set()
+        while self._threads:
+            self._threads.pop().join()
+
+    def _repeat(self, timer: Timer) -> None:
+        while not self._end.is_set():
+            _guarded(timer)
+            self._end.wait(timer.every_s)
 
 
 def _guarded(timer: Timer) -> None:
@@ -173,22 +173,72 @@ def _remove(
     return removed
 
 
-def sweep(database: Database, store: ObjectStore, clock: Clock) -> int:
-    """Remove objects that no row knows, and count them.
+class Sweep:
+    """Sets aside objects that no row knows; nothing is deleted.
 
     A process that dies between storing an object and its commit leaves one behind.
+    What was received is taken in by the database. The rest is set aside once two
+    looks of this process, hours of its own time apart, have found it unchanged.
+
+    Parameters
+    ----------
+    store
+        Where the objects are.
+    unknown
+        Names those that no row refers to.
+    adopt
+        Takes in what was received and is not known.
+    clock, monotonic
+        When something is set aside, and what tells how long it was seen.
     """
-    removed = 0
-    keys = iter(store.keys())
-    while chunk := list(islice(keys, SWEEP_BATCH)):
-        with database.transaction() as tx:
-            for key in retention.unreferenced(tx, chunk):
-                if not _is_young(store, key, clock()):
-                    store.delete(key)
-                    removed += 1
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        unknown: Callable[[], Iterable[str]],
+        adopt: Callable[[], None],
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._unknown = unknown
+        self._adopt = adopt
+        self._clock = clock
+        self._monotonic = monotonic
+        self._seen: dict[tuple[str, datetime], float] = {}
+
+    def run(self) -> int:
+        """Look once more; count what was set aside."""
+        self._adopt()
+        now_s, moved = self._monotonic(), 0
+        seen: dict[tuple[str, datetime], float] = {}
+        for key in self._unknown():
+            try:
+                found = (key, self._store.stored_at(key))
+            except ObjectMissing:
+                continue
+            since_s = self._seen.get(found, now_s)
+            if now_s - since_s >= SEEN_S:
+                self._store.set_aside(key, self._clock())
+                moved += 1
+            else:
+                seen[found] = since_s
+        self._seen = seen
+        if moved:
+            logger.warning(
+                "%d objects that nothing refers to were set aside.",
+                moved,
+                extra={"action": "sweep"},
+            )
+        return moved
+
+
+def forget_aside(store: ObjectStore, grace: timedelta, now: datetime) -> int:
+    """Remove what was set aside long ago, and count it; zero keeps it."""
+    removed = store.forget_aside(now - grace) if grace else 0
     if removed:
         logger.info(
-            "%d objects that nothing refers to were removed.",
+            "%d objects that were set aside long ago were removed.",
             removed,
             extra={"action": "sweep"},
         )
