@@ -45,7 +45,7 @@ class Bond:
         Seconds that no one can set.
     """
 
-    def __init__(  # noqa: PLR0913  the composition root passes all of them
+    def __init__(
         self,
         file: MarkFile,
         store: ObjectStore,
@@ -173,7 +173,7 @@ class Bond:
         return mark.after(self._clock(), ran_s)
 
     def _check_contents(self) -> None:
-        """Hold a database without identity against the store: do they share objects?
+        """Hold a database without identity against what the store holds.
 
         It is new, or of a release that knew no identities.
         """

@@ -1,7 +1,7 @@
 """What happens by the clock: polls, leases of silent workers, the outbox, retention.
 
-Each timer is a plain function of the database. A wake-up usually comes long before its poll: the poll is for the one that
-was missed.
+Each timer is a plain function of the database. A wake-up usually comes long before its
+poll: the poll is for the one that was missed.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """A wrong, empty, older or foreign database beside a store that holds images."""
 
 import shutil
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +10,7 @@ from dicom_node.cli import cli
 from dicom_node.node.doctor import Verdict, examine
 from dicom_node.node.roles import Role
 from dicom_node.node.wiring.storage import make_store
+from storage.database import Database
 from storage.errors import StoreMismatch
 from tests.factories.nodes import (
     EVIDENCE,
@@ -36,11 +37,18 @@ def pacs():
 def two_databases(request, tmp_path):
     """URLs of the right database, and of one that nobody has used."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/right.db", f"sqlite:///{tmp_path}/new.db"
+        yield made(f"sqlite:///{tmp_path}/right.db", f"sqlite:///{tmp_path}/new.db")
         return
     server = request.getfixturevalue("postgres_url")
     with new_database(server, "right") as right, new_database(server, "new") as new:
-        yield right, new
+        yield made(right, new)
+
+
+def made(*urls):
+    for url in urls:
+        with closing(Database(url)) as database:
+            database.migrate()
+    return urls
 
 
 class Site:
@@ -143,7 +151,6 @@ def test_another_database_is_refused_and_may_take_over(site, two_databases):
         site.receive(node, 1, 2)
         site.deliver(node)
     with without_loss(site):
-        CliRunner().invoke(cli, ["migrate", "--config", str(site.config(new))])
         assert "cxr-node adopt" in refused(site.settings(new))
         with scripted_node(site.settings(right)) as node:
             site.deliver(node)
@@ -226,7 +233,6 @@ def test_a_disk_that_is_not_mounted_is_refused(site, tmp_path):
 
 def test_processes_of_separate_roles_share_a_store(site, two_databases):
     url = two_databases[0]
-    CliRunner().invoke(cli, ["migrate", "--config", str(site.config(url))])
     with (
         scripted_node(site.settings(url), Role.RECEIVE) as door,
         scripted_node(site.settings(url), Role.WORK) as worker,
