@@ -88,16 +88,18 @@ def test_the_model_does_not_run_again_and_again_for_want_of_room(
         model={"batch_size": 1},
         database={"url": f"sqlite:///{tmp_path}/node.db"},
     )
+    films = [synthetic_dataset("CR", seed, rows=448, columns=400) for seed in (1, 2)]
     with scripted_node(site, Role.RECEIVE) as node:
-        accepted = fill_up(node, tmp_path)
+        for film in films:
+            (stored,) = send(node, save(film, tmp_path))
+            assert stored.status == 0x0000
     ballast = small_disk / "ballast"
-    with ballast.open("wb") as file:
-        file.write(b"\0" * max(0, free_bytes(small_disk) - 8192))
+    ballast.write_bytes(b"\0" * (free_bytes(small_disk) - 8192))
     with scripted_node(site, runner=runner) as node:
         assert wait_until(lambda: runner.films >= 1)
         # Much longer than one film takes, and many looks of the poll.
         assert not wait_until(lambda: runner.films > 1, timeout_s=10)
         ballast.unlink()
-        for uid in accepted:
-            wait_for_state(node, uid, "delivered")
-    assert runner.films == len(accepted) + 1
+        for film in films:
+            wait_for_state(node, film.SOPInstanceUID, "delivered")
+    assert runner.films == len(films) + 1
