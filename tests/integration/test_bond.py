@@ -159,33 +159,32 @@ def test_another_database_is_refused_and_may_take_over(site, two_databases):
             site.deliver(node)
 
 
+def copy_over(source, target):
+    """Copy a database as a careful administrator does: its log of writes, too."""
+    for old in target.parent.glob(f"{target.name}*"):
+        old.unlink()
+    for end in ("", "-wal"):
+        part = source.with_name(source.name + end)
+        if part.exists():
+            shutil.copy(part, target.with_name(target.name + end))
+
+
 @pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "running"])
 def test_yesterdays_copy_takes_in_what_came_since(site, tmp_path, stopped):
     file, copy = site.folder / "node.db", tmp_path / "copy.db"
-
-    def put_away():
-        # As a careful administrator does: also what is in the log of writes.
-        for end in ("", "-wal"):
-            if (old := file.with_name(file.name + end)).exists():
-                shutil.copy(old, copy.with_name(copy.name + end))
-
     with scripted_node(site.settings()) as node:
         site.receive(node, 1)
         site.deliver(node)
         if not stopped:
-            put_away()
+            copy_over(file, copy)
             site.receive(node, 2, 3)
             site.deliver(node)
     if stopped:
-        put_away()
+        copy_over(file, copy)
         with scripted_node(site.settings()) as node:
             site.receive(node, 2, 3)
             site.deliver(node)
-    for old in site.folder.glob("node.db*"):
-        old.unlink()
-    for end in ("", "-wal"):
-        if (kept := copy.with_name(copy.name + end)).exists():
-            shutil.copy(kept, file.with_name(file.name + end))
+    copy_over(copy, file)
     with without_loss(site):
         assert verdict(site.settings()).verdict is Verdict.DOUBTFUL
         with scripted_node(site.settings()) as node:
@@ -196,12 +195,10 @@ def test_a_job_that_the_copy_still_has_to_do_sends_the_same_bytes(site, tmp_path
     copy = tmp_path / "copy.db"
     with scripted_node(site.settings(), Role.RECEIVE) as node:
         site.receive(node, 1)
-    shutil.copy(site.folder / "node.db", copy)
+    copy_over(site.folder / "node.db", copy)
     with scripted_node(site.settings()) as node:
         site.deliver(node)
-    for old in site.folder.glob("node.db*"):
-        old.unlink()
-    shutil.copy(copy, site.folder / "node.db")
+    copy_over(copy, site.folder / "node.db")
     with without_loss(site), scripted_node(site.settings()) as node:
         site.deliver(node)
 
