@@ -146,8 +146,8 @@ class BackOff:
         return min(doubled, self.longest_s) * jitter
 
 
-LONGEST_PAUSE_S = BackOff().limit_s
-"""No analysis is put off for longer; a time further away is a wrong clock's."""
+LONGEST_PAUSE_S = 86_400.0
+"""No analysis is put off for more than a day; a time further away is a wrong clock's."""
 
 
 def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> Decision:
