@@ -147,7 +147,7 @@ class BackOff:
 
 
 LONGEST_PAUSE_S = 86_400.0
-"""No analysis is put off for more than a day; a time further away is a wrong clock's."""
+"""No analysis is put off longer; a time further away is a wrong clock's."""
 
 
 def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> Decision:
