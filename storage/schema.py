@@ -289,6 +289,15 @@ event = Table(
     sqlite_autoincrement=True,
 )
 
+store_binding = Table(
+    "store_binding",
+    metadata,
+    Column("binding_id", Integer, primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+)
+"""One row: the store that this database belongs to, and the last mark it remembers."""
+
 signal = Table(
     "signal",
     metadata,

@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 IDLE_S = 60.0
 """A look without a wake-up; timers give them much more often."""
 
+NO_ROOM_S = 5.0
+"""Between looks at a disk that had no room for results."""
+
 LOST = Reason(
     "PROCESS_LOST",
     "The analysis of this image ended the whole process repeatedly.",
@@ -119,6 +122,8 @@ class Worker:
 
     def work(self, watch: Watch) -> bool:
         """Claim a batch and conclude it; tell whether there was any."""
+        if not self._settlements.has_room:
+            return False
         claimed = self._claim(self._options.batch_size)
         if not claimed:
             return False
@@ -149,6 +154,8 @@ class Worker:
 
     def _until_work(self) -> float:
         """Time until a look without a wake-up, which no retry should wait for."""
+        if not self._settlements.has_room:
+            return NO_ROOM_S
         try:
             next_s = self._steps.next_claim_in()
         except StorageError:

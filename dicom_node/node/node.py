@@ -22,6 +22,7 @@ from dicom_node.node.services.timers import TimerService
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import routes
 from dicom_node.node.wiring.parts import open_parts
+from storage.errors import StorageError
 from storage.outbox import deliveries
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Node:
         while self._started:
             self._started.pop().stop(deadline)
         if self._parts is not None:
+            _let_go(self._parts)
             self._parts.database.close()
             self._parts = None
 
@@ -123,6 +125,16 @@ def services(
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )
+
+
+def _let_go(parts: Parts) -> None:
+    """Raise the mark: a copy of the database taken until now is an older one."""
+    try:
+        parts.bond.keep_up()
+    except StorageError as error:
+        logger.warning(
+            "The mark of the store was not raised: %s.", error, extra={"action": "stop"}
+        )
 
 
 def _tell_abandoned(settings: Settings, parts: Parts) -> None:

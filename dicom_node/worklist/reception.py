@@ -27,7 +27,7 @@ from dicom_node.dataset.header import (
     read_header,
     skip_file_meta,
 )
-from dicom_node.dataset.part10 import Arriving
+from dicom_node.dataset.part10 import Arriving, read_file_meta
 from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.worklist import eligibility
@@ -158,26 +158,53 @@ class Reception:
         try:
             with incoming.open() as stream:
                 skip_file_meta(stream)
-                header = read_header(stream, arriving.transfer_syntax_uid, self._limits)
-            with quiet():
-                _check_identity(header, arriving)
-                instance = _describe(header)
-            reason = self._not_eligible(header)
+                instance = self._examine(stream, arriving)
             stored = incoming.commit()
         except BaseException:
             incoming.abort()
             raise
-        instance = replace(
+        return self._record(_kept(instance, stored, self._clock()), stored)
+
+    def adopt(
+        self, stored: StoredObject, received_at: datetime, priority: int
+    ) -> Receipt:
+        """Record an object that lies in the store and that the database lost.
+
+        The same way in as for what arrives, from the header on; File Meta Information
+        says what the request said.
+
+        Parameters
+        ----------
+        stored
+            The object.
+        received_at
+            When it came.
+        priority
+            Of its Workitem, if it gets one.
+
+        Raises
+        ------
+        DatasetInvalid, DatasetMismatch
+            It is nothing that was received here.
+        """
+        with self._store.open(stored.key) as stream:
+            arriving = read_file_meta(stream)
+            instance = self._examine(stream, arriving)
+        instance = _kept(instance, stored, received_at)
+        return self._record(instance, stored, priority, is_new=False)
+
+    def _examine(self, stream: BinaryIO, arriving: Arriving) -> Instance:
+        """Read a header: what the catalogue holds of it, and why it is not analysed."""
+        header = read_header(stream, arriving.transfer_syntax_uid, self._limits)
+        with quiet():
+            _check_identity(header, arriving)
+            instance = _describe(header)
+        return replace(
             instance,
             transfer_syntax_uid=arriving.transfer_syntax_uid,
-            object_key=stored.key,
-            size_bytes=stored.size_bytes,
-            sha256=stored.sha256,
-            received_at=self._clock(),
             calling_ae=arriving.calling_ae,
-            not_eligible=reason,
+            not_eligible=self._not_eligible(header),
         )
-        return self._record(instance, stored)
 
     def _not_eligible(self, header: Dataset) -> Reason | None:
         try:
@@ -190,40 +217,55 @@ class Reception:
             raise DatasetInvalid("a value in the header is malformed") from error
         return None
 
-    def _record(self, instance: Instance, stored: StoredObject) -> Receipt:
+    def _record(
+        self,
+        instance: Instance,
+        stored: StoredObject,
+        priority: int = 0,
+        *,
+        is_new: bool = True,
+    ) -> Receipt:
         try:
             with self._database.transaction() as tx:
-                instance, is_new = self._enqueue(tx, instance)
+                instance, is_added = self._enqueue(tx, instance, priority)
         except DuplicateInstance:
-            return self._settle_duplicate(instance, stored)
-        if not is_new:
+            return self._settle_duplicate(instance, stored, is_new=is_new)
+        if not is_added:
             return Receipt(Custody.DUPLICATE, instance.not_eligible)
         logger.info(
-            "Received an image from %s.",
+            "Received an image from %s." if is_new else "Adopted an image of %s.",
             instance.calling_ae,
-            extra={"action": "receive", "instance": instance.sop_instance_uid},
+            extra={
+                "action": "receive" if is_new else "adopt",
+                "instance": instance.sop_instance_uid,
+            },
         )
         return Receipt(Custody.STORED, instance.not_eligible)
 
-    def _enqueue(self, tx: Transaction, instance: Instance) -> tuple[Instance, bool]:
+    def _enqueue(
+        self, tx: Transaction, instance: Instance, priority: int
+    ) -> tuple[Instance, bool]:
         # Whatever this node makes, it is no radiograph: one query less for those.
         if instance.sop_class_uid not in _RADIOGRAPHS and instances.is_own_result(
             tx, instance.sop_instance_uid
         ):
             instance = replace(instance, not_eligible=OWN_RESULT)
-        is_new = instances.add_instance(tx, instance)
-        if is_new and instance.not_eligible is None:
+        is_added = instances.add_instance(tx, instance)
+        if is_added and instance.not_eligible is None:
             workitem = Workitem(
                 workitem_uid=self._new_uid(),
                 sop_instance_uid=instance.sop_instance_uid,
                 state=ProcedureStepState.SCHEDULED,
                 stage=Stage.QUEUED,
                 scheduled_at=instance.received_at,
+                priority=priority,
             )
             workitems.schedule(tx, workitem)
-        return instance, is_new
+        return instance, is_added
 
-    def _settle_duplicate(self, second: Instance, stored: StoredObject) -> Receipt:
+    def _settle_duplicate(
+        self, second: Instance, stored: StoredObject, *, is_new: bool
+    ) -> Receipt:
         """Tell a second copy of the same data set from another object.
 
         Another sender, or another version of this node, writes another File Meta
@@ -233,7 +275,9 @@ class Reception:
         with self._database.transaction(read_only=True) as tx:
             first = instances.get_instance(tx, uid)
         if self._same_dataset(first, second):
-            self._store.delete(stored.key)
+            # What is found is only reported: no guess of ours may cost the last copy.
+            if is_new:
+                self._store.delete(stored.key)
             return Receipt(Custody.DUPLICATE, first.not_eligible)
         with self._database.transaction() as tx:
             quarantine.keep_apart(
@@ -271,6 +315,17 @@ def _same_rest(one: BinaryIO, other: BinaryIO) -> bool:
             return False
         if not piece:
             return True
+
+
+def _kept(instance: Instance, stored: StoredObject, received_at: datetime) -> Instance:
+    """Say of an Instance where its bytes lie, and since when."""
+    return replace(
+        instance,
+        object_key=stored.key,
+        size_bytes=stored.size_bytes,
+        sha256=stored.sha256,
+        received_at=received_at,
+    )
 
 
 def _check_identity(header: Dataset, arriving: Arriving) -> None:

@@ -96,6 +96,7 @@ REMEDIES: Mapping[type[Exception], Remedy] = {
     inference.ModelUnreachable: Remedy.WAIT,
     inference.UnsuitableImage: Remedy.UNSUITABLE,
     storage.StoreFull: Remedy.WAIT,
+    storage.StoreMismatch: Remedy.WAIT,
     storage.ObjectMissing: Remedy.CANCEL,
     storage.ObjectCorrupt: Remedy.CANCEL,
     storage.DuplicateInstance: Remedy.CANCEL,
@@ -132,12 +133,21 @@ class BackOff:
     longest_s: float = 300.0
     random_: Callable[[], float] = random.random
 
+    @property
+    def limit_s(self) -> float:
+        """The longest that :meth:`after` tells."""
+        return self.longest_s * 1.25
+
     def after(self, attempt: int) -> float:
         """Tell how long to wait after this attempt (1 is the first)."""
         # 2**32 already exceeds any limit; larger exponents would only overflow.
         doubled = self.first_s * 2.0 ** min(max(attempt, 1) - 1, 32)
         jitter = 0.75 + 0.5 * self.random_()
         return min(doubled, self.longest_s) * jitter
+
+
+LONGEST_PAUSE_S = 86_400.0
+"""No analysis is put off longer; a time further away is a wrong clock's."""
 
 
 def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> Decision:

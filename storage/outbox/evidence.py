@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, exists, select
 
 from storage.database import Transaction
 from storage.records import DeliveryState, Evidence, NewDelivery
-from storage.schema import delivery, evidence
+from storage.schema import delivery, evidence, instance
 from storage.signals import Topic
 
 _CONTENT = ("object_key", "size_bytes", "sha256", "created_at")
@@ -18,6 +18,19 @@ _SELECT_STORED = select(
     evidence.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
     evidence.c.object_removed_at.is_(None),
 )
+_SELECT_ADOPTED = select(
+    instance.c.sop_instance_uid,
+    instance.c.object_key,
+    instance.c.size_bytes,
+    instance.c.sha256,
+    instance.c.received_at.label("created_at"),
+).where(
+    instance.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
+    instance.c.object_removed_at.is_(None),
+    instance.c.calling_ae == "",
+    instance.c.not_eligible_code.is_not(None),
+)
+"""Results that were found in the store and not in the database: nobody sent them."""
 _CANCEL_PENDING = (
     delivery.update()
     .where(
@@ -37,9 +50,11 @@ def add_evidence(tx: Transaction, workitem_uid: str, new: Sequence[Evidence]) ->
     if not new:
         return
     uids = [one.sop_instance_uid for one in new]
+    # What an evidence row says comes last, and wins.
     stored = {
         row["sop_instance_uid"]: dict(row)
-        for row in tx.execute(_SELECT_STORED, {"uids": uids}).mappings()
+        for statement in (_SELECT_ADOPTED, _SELECT_STORED)
+        for row in tx.execute(statement, {"uids": uids}).mappings()
     }
     rows = [
         asdict(one)

@@ -187,6 +187,32 @@ def reap(tx: Transaction, now: datetime) -> int:
     return len(expired)
 
 
+def bring_near(
+    tx: Transaction, now: datetime, *, pause: timedelta, lease: timedelta
+) -> int:
+    """Bring back what a clock that was ahead put too far into the future.
+
+    Parameters
+    ----------
+    pause, lease
+        The longest that any Workitem waits to be tried again, or is leased.
+
+    Returns
+    -------
+    int
+        How many would have waited longer.
+    """
+    waiting = workitem.update().where(IS_QUEUED, workitem.c.not_before > now + pause)
+    claimed = workitem.update().where(
+        IS_ANALYZING, workitem.c.lease_until > now + lease
+    )
+    changed: int = tx.execute(waiting.values(not_before=now)).rowcount
+    changed += tx.execute(claimed.values(lease_until=now + lease)).rowcount
+    if changed:
+        tx.announce(Topic.WORK)
+    return changed
+
+
 def next_claim_at(tx: Transaction) -> datetime | None:
     """Tell when the next queued Workitem may be claimed (it may be past)."""
     ready_at = func.coalesce(workitem.c.not_before, workitem.c.scheduled_at)

@@ -31,6 +31,7 @@ class RetentionSection(Section):
 
     sources_days: float = Field(default=30.0, ge=0)
     results_days: float = Field(default=90.0, ge=0)
+    aside_days: float = Field(default=180.0, ge=0)
 
     @property
     def sources(self) -> timedelta:
@@ -41,3 +42,8 @@ class RetentionSection(Section):
     def results(self) -> timedelta:
         """Time after which a delivered result may go; zero keeps it."""
         return timedelta(days=self.results_days)
+
+    @property
+    def aside(self) -> timedelta:
+        """Time after which an object that was set aside may go; zero keeps it."""
+        return timedelta(days=self.aside_days)
