@@ -29,10 +29,10 @@ from dicom_node.analysis.reading import (
 from dicom_node.evidence import codes
 from dicom_node.evidence.encode import (
     EncodedEvidence,
-    encode_all,
+    encode_each,
     encode_not_analysable,
 )
-from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.kinds import EvidenceKind, FailedEvidence
 from dicom_node.evidence.maker import Maker, Style
 from dicom_node.evidence.subject import Subject
 from dicom_node.worklist.eligibility import EligibilityRules, is_awaited
@@ -80,13 +80,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Analyzed:
-    """An image's results."""
+    """An image's results, and the kinds of them that could not be made."""
 
     dataset: Dataset
     frame: Frame
     analysis: Analysis
     evidence: tuple[EncodedEvidence, ...]
     subject: Subject
+    failed: tuple[FailedEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +228,10 @@ class Analyzer:
         segmentation = segment(prediction, item.letterbox, item.frame, manifest)
         analysis = quantify(segmentation, item.frame, manifest)
         subject = self._subject(item.source, item.dataset)
-        evidence = encode_all(self._kinds, subject, item.frame, analysis)
-        return Analyzed(item.dataset, item.frame, analysis, tuple(evidence), subject)
+        made = encode_each(self._kinds, subject, item.frame, analysis)
+        return Analyzed(
+            item.dataset, item.frame, analysis, made.evidence, subject, made.failed
+        )
 
     def _subject(self, source: Source, header: Dataset) -> Subject:
         return Subject.of_image(

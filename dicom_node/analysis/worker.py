@@ -231,6 +231,13 @@ class Worker:
         except StorageError as error:
             self._fail(step, error)
             return
+        for failed in outcome.failed:
+            logger.warning(
+                "A %s could not be made, the other results were: %s.",
+                failed.kind,
+                failed.reason,
+                extra=_extra("encode", step),
+            )
         severity = outcome.analysis.severity.total
         logger.info(
             "An image is analysed: %d findings, severity %.1f %%.",

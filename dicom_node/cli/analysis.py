@@ -149,7 +149,11 @@ def describe(outcome: Conclusion, manifest: ModelManifest) -> Described:
     """Put an outcome into the words of ``result.json``."""
     model = model_name(manifest)
     if isinstance(outcome, Analyzed):
-        return Described(ANALYZED, model, Result.of(outcome.analysis, model))
+        return Described(
+            ANALYZED,
+            model,
+            Result.of(outcome.analysis, model, evidence_failed=outcome.failed),
+        )
     why = reason(outcome.error)
     state = NOT_ELIGIBLE if why.cause is Cause.IMAGE else FAILED
     return Described(state, model, reason=why)

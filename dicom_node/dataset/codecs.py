@@ -145,11 +145,10 @@ def _jpeg_size(stream: bytes) -> tuple[int, int, int]:
 
 def _j2k_size(stream: bytes) -> tuple[int, int, int]:
     """Rows, columns and components of a JPEG 2000 codestream (T.800 A.5.1)."""
-    start = stream.find(_SIZ)
-    if start < 0:
-        raise ValueError("no SIZ marker in the JPEG 2000 stream")
-    width, height, left, top = struct.unpack_from(">IIII", stream, start + 8)
-    (components,) = struct.unpack_from(">H", stream, start + 40)
+    if not stream.startswith(_SIZ):  # boxes around it would be the decoder's to follow
+        raise ValueError("the fragment does not begin with a codestream (PS3.5 A.4.4)")
+    width, height, left, top = struct.unpack_from(">IIII", stream, 8)
+    (components,) = struct.unpack_from(">H", stream, 40)
     return height - top, width - left, components
 
 

@@ -1,6 +1,7 @@
 """The worker on a real database: every image ends in one of four ways."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
 
@@ -14,7 +15,9 @@ from dicom_node.analysis.process import Analyzer
 from dicom_node.analysis.reader import ReaderOptions
 from dicom_node.analysis.worker import Worker
 from dicom_node.dataset.part10 import part10_header
+from dicom_node.evidence.encode import MAKING
 from dicom_node.injected import clock, new_uid
+from dicom_node.web.api import views
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from inference.errors import ModelFailed
@@ -267,6 +270,26 @@ def test_workers_that_fell_silent_prove_nothing_against_an_image(house):
     house.work()
     for uid in images:
         assert house.job(uid).workitem.stage is Stage.DELIVERING
+
+
+def test_a_kind_that_cannot_be_made_is_named_and_the_others_go_out(
+    house, monkeypatch, caplog
+):
+    def broken(*_):
+        raise ValueError("odd")
+
+    kind = "segmentation"
+    monkeypatch.setitem(MAKING, kind, replace(MAKING[kind], encode=broken))
+    uid = house.receive()
+    house.work()
+    job = house.job(uid)
+    assert [one.kind for one in job.evidence] == ["measurement-report"]
+    assert [row.state for row in job.deliveries] == [DeliveryState.PENDING]
+    (failed,) = job.workitem.result["evidence_failed"]
+    assert failed == {"kind": kind, "reason": "an unforeseen error (ValueError)"}
+    (shown,) = views.job(job).evidence_failed
+    assert shown.kind == kind
+    assert "segmentation could not be made" in caplog.text
 
 
 def test_an_image_that_was_altered_on_the_disk_is_not_analysed(house):
