@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
@@ -122,7 +123,7 @@ def header_of(path: Path) -> Dataset:
         return read_header(stream, syntax)
 
 
-def _compare(stream: BinaryIO, sha256: str) -> None:
+def _compare(stream: BufferedReader, sha256: str) -> None:
     if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
         raise ObjectCorrupt("the stored image does not match its digest")
     stream.seek(0)
