@@ -7,18 +7,20 @@ which moments it strikes at.
 import multiprocessing
 import os
 import random
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from time import monotonic
 
 import pytest
 
 from dicom_node.errors import NodeError
 from dicom_node.node.roles import Role
+from storage.database import Database
 from tests.factories.nodes import EVIDENCE, destination, get, save, send, wait_for_state
 from tests.factories.nodes import settings as impatient
 from tests.factories.radiographs import synthetic_dataset
 from tests.peers import mortal_node
 from tests.peers.pacs import PACS
+from tests.peers.postgres import new_database
 
 START_S = 300.0
 SHORT_LEASES = {"worker": {"lease_s": 2, "readers": 1}, "delivery": {"lease_s": 2}}
@@ -139,13 +141,16 @@ def test_whenever_a_node_dies_every_acknowledged_film_ends_delivered(tmp_path, r
 @pytest.mark.parametrize("roles", [ONE, SEPARATE], ids=["one process", "roles"])
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_many_deaths_lose_nothing(tmp_path, roles, database, request):
-    url = None
-    if database == "postgresql":
-        url = request.getfixturevalue("migrated_postgres_url")
     minutes = float(os.environ.get("CXR_NODE_KILL_MINUTES", "5"))
     seed = int(os.environ.get("CXR_NODE_KILL_SEED", "1"))
     pacs = PACS()
-    with pacs.listening() as port:
+    with pacs.listening() as port, ExitStack() as databases:
+        url = None
+        if database == "postgresql":
+            server = request.getfixturevalue("postgres_url")
+            url = databases.enter_context(new_database(server, "kills"))
+            with closing(Database(url)) as fresh:
+                fresh.migrate()
         trial = Trial(tmp_path, port, roles, seed, url)
         until = monotonic() + minutes * 60
         while monotonic() < until:
