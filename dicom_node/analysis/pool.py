@@ -63,7 +63,8 @@ class ReaderPool:
         with self._lock:
             self._closed = True
             left = list(self._all)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        # What waits is not taken back: it ends by itself, with a word for its worker.
+        self._threads.shutdown(wait=False)
         for reader in left:
             reader.kill()
 
@@ -117,6 +118,9 @@ class ReaderPool:
         reader = Reader(self._options, self._read)
         with self._lock:
             self._all.add(reader)
+        if self._closed:
+            self._end(reader)
+            raise _closing()
         return reader
 
     def _put_back(self, reader: Reader) -> None:

@@ -133,7 +133,10 @@ def _serve(tasks: Connection, options: ReaderOptions, read: Read) -> None:
     _stay_alone()
     _bound(options.memory_bytes)
     _read_a_good_film()
-    tasks.send_bytes(_READY)
+    try:
+        tasks.send_bytes(_READY)
+    except (BrokenPipeError, ConnectionError):  # the node is gone already
+        return
     while True:
         try:
             task = pickle.loads(tasks.recv_bytes())  # noqa: S301  our own node
