@@ -73,7 +73,9 @@ class AttemptOutcome(StrEnum):
     RETRY = "retry"
     CANCELED = "canceled"
     LEASE_EXPIRED = "lease expired"
-    """Its worker fell silent: the process may have ended with it."""
+    """Its worker fell silent, for whatever reason: the image is not to blame."""
+    PROCESS_LOST = "process lost"
+    """Reading this image, and nothing else, ended the process that did."""
 
 
 class EventKind(StrEnum):

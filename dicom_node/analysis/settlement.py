@@ -57,9 +57,10 @@ class Settlements:
             self._stored(step, instance, encoded) for encoded in analyzed.evidence
         ]
         self._wanted_bytes = 0
+        failed = {one.kind for one in analyzed.failed}
         deliveries: list[NewDelivery] = []
         for route in self._routes:
-            deliveries += route.deliveries(evidence)
+            deliveries += route.deliveries(evidence, failed)
         return _settlement(evidence, deliveries, analyzed, past)
 
     def of_explanation(
@@ -111,6 +112,7 @@ def _settlement(
         model_name(maker.model),
         past.earlier_film(analyzed.analysis.severity),
         past.predecessor.sop_instance_uid if past.predecessor else None,
+        analyzed.failed,
     )
     return Settlement(
         evidence, deliveries, said.to_json(), said.model, maker.fingerprint

@@ -5,20 +5,16 @@ orientation, calibration (DICOM PS3.3 C.7.6.1, C.7.6.3, C.11.1, C.11.2; 10.7). W
 file claims is checked before memory is spent on it.
 """
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from dicom_node.dataset import codecs, part10_file
 from dicom_node.dataset.attributes import number, numbers, text, texts
 from dicom_node.dataset.grayscale import develop
-from dicom_node.dataset.header import skip_file_meta
 from dicom_node.dataset.pixel_data import (
     PixelCells,
     count_patterns,
@@ -27,10 +23,10 @@ from dicom_node.dataset.pixel_data import (
 )
 from dicom_node.dataset.pixels.border import within_white_frame
 from dicom_node.dataset.quiet import MALFORMED, quiet
+from dicom_node.dataset.up_to_pixels import read_up_to_pixels
 from dicom_node.errors import DatasetInvalid
 from inference.frame import Frame, Orientation
 
-_CHUNK_BYTES = 1 << 20
 _UNORIENTED = (
     "Patient Orientation is not given; the patient's right was taken to be at the"
     " picture's left."
@@ -139,34 +135,16 @@ def _load(
 
 def _load_stream(stream: BinaryIO, limits: Limits) -> tuple[Dataset, tuple[str, ...]]:
     file = part10_file.normal(stream)
-    start = file.stream.tell()
-    if file.transfer_syntax == uid.DeflatedExplicitVRLittleEndian:
-        _check_inflated_size(file.stream, limits.inflated_bytes)
-        file.stream.seek(start)
     try:
         with quiet():
-            return dcmread(file.stream), file.remarks
-    except InvalidDicomError as error:
-        raise DatasetInvalid("not a DICOM file") from error
-    except (*MALFORMED, zlib.error, MemoryError) as error:
+            dataset = read_up_to_pixels(
+                file.stream, pixels=limits.pixels, inflated_bytes=limits.inflated_bytes
+            )
+    except (*MALFORMED, MemoryError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DatasetInvalid("the data set cannot be read") from error
-
-
-def _check_inflated_size(stream: BinaryIO, limit_bytes: int) -> None:
-    """Inflate once into nothing, so that a bomb is seen before it goes off."""
-    skip_file_meta(stream)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    size, data = 0, b""
-    try:
-        while not inflater.eof and (data or (data := stream.read(_CHUNK_BYTES))):
-            size += len(inflater.decompress(data, _CHUNK_BYTES))
-            data = inflater.unconsumed_tail
-            if size > limit_bytes:
-                raise DatasetInvalid("the data set inflates beyond the limit")
-    except zlib.error as error:
-        raise DatasetInvalid("the data set does not inflate") from error
+    return dataset, file.remarks
 
 
 def _orientation(dataset: Dataset) -> tuple[Orientation, tuple[str, ...]]:

@@ -19,13 +19,14 @@ from pydicom.valuerep import VR
 
 from dicom_node.dataset.byte_source import ByteSource, InflatedBytes, PlainBytes
 from dicom_node.dataset.quiet import MALFORMED, quiet
-from dicom_node.errors import DatasetInvalid
+from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DELIMITER_GROUP = 0xFFFE
 _PIXEL_GROUP = 0x7FE0
 _VR_LETTERS = 2
+_PIXEL_DATA = 0x7FE00010
 _LONG_VRS = frozenset(
     vr.encode()
     for vr in [
@@ -68,6 +69,8 @@ class HeaderLimits:
         Sequences within sequences.
     inflated_bytes
         What a deflated header may grow to.
+    pixel_bytes
+        What deflated pixel data may grow to beyond that.
     """
 
     element_bytes: int = 64 * 1024
@@ -75,6 +78,7 @@ class HeaderLimits:
     elements: int = 20_000
     depth: int = 32
     inflated_bytes: int = 32 * 1024 * 1024
+    pixel_bytes: int = 256 * 1024 * 1024
 
 
 DEFAULT_LIMITS = HeaderLimits()
@@ -106,7 +110,7 @@ def read_header(
     else:
         source = PlainBytes(stream)
     little_endian = syntax != ExplicitVRBigEndian
-    walk = _Walk(source, limits, "<" if little_endian else ">")
+    walk = HeaderWalk(source, limits, "<" if little_endian else ">")
     kept = walk.collect()
     try:
         with quiet():
@@ -144,7 +148,7 @@ def survey(stream: BinaryIO, transfer_syntax_uid: str) -> Survey:
         The bytes are not a data set.
     """
     order = ">" if transfer_syntax_uid == ExplicitVRBigEndian else "<"
-    walk = _Walk(PlainBytes(stream), DEFAULT_LIMITS, order)
+    walk = HeaderWalk(PlainBytes(stream), DEFAULT_LIMITS, order)
     walk.collect()
     return Survey(walk.mended, walk.pixels_at, walk.is_encapsulated)
 
@@ -170,7 +174,9 @@ def skip_file_meta(stream: BinaryIO) -> None:
     stream.seek(struct.unpack("<I", meta[8:])[0], 1)
 
 
-class _Element(NamedTuple):
+class Element(NamedTuple):
+    """What stands before a value: its tag, representation and length."""
+
     tag: int
     vr: bytes | None
     length: int
@@ -188,7 +194,7 @@ class _Open(NamedTuple):
     opaque: bool = False
 
     @classmethod
-    def sequence(cls, element: _Element, *, implicit: bool) -> "_Open":
+    def sequence(cls, element: Element, *, implicit: bool) -> "_Open":
         """Open a value of undefined length."""
         return cls(
             is_sequence=True,
@@ -199,7 +205,7 @@ class _Open(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Walk:
+class HeaderWalk:
     """One pass over a data set; ``implicit`` is decided by its first element.
 
     Some senders encode implicit value representation whatever they negotiated.
@@ -219,10 +225,22 @@ class _Walk:
     _record: bytearray | None = field(default=None)
 
     def collect(self) -> bytes:
-        """Gather the public elements before the pixel data, encoded as they are."""
+        """Gather the public elements before the pixel data, encoded as they are.
+
+        The value that stands behind them has to be there as well.
+        """
+        kept, element = self.before_pixels()
+        if element is not None and element.length != _UNDEFINED:
+            self._record = None
+            self.source.allow(min(element.length, self.limits.pixel_bytes))
+            self._skip(element.length)
+        return kept
+
+    def before_pixels(self) -> tuple[bytes, "Element | None"]:
+        """Gather the same, and stop at the first value of the group that follows."""
         kept = bytearray()
         self._record = bytearray()
-        element: _Element | None = self._first_element()
+        element: Element | None = self._first_element()
         while element is not None and element.tag >> 16 < _PIXEL_GROUP:
             self._pass_value(element)
             if not element.tag >> 16 & 1:
@@ -234,17 +252,64 @@ class _Walk:
         if element is not None:
             self.pixels_at = self._position
             self.is_encapsulated = element.length == _UNDEFINED
-        if element is not None and element.length != _UNDEFINED:
-            self._record = None
-            self._skip(element.length)
         if not kept:
             raise DatasetInvalid("the data set has no header")
-        return bytes(kept)
+        return bytes(kept), element
+
+    def pixel_data(self, element: "Element | None", most_bytes: int) -> bytes | None:
+        """Read the value of Pixel Data, and nothing that lies behind it.
+
+        Parameters
+        ----------
+        element
+            What :meth:`before_pixels` stopped at.
+        most_bytes
+            A value of known length is read up to here; a sequence of fragments that is
+            longer is refused.
+
+        Returns
+        -------
+        bytes or None
+            The fragments with their items; ``None`` without Pixel Data.
+        """
+        self._record = None
+        while element is not None and element.tag < _PIXEL_DATA:
+            if element.length == _UNDEFINED:
+                raise DatasetInvalid("an offset table has no length")
+            self._skip(element.length)
+            element = self._next_element(implicit=self.implicit)
+        if element is None or element.tag != _PIXEL_DATA:
+            return None
+        if element.length != _UNDEFINED:
+            return self._value(element.length, most_bytes)
+        return self._fragments(most_bytes)
+
+    def _value(self, length: int, most_bytes: int) -> bytes:
+        wanted = min(length, most_bytes)
+        data = self.source.take(wanted)
+        if len(data) < wanted:
+            raise DatasetInvalid("the data set ends in the middle of a value")
+        return data
+
+    def _fragments(self, most_bytes: int) -> bytes:
+        data = bytearray()
+        while True:
+            start = self._need(8)
+            item = self._element_from(start, implicit=True)
+            if item.tag == _SEQUENCE_END:
+                return bytes(data)
+            if item.tag != _ITEM or item.length == _UNDEFINED:
+                raise DatasetInvalid("the fragments cannot be told apart")
+            if len(data) + item.length > most_bytes:
+                raise PixelsUndecodable(
+                    "the fragments are larger than any picture of this size"
+                )
+            data += start + self._value(item.length, item.length)
 
     def _recorded(self) -> bytearray:
         return self._record or bytearray()
 
-    def _first_element(self) -> _Element:
+    def _first_element(self) -> Element:
         start = self._take(8)
         if not start:
             raise DatasetInvalid("the data set is empty")
@@ -254,23 +319,23 @@ class _Walk:
         self.implicit = not all(_BLANK <= byte <= _TILDE for byte in vr)
         return self._element_from(start, implicit=self.implicit)
 
-    def _next_element(self, *, implicit: bool) -> _Element | None:
+    def _next_element(self, *, implicit: bool) -> Element | None:
         start = self._take(8)
         return self._element_from(start, implicit=implicit) if start else None
 
-    def _element_from(self, start: bytes, *, implicit: bool) -> _Element:
+    def _element_from(self, start: bytes, *, implicit: bool) -> Element:
         self._elements += 1
         if self._elements > self.limits.elements:
             raise DatasetInvalid("the header has too many elements")
         group, number = struct.unpack(f"{self.order}HH", start[:4])
         tag, vr = group << 16 | number, start[4:6]
         if implicit or group == _DELIMITER_GROUP:
-            return _Element(tag, None, self._unsigned(start[4:]))
+            return Element(tag, None, self._unsigned(start[4:]))
         if vr not in _VRS:
             vr = self._mend_vr(tag, vr)
         if vr in _LONG_VRS:
-            return _Element(tag, vr, self._unsigned(self._need(4)))
-        return _Element(tag, vr, struct.unpack(f"{self.order}H", start[6:])[0])
+            return Element(tag, vr, self._unsigned(self._need(4)))
+        return Element(tag, vr, struct.unpack(f"{self.order}H", start[6:])[0])
 
     def _mend_vr(self, tag: int, vr: bytes) -> bytes:
         """Put a known representation in the place of a blank or unknown one.
@@ -295,7 +360,7 @@ class _Walk:
     def _unsigned(self, data: bytes) -> int:
         return int(struct.unpack(f"{self.order}I", data)[0])
 
-    def _pass_value(self, element: _Element) -> None:
+    def _pass_value(self, element: Element) -> None:
         if element.length != _UNDEFINED:
             self._skip(element.length)
             return
@@ -323,7 +388,7 @@ class _Walk:
         else:
             self._skip(element.length)
 
-    def _open_item(self, element: _Element, opened: list[_Open]) -> None:
+    def _open_item(self, element: Element, opened: list[_Open]) -> None:
         if element.tag != _ITEM:
             raise DatasetInvalid("a sequence holds something that is no item")
         sequence = opened[-1]

@@ -8,7 +8,7 @@ replaced by the next best object.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from dicom_node.errors import (
 )
 from dicom_node.worklist.retry import BackOff, Retry, decide, describe
 from storage.database import Database, Transaction
-from storage.errors import ObjectMissing, StorageError
+from storage.errors import ObjectCorrupt, ObjectMissing, StorageError
 from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
 from storage.records import Delivery, DueDelivery, Evidence
@@ -123,8 +123,10 @@ class Deliverer:
         due = self._due()
         if not due:
             return False
+        waiting = {item.delivery.delivery_id for item in due}
         for item, handover in self._handovers(due):
-            self._record(item, handover)
+            waiting.discard(item.delivery.delivery_id)
+            self._record(item, handover, waiting)
             if isinstance(handover.error, PeerUnreachable):
                 self._lose(handover.error)
         return self.reachable
@@ -212,17 +214,24 @@ class Deliverer:
         parcels = []
         with ExitStack() as copies:
             for uid, item in items.items():
-                local = self._store.local(item.evidence.object_key)
+                key = item.evidence.object_key
                 try:
-                    path = copies.enter_context(local)
-                except ObjectMissing as error:
+                    self._store.verify(key)
+                    path = copies.enter_context(self._store.local(key))
+                except (ObjectMissing, ObjectCorrupt) as error:
                     yield item, Handover(uid, None, error)
                 else:
                     parcels.append(Parcel(item.evidence.sop_class_uid, uid, path))
             for handover in self._destination.deliver(parcels):
                 yield items[handover.sop_instance_uid], handover
 
-    def _record(self, item: DueDelivery, handover: Handover) -> None:
+    def _record(
+        self, item: DueDelivery, handover: Handover, waiting: Collection[int] = ()
+    ) -> None:
+        """Write down what became of one row, and keep those that wait behind it.
+
+        A receiver that answers slowly must not let them fall to another process.
+        """
         delivery = item.delivery
         refused = isinstance(handover.error, ClassNotAccepted)
         other = self._stand_ins.for_(item) if refused else None
@@ -234,6 +243,8 @@ class Deliverer:
             else:
                 self._refused(tx, delivery, handover.code, handover.error, other, now)
             workitems.complete_if_delivered(tx, delivery.workitem_uid, now)
+            until = now + timedelta(seconds=self._patience.lease_s)
+            deliveries.prolong(tx, waiting, until)
         self._tell(item, handover, other)
 
     def _refused(

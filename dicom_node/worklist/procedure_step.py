@@ -106,10 +106,10 @@ class ProcedureSteps:
             earlier = history.earlier_jobs(tx, step)
             return list(earlier), list(history.prior_jobs(tx, film))
 
-    def lost_attempts(self, step: Workitem) -> int:
-        """Count earlier attempts that ended with their worker, not with a word."""
-        lost = AttemptOutcome.LEASE_EXPIRED
-        return sum(one.outcome is lost for one in self.job(step.workitem_uid).attempts)
+    def attempts_ended(self, step: Workitem, outcome: AttemptOutcome) -> int:
+        """Count earlier attempts that ended so."""
+        found = self.job(step.workitem_uid).attempts
+        return sum(one.outcome is outcome for one in found)
 
     def next_claim_in(self) -> float | None:
         """Seconds until the next queued step may be claimed; ``None`` for none."""
@@ -145,7 +145,13 @@ class ProcedureSteps:
                 add_deliveries(tx, uid, settlement.deliveries, now)
                 workitems.complete_if_delivered(tx, uid, now)
 
-    def retry_later(self, step: Workitem, after_s: float, error: str) -> None:
+    def retry_later(
+        self,
+        step: Workitem,
+        after_s: float,
+        error: str,
+        outcome: AttemptOutcome = AttemptOutcome.RETRY,
+    ) -> None:
         """Give a claim back; nobody takes it before that time."""
         now = self._clock()
         with self._database.transaction() as tx:
@@ -156,6 +162,7 @@ class ProcedureSteps:
                 not_before=now + timedelta(seconds=after_s),
                 error=error,
                 now=now,
+                outcome=outcome,
             )
 
     def cancel(

@@ -5,6 +5,7 @@ loses one. What a destination got twice is the same bytes under the same UID.
 """
 
 import functools
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,6 +90,18 @@ def due(
         .returning(delivery.c.delivery_id)
     )
     return _read(tx, list(leased.scalars()))
+
+
+def prolong(
+    tx: Transaction, delivery_ids: Collection[int], lease_until: datetime
+) -> None:
+    """Keep rows that are still to be sent for whoever leased them."""
+    if delivery_ids:
+        tx.execute(
+            delivery.update()
+            .where(delivery.c.delivery_id.in_(delivery_ids), _IS_PENDING)
+            .values(lease_until=lease_until)
+        )
 
 
 def get(tx: Transaction, delivery_id: int) -> Delivery:

@@ -96,7 +96,8 @@ class MemoryObjectStore:
         self._capacity_bytes -= self.room_bytes()
 
     def damage(self, key: str) -> None:
-        self._objects[key] = self._objects[key][:-1] + b"\0"
+        content = self._objects[key]
+        self._objects[key] = content[:-1] + bytes([content[-1] ^ 1])
 
     def _bytes(self, key: str) -> bytes:
         try:

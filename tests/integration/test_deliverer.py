@@ -256,6 +256,38 @@ def test_lost_bytes_fail_visibly(house):
     assert house.contents == []
 
 
+def test_an_object_that_was_altered_on_the_disk_is_not_sent(tmp_path):
+    house = House(tmp_path, kinds=("segmentation", "measurement-report"))
+    altered, good = house.job().evidence
+    house.store.damage(altered.object_key)
+    house.work()
+    states = {one.sop_instance_uid: one.state for one in house.job().deliveries}
+    assert states == {
+        altered.sop_instance_uid: DeliveryState.FAILED,
+        good.sop_instance_uid: DeliveryState.SENT,
+    }
+    assert len(house.contents) == 1
+    house.database.close()
+
+
+def test_what_waits_behind_slow_answers_is_not_sent_by_another_process(tmp_path):
+    """Each answer takes less than a lease, all of them together much longer."""
+    kinds = tuple(f"kind-{number}" for number in range(6))
+    house = House(tmp_path, kinds=kinds, patience=replace(PATIENCE, lease_s=10.0))
+    other = house.make_deliverer()
+
+    def answer_slowly(_):
+        house.pass_time(6.0)
+        assert not other.work()
+
+    house.destination._script = answer_slowly
+    house.work()
+    assert len(house.contents) == len(kinds)
+    assert len(set(house.contents)) == len(kinds)
+    assert all(row.attempts == 1 for row in house.job().deliveries)
+    house.database.close()
+
+
 def test_the_next_best_object_goes_instead_of_a_class_not_accepted(tmp_path):
     house = House(tmp_path, fallback={"segmentation": ("presentation-state",)})
     house.script(ClassNotAccepted(0x0122))

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from dicom_node.web.api.result_views import (
+    FailedEvidenceView,
     FindingView,
     ModelView,
     PriorView,
@@ -124,6 +125,9 @@ class JobView(View):
     )
     predecessor: str | None = Field(description="UID of the report that is replaced")
     evidence: list[EvidenceView]
+    evidence_failed: list[FailedEvidenceView] = Field(
+        description="kinds of result that could not be made, and why; the others were"
+    )
     deliveries: list[DeliveryView]
 
 
@@ -202,7 +206,7 @@ def _said(workitem: records.Workitem) -> dict[str, Any]:
     names = [one.name for one in fields(Result)]
     said = recorded(workitem)
     if said is None:
-        return dict.fromkeys(names) | {"remarks": []}
+        return dict.fromkeys(names) | {"remarks": [], "evidence_failed": []}
     return {name: getattr(said, name) for name in names}
 
 

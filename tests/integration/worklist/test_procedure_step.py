@@ -6,6 +6,7 @@ from storage.catalog import retention
 from storage.errors import LeaseLost, TransitionRefused, UnknownRecord
 from storage.outbox import deliveries
 from storage.records import (
+    AttemptOutcome,
     DeliveryState,
     ModelName,
     NewDelivery,
@@ -202,4 +203,6 @@ def test_attempts_that_ended_with_their_worker_are_counted(database):
     claim(database)
     reap(database, 5000)
     (item,) = claim(database, now=after(5001))
-    assert steps_at(database, 5002).lost_attempts(item) == 1
+    counted = steps_at(database, 5002).attempts_ended
+    assert counted(item, AttemptOutcome.LEASE_EXPIRED) == 1
+    assert counted(item, AttemptOutcome.PROCESS_LOST) == 0
