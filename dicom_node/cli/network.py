@@ -124,7 +124,7 @@ def send(
         )
         stored = _follow(files, results, remote)
     refused = unreadable + len(files) - stored
-    click.echo(f"{stored} stored at {remote}, {refused} not.")
+    click.echo(f"{stored} stored, {refused} not.")
     if refused:
         raise SystemExit(1)
 

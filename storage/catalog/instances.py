@@ -21,7 +21,7 @@ from storage.records import (
     InstanceStatus,
 )
 from storage.rows import instance_of, values_of_instance
-from storage.schema import evidence, instance, workitem
+from storage.schema import evidence, instance, quarantine, workitem
 from storage.states import visible_state
 
 CURRENT = instance.outerjoin(
@@ -115,6 +115,8 @@ def count_instances(tx: Transaction) -> dict[InstanceState, int]:
     counts = dict.fromkeys(InstanceState, 0)
     for name, number in tx.execute(statement):
         counts[InstanceState(name)] = number
+    apart = select(func.count()).select_from(quarantine)
+    counts[InstanceState.QUARANTINED] = tx.execute(apart).scalar_one()
     return counts
 
 

@@ -255,6 +255,44 @@ def test_retention_keeps_results_that_a_rerun_still_needs(database):
         assert len(retention.expired_evidence(tx, after(1042))) == 2
 
 
+def test_retention_keeps_what_was_given_up_for_an_administrators_retry(database):
+    receive(database, 1)
+    settle(database, *claim(database), (an_evidence(),), TO_PACS)
+    with database.transaction() as tx:
+        (row,) = deliveries.due(
+            tx, destination="pacs", limit=9, now=after(1030), lease_s=9
+        )
+        deliveries.failed(
+            tx, row.delivery.delivery_id, error="refused", now=after(1031)
+        )
+        assert [one.workitem_uid for one in workitems.end_given_up(tx, after(1032))]
+        assert workitems.end_given_up(tx, after(1033)) == []
+        assert retention.expired_evidence(tx, after(9000)) == []
+        assert retention.expired_sources(tx, after(9000)) == []
+        workitems.recall(tx, "1.9.1", note_uid=None, reason="quality", now=after(1040))
+        assert len(retention.expired_evidence(tx, after(9000))) == 1
+
+
+def test_a_result_that_came_back_stays_as_long_as_results_do(database):
+    receive(database, 1)
+    ours = an_evidence(created_at=after(1000))
+    settle(database, *claim(database), (ours,), now=after(1010))
+    back = an_instance(
+        7,
+        sop_instance_uid=ours.sop_instance_uid,
+        object_key=ours.object_key,
+        not_eligible=LATERAL,
+        received_at=after(1020),
+    )
+    with database.transaction() as tx:
+        instances.add_instance(tx, back)
+        expired = retention.expired_sources(tx, after(9000))
+        assert [one.sop_instance_uid for one in expired] == ["1.2.3.1"]
+        assert len(retention.expired_evidence(tx, after(9000))) == 1
+        key = retention.forget_object(tx, ours.sop_instance_uid, after(9000))
+        assert key == ours.object_key
+
+
 def test_retention_waits_for_optional_destinations_with_the_results(database):
     receive(database, 1)
     settle(
