@@ -93,16 +93,7 @@ def diagnose(remote: RemoteAE, timeouts: Timeouts) -> str:
 def _listen_to(connection: socket.socket, remote: RemoteAE, where: str) -> str:
     """Tell by its answer what kind of service this is."""
     try:
-        if remote.tls is not None:
-            connection = remote.tls.wrap_socket(connection, server_hostname=remote.host)
-        connection.settimeout(_GRACE_S)
-        connection.sendall(_RELEASE_RQ)
-        answer = _first_bytes(connection)
-        if not answer:
-            # A service that reads lines waits for the end of one.
-            connection.sendall(b"\r\n\r\n")
-            connection.settimeout(_PATIENCE_S)
-            answer = _first_bytes(connection)
+        answer = _answer(connection, remote)
     except ssl.SSLCertVerificationError as error:
         return f"{where}: its certificate is not trusted: {error.verify_message}"
     except ssl.SSLError as error:
@@ -117,6 +108,22 @@ def _listen_to(connection: socket.socket, remote: RemoteAE, where: str) -> str:
     except OSError:
         answer = b""
     return _kind_of(answer, where, secure=remote.tls is not None)
+
+
+def _answer(connection: socket.socket, remote: RemoteAE) -> bytes:
+    """Say a byte of DICOM, with TLS where it is wanted, and read what comes back."""
+    if remote.tls is not None:
+        connection = remote.tls.wrap_socket(connection, server_hostname=remote.host)
+    with connection:
+        connection.settimeout(_GRACE_S)
+        connection.sendall(_RELEASE_RQ)
+        answer = _first_bytes(connection)
+        if not answer:
+            # A service that reads lines waits for the end of one.
+            connection.sendall(b"\r\n\r\n")
+            connection.settimeout(_PATIENCE_S)
+            answer = _first_bytes(connection)
+        return answer
 
 
 def _first_bytes(connection: socket.socket) -> bytes:

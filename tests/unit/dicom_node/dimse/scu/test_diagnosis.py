@@ -1,6 +1,7 @@
 """What a person is told whose connection does not come about: real sockets answer."""
 
 import socket
+import ssl
 import threading
 from contextlib import contextmanager
 
@@ -107,6 +108,14 @@ def test_a_dicom_service_is_recognised_although_it_did_not_associate():
         said = diagnose(RemoteAE("PACS", "127.0.0.1", port), BRIEF)
     assert "HTTP" not in said
     assert "aborted" in said
+
+
+def test_a_service_without_tls_is_told_from_one_with():
+    plain = ssl.create_default_context()
+    with PACS().listening() as port:
+        said = diagnose(RemoteAE("PACS", "127.0.0.1", port, plain), BRIEF)
+    assert "TLS" in said
+    assert f"127.0.0.1:{port}" in said
 
 
 @pytest.mark.parametrize(
