@@ -56,10 +56,11 @@ def read_page(
     if len(rows) <= max(limit, 1):
         return rows, None
     last = rows[-2]
-    return rows[:-1], _encode(last[instant], last[uid])
+    return rows[:-1], cursor_at(last[instant], last[uid])
 
 
-def _encode(instant: datetime, uid: str) -> str:
+def cursor_at(instant: datetime, uid: str) -> str:
+    """Make the cursor of the page that follows a row."""
     return (
         base64.urlsafe_b64encode(f"{instant.isoformat()}{_SEPARATOR}{uid}".encode())
         .decode()

@@ -124,6 +124,8 @@ instance = Table(
         "issuer_of_patient_id", ForeignText, nullable=False, server_default=text("''")
     ),
     Column("acquired_at", UtcDateTime),
+    Column("duplicates", Integer, nullable=False, server_default=text("0")),
+    Column("duplicate_at", UtcDateTime),
     Index(None, "received_at", "sop_instance_uid"),
     Index(None, "study_instance_uid", "series_instance_uid"),
 )

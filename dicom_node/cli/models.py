@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.options import FilePath, config_option
+from dicom_node.cli.options import SITE_CONFIG, FilePath, config_option, site_config
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.model import model_roots
@@ -63,7 +63,14 @@ def verify_models(names: tuple[str, ...], config: Path | None) -> None:
 
 @model.command()
 @click.argument("name")
-@click.option("--config", type=FilePath, required=True, envvar="CXR_NODE_CONFIG")
+@click.option(
+    "--config",
+    type=FilePath,
+    required=True,
+    envvar="CXR_NODE_CONFIG",
+    default=site_config,
+    help=f"The TOML file; else that of CXR_NODE_CONFIG, else {SITE_CONFIG}.",
+)
 def use(name: str, config: Path) -> None:
     """Write NAME into the configuration, after a check of its digest."""
     settings = Settings.load(config)

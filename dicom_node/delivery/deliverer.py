@@ -29,7 +29,7 @@ from storage.database import Database, Transaction
 from storage.errors import ObjectCorrupt, ObjectMissing, StorageError
 from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
-from storage.records import Delivery, DueDelivery, Evidence
+from storage.records import Delivery, DueDelivery, Evidence, Workitem
 from storage.signals import Watch
 from storage.worklist import workitems
 
@@ -235,17 +235,24 @@ class Deliverer:
         delivery = item.delivery
         refused = isinstance(handover.error, ClassNotAccepted)
         other = self._stand_ins.for_(item) if refused else None
+        given_up, ended = False, list[Workitem]()
         with self._database.transaction() as tx:
             now = self._clock()
             if handover.error is None:
                 code = handover.code or 0
                 deliveries.sent(tx, delivery.delivery_id, status=code, now=now)
             else:
-                self._refused(tx, delivery, handover.code, handover.error, other, now)
+                given_up = self._refused(
+                    tx, delivery, handover.code, handover.error, other, now
+                )
+                ended = workitems.end_given_up(tx, now, delivery.workitem_uid)
             workitems.complete_if_delivered(tx, delivery.workitem_uid, now)
             until = now + timedelta(seconds=self._patience.lease_s)
             deliveries.prolong(tx, waiting, until)
-        self._tell(item, handover, other)
+        if ended:
+            self._tell_failed(item, handover)
+        else:
+            self._tell(item, handover, other, known=given_up and delivery.required)
 
     def _refused(
         self,
@@ -255,12 +262,12 @@ class Deliverer:
         error: Exception,
         other: Evidence | None,
         now: datetime,
-    ) -> None:
-        """Send something else, try again later, or give up."""
+    ) -> bool:
+        """Send something else, try again later, or give up; tell whether the last."""
         words: dict[str, Any] = {"error": describe(error), "status": code}
         if other is not None:
             deliveries.superseded(tx, delivery.delivery_id, by=other, now=now, **words)
-            return
+            return False
         after_s = self._again_after(delivery, error, now)
         if after_s is None:
             deliveries.failed(tx, delivery.delivery_id, now=now, **words)
@@ -269,6 +276,7 @@ class Deliverer:
             deliveries.try_again(
                 tx, delivery.delivery_id, next_try_at=next_try_at, **words
             )
+        return after_s is None
 
     def _again_after(
         self, delivery: Delivery, error: Exception, now: datetime
@@ -280,8 +288,23 @@ class Deliverer:
         decision = decide(error, delivery.attempts, self._patience.back_off)
         return decision.after_s if isinstance(decision, Retry) else None
 
+    def _tell_failed(self, item: DueDelivery, handover: Handover) -> None:
+        """Say once that a job failed, whatever else of it is refused later."""
+        error = handover.error
+        logger.warning(
+            "The job failed: a %s is given up, %s. jobs retry sends it again.",
+            item.evidence.kind,
+            describe(error) if error is not None else "refused",
+            extra=self._extra("give up", item),
+        )
+
     def _tell(
-        self, item: DueDelivery, handover: Handover, other: Evidence | None
+        self,
+        item: DueDelivery,
+        handover: Handover,
+        other: Evidence | None,
+        *,
+        known: bool,
     ) -> None:
         extra = self._extra("delivered" if handover.accepted else "refused", item)
         if other is not None:
@@ -292,8 +315,9 @@ class Deliverer:
                 extra=extra,
             )
         elif handover.error is not None:
-            # One line says that nobody is there; not one for each object.
-            silent = isinstance(handover.error, PeerUnreachable)
+            # One line says that nobody is there, or that the job failed; not one for
+            # each object.
+            silent = known or isinstance(handover.error, PeerUnreachable)
             logger.log(
                 logging.DEBUG if silent else logging.WARNING,
                 "A %s was not delivered: %s.",

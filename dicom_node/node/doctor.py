@@ -14,9 +14,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from dicom_node.analysis.process import Failed, Source
-from dicom_node.dimse.scu import verification
+from dicom_node.dimse.scu import diagnosis, verification
 from dicom_node.dimse.scu.association import RemoteAE
-from dicom_node.errors import NodeError, SettingsInvalid
+from dicom_node.errors import (
+    NodeError,
+    PeerBusy,
+    PeerRefused,
+    PeerUnreachable,
+    SettingsInvalid,
+)
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.injected import clock
 from dicom_node.node.settings.destinations import DestinationSection
@@ -204,8 +210,14 @@ def _no_destination() -> str:
 
 def _echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
     def check() -> str:
-        make_destination(settings, section).probe()
-        return f"{remote_ae(settings, section)} answers C-ECHO"
+        remote = remote_ae(settings, section)
+        try:
+            make_destination(settings, section).probe()
+        except (PeerUnreachable, PeerBusy, PeerRefused) as error:
+            calling, waits = settings.node.ae_title, timeouts(settings)
+            text = diagnosis.explain(error, remote, calling, waits)
+            raise NodeError(text) from error
+        return f"{remote} answers C-ECHO"
 
     return check
 

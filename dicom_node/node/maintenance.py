@@ -128,9 +128,16 @@ def reap(database: Database, clock: Clock) -> None:
 
 
 def complete(database: Database, clock: Clock) -> None:
-    """Complete what has been delivered to everyone who requires it."""
+    """End what has been delivered to everyone who requires it, or never will be."""
     with database.transaction() as tx:
         workitems.complete_delivered(tx, clock())
+        failed = workitems.end_given_up(tx, clock())
+    for item in failed:
+        logger.warning(
+            "The job failed: %s",
+            item.reason.text if item.reason else "",
+            extra={"action": "give up", "workitem": item.workitem_uid},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from storage.outbox.evidence import (
     add_deliveries,
     add_evidence,
     cancel_pending,
+    hand_over,
     send_failed_again,
 )
 from storage.records import (
@@ -198,8 +199,9 @@ class ProcedureSteps:
     def retry(self, workitem_uid: str) -> str:
         """Work on a failed step again; return the Workitem that does it.
 
-        Failed deliveries go out again without inference; a canceled analysis is
-        repeated as a new Workitem.
+        Deliveries that were given up go out again without inference, from the
+        stored bytes; a canceled analysis is repeated. Both as a new Workitem, since
+        none leaves its final state.
 
         Raises
         ------
@@ -207,9 +209,16 @@ class ProcedureSteps:
             There is no such step.
         TransitionRefused
             Nothing about it failed.
+        ObjectMissing
+            Retention deleted what it takes.
         """
         with self._database.transaction() as tx:
             now = self._clock()
+            resumed = repeats.resume(tx, workitem_uid, now, self._new_uid)
+            if resumed is not None:
+                hand_over(tx, workitem_uid, resumed, now)
+                workitems.complete_if_delivered(tx, resumed, now)
+                return resumed
             renewed = repeats.renew(tx, workitem_uid, now, self._new_uid)
             if renewed is not None:
                 return renewed

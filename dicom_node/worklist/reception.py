@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO
 
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
@@ -159,10 +160,14 @@ class Reception:
             with incoming.open() as stream:
                 skip_file_meta(stream)
                 instance = self._examine(stream, arriving)
-            stored = incoming.commit()
+            own = self._own_result(incoming, instance, arriving)
+            stored = own or incoming.commit()
         except BaseException:
             incoming.abort()
             raise
+        if own is not None:
+            incoming.abort()
+            instance = replace(instance, not_eligible=OWN_RESULT)
         return self._record(_kept(instance, stored, self._clock()), stored)
 
     def adopt(
@@ -206,6 +211,31 @@ class Reception:
             not_eligible=self._not_eligible(header),
         )
 
+    def _own_result(
+        self, incoming: Incoming, instance: Instance, arriving: Arriving
+    ) -> StoredObject | None:
+        """Find a result of this node that has come back unchanged.
+
+        Success may be answered for it without keeping a second copy: the data set
+        was compared byte by byte with what is stored.
+        """
+        if instance.sop_class_uid in _RADIOGRAPHS:
+            return None
+        with self._database.transaction(read_only=True) as tx:
+            made = instances.find_own_result(tx, instance.sop_instance_uid)
+        if made is None:
+            return None
+        try:
+            stored = self._store.open(made.key)
+        except ObjectMissing:
+            return None
+        with stored, incoming.open() as arrived:
+            if _transfer_syntax(stored) != arriving.transfer_syntax_uid:
+                return None
+            skip_file_meta(stored)
+            skip_file_meta(arrived)
+            return made if _same_rest(stored, arrived) else None
+
     def _not_eligible(self, header: Dataset) -> Reason | None:
         try:
             eligibility.check(header, self._rules)
@@ -231,6 +261,8 @@ class Reception:
         except DuplicateInstance:
             return self._settle_duplicate(instance, stored, is_new=is_new)
         if not is_added:
+            if is_new:
+                _tell_duplicate(instance)
             return Receipt(Custody.DUPLICATE, instance.not_eligible)
         logger.info(
             "Received an image from %s." if is_new else "Adopted an image of %s.",
@@ -277,8 +309,17 @@ class Reception:
         if self._same_dataset(first, second):
             # What is found is only reported: no guess of ours may cost the last copy.
             if is_new:
+                with self._database.transaction() as tx:
+                    instances.count_duplicate(tx, uid, second.received_at)
                 self._store.delete(stored.key)
+                _tell_duplicate(second)
             return Receipt(Custody.DUPLICATE, first.not_eligible)
+        if first.not_eligible == OWN_RESULT and first.object_removed_at is not None:
+            # Retention took our copy; nobody is in doubt about what this is.
+            with self._database.transaction() as tx:
+                instances.keep_anew(tx, uid, stored)
+            _tell_duplicate(second)
+            return Receipt(Custody.DUPLICATE, OWN_RESULT)
         with self._database.transaction() as tx:
             quarantine.keep_apart(
                 tx, uid, stored, second.calling_ae, second.received_at
@@ -306,6 +347,21 @@ class Reception:
                 skip_file_meta(one)
                 skip_file_meta(other)
                 return _same_rest(one, other)
+
+
+def _transfer_syntax(ours: BinaryIO) -> str:
+    """Read how an object of our own is encoded, and go back to its beginning."""
+    meta = dcmread(ours, stop_before_pixels=True, specific_tags=[]).file_meta
+    ours.seek(0)
+    return str(meta.TransferSyntaxUID)
+
+
+def _tell_duplicate(instance: Instance) -> None:
+    logger.info(
+        "Received an image again from %s; the first is kept.",
+        instance.calling_ae,
+        extra={"action": "duplicate", "instance": instance.sop_instance_uid},
+    )
 
 
 def _same_rest(one: BinaryIO, other: BinaryIO) -> bool:

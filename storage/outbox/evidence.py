@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import and_, bindparam, exists, select
 
 from storage.database import Transaction
+from storage.errors import ObjectMissing
 from storage.records import DeliveryState, Evidence, NewDelivery
 from storage.schema import delivery, evidence, instance
 from storage.signals import Topic
@@ -90,6 +91,54 @@ def add_deliveries(
 def cancel_pending(tx: Transaction, workitem_uid: str) -> None:
     """Take what is still to be sent of a Workitem out of the outbox."""
     tx.execute(_CANCEL_PENDING, {"workitem": workitem_uid})
+
+
+def hand_over(
+    tx: Transaction, old_workitem_uid: str, new_workitem_uid: str, now: datetime
+) -> None:
+    """Let a new Workitem deliver what an old one could not, from the stored bytes.
+
+    All deliveries become the new one's: what was sent stays sent, what failed is due
+    again at once.
+
+    Raises
+    ------
+    ObjectMissing
+        Something that failed was deleted meanwhile.
+    """
+    mine = evidence.c.workitem_uid == old_workitem_uid
+    gone = (
+        select(evidence.c.sop_instance_uid)
+        .join(
+            delivery,
+            and_(
+                delivery.c.workitem_uid == evidence.c.workitem_uid,
+                delivery.c.sop_instance_uid == evidence.c.sop_instance_uid,
+            ),
+        )
+        .where(
+            mine,
+            delivery.c.state == DeliveryState.FAILED,
+            evidence.c.object_removed_at.is_not(None),
+        )
+    )
+    if tx.execute(gone.limit(1)).first() is not None:
+        raise ObjectMissing(
+            f"results of workitem {old_workitem_uid} are deleted by now;"
+            " reprocess analyses the image again"
+        )
+    rows = [
+        dict(row) | {"workitem_uid": new_workitem_uid}
+        for row in tx.execute(select(evidence).where(mine)).mappings()
+    ]
+    if rows:
+        tx.execute(tx.insert_new(evidence), rows)
+    tx.execute(
+        delivery.update()
+        .where(delivery.c.workitem_uid == old_workitem_uid)
+        .values(workitem_uid=new_workitem_uid)
+    )
+    send_failed_again(tx, new_workitem_uid, now)
 
 
 def send_failed_again(tx: Transaction, workitem_uid: str, now: datetime) -> int:

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 _UNASSOCIATED_CONNECTIONS = 16
 _LAST_WORDS_S = 2.0
 _POLL_S = 0.1
+_NAMED_CLASSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class ApplicationEntity:
             (config.host, config.port),
             handlers=[
                 (evt.EVT_REQUESTED, self._admit),
+                (evt.EVT_ESTABLISHED, _tell_refused_classes),
                 *handlers_of(self._services),
             ],
             opener=opener_of(self._services),
@@ -220,3 +222,23 @@ class ApplicationEntity:
         with self._changed:
             self._admitted.discard(association)
             self._changed.notify_all()
+
+
+def _tell_refused_classes(event: evt.Event) -> None:
+    """Log what a caller offered and this node does not take, in one line."""
+    association = event.assoc
+    refused = sorted(
+        {str(one.abstract_syntax) for one in association.rejected_contexts}
+    )
+    if not refused:
+        return
+    named = ", ".join(map(repr, refused[:_NAMED_CLASSES]))
+    more = len(refused) - _NAMED_CLASSES
+    logger.warning(
+        "Refused SOP classes or their transfer syntaxes from %r at %s: %s%s.",
+        str(association.requestor.ae_title).strip(),
+        association.requestor.address,
+        named,
+        f" and {more} more" if more > 0 else "",
+        extra={"action": "refuse"},
+    )

@@ -90,7 +90,9 @@ class JobView(View):
 
     workitem_uid: str
     state: records.ProcedureStepState
-    stage: records.Stage
+    stage: records.InstanceState = Field(
+        description="where it stands, in the words of /api/v1/instances"
+    )
     reason: ReasonView | None
     priority: int
     cancel_requested: bool
@@ -148,6 +150,8 @@ class InstanceView(View):
     state: records.InstanceState
     reason: ReasonView | None
     workitem_uid: str | None
+    duplicates: int = Field(description="how often the very same image came again")
+    duplicate_at: datetime | None = Field(description="when last")
 
 
 class Items(BaseModel, Generic[T]):
@@ -163,7 +167,7 @@ def job(value: records.Job) -> JobView:
     return JobView(
         workitem_uid=workitem.workitem_uid,
         state=workitem.state,
-        stage=workitem.stage,
+        stage=value.visible_state,
         reason=_reason(workitem.reason),
         priority=workitem.priority,
         cancel_requested=workitem.cancel_requested,
