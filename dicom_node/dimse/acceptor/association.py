@@ -8,6 +8,7 @@ pynetdicom's reactor polls every millisecond; this one waits for events.
 import logging
 import threading
 from collections.abc import Callable
+from typing import cast
 
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
@@ -111,7 +112,7 @@ class StreamedAssociation(Association):
     def _tell(self, why: str) -> None:
         logger.warning(
             "Aborted the association of %s: %s.",
-            self.dul.caller,
+            cast("EventDrivenProvider", self.dul).caller,
             why,
             extra={"action": "abort"},
         )

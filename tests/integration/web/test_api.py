@@ -12,6 +12,8 @@ import pytest
 import storage.errors
 from dicom_node.injected import clock
 from dicom_node.node.roles import Role
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.web import http_limits
 from dicom_node.web import problems
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
@@ -41,7 +43,7 @@ def serving(app):
     address = HttpAddress(
         "127.0.0.1", 0, None, None, None, require_client_certificate=False
     )
-    server = HttpServer(app, address)
+    server = HttpServer(app, address, http_limits(Settings()))
     try:
         yield server.start()
     finally:
