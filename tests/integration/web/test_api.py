@@ -1,6 +1,7 @@
 """The HTTP interface over a real socket."""
 
 import ast
+import base64
 import re
 import ssl
 import urllib.request
@@ -294,3 +295,22 @@ def test_a_request_that_ends_with_an_error_answers_its_status_and_sentence(error
         status, problem = request(port, "GET", "/api/v1/jobs/1.2.3")
     assert status == problems.STATUS[error] == problem["status"]
     assert problem["detail"] == "1.2.3 cannot be told"
+
+
+@pytest.mark.parametrize("what", ["jobs", "instances"])
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00:00%2B01:00", "9999-12-31T23:59:59-01:00"]
+)
+def test_an_instant_beyond_the_calendar_is_refused(node, what, since):
+    status, answer = request(node, f"/api/v1/{what}?since={since}")
+    assert status == 422
+    assert "since" in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    "instant", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"]
+)
+def test_a_cursor_beyond_the_calendar_is_refused(node, instant):
+    cursor = base64.urlsafe_b64encode(f"{instant}|1.2".encode()).decode()
+    status, _ = request(node, f"/api/v1/jobs?cursor={cursor}")
+    assert status == 400
