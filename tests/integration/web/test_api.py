@@ -302,7 +302,7 @@ def test_a_request_that_ends_with_an_error_answers_its_status_and_sentence(error
     "since", ["0001-01-01T00:00:00%2B01:00", "9999-12-31T23:59:59-01:00"]
 )
 def test_an_instant_beyond_the_calendar_is_refused(node, what, since):
-    status, answer = request(node, f"/api/v1/{what}?since={since}")
+    status, answer = request(node, "GET", f"/api/v1/{what}?since={since}")
     assert status == 422
     assert "since" in answer["detail"]
 
@@ -312,5 +312,5 @@ def test_an_instant_beyond_the_calendar_is_refused(node, what, since):
 )
 def test_a_cursor_beyond_the_calendar_is_refused(node, instant):
     cursor = base64.urlsafe_b64encode(f"{instant}|1.2".encode()).decode()
-    status, _ = request(node, f"/api/v1/jobs?cursor={cursor}")
+    status, _ = request(node, "GET", f"/api/v1/jobs?cursor={cursor}")
     assert status == 400
