@@ -30,6 +30,7 @@ from dicom_node.worklist.retry import (
     describe,
     is_unforeseen,
 )
+from dicom_node.worklist.turns import Turns
 from storage.errors import StorageError
 from storage.objects.protocol import ObjectStore
 from storage.records import (
@@ -116,12 +117,14 @@ class Worker:
         watch
             Wakes the worker for new work.
         """
+        turns = Turns("A batch failed", {"action": "work"})
         while not stop.is_set():
             try:
                 worked = self.work(watch)
-            except Exception:
-                logger.exception("A batch failed.", extra={"action": "work"})
-                worked = False
+            except Exception as error:  # noqa: BLE001  the loop's outermost edge
+                turns.failed(error, stop)
+                continue
+            turns.went_well()
             if not worked and not stop.is_set():
                 watch.wait(self._until_work())
 

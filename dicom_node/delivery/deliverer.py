@@ -25,6 +25,7 @@ from dicom_node.errors import (
     PeerUnreachable,
 )
 from dicom_node.worklist.retry import BackOff, Retry, decide, describe
+from dicom_node.worklist.turns import Turns
 from storage.database import Database, Transaction
 from storage.errors import ObjectCorrupt, ObjectMissing, StorageError
 from storage.objects.protocol import ObjectStore
@@ -107,12 +108,14 @@ class Deliverer:
 
     def run(self, stop: threading.Event, watch: Watch) -> None:
         """Deliver until ``stop`` is set; an association under way is finished first."""
+        turns = Turns("Deliveries failed", self._extra("deliver"))
         while not stop.is_set():
             try:
                 worked = self.work()
-            except Exception:
-                logger.exception("A delivery failed.", extra=self._extra("deliver"))
-                worked = False
+            except Exception as error:  # noqa: BLE001  the loop's outermost edge
+                turns.failed(error, stop)
+                continue
+            turns.went_well()
             if not worked and not stop.is_set():
                 self._rest(watch)
 

@@ -25,6 +25,7 @@ from dicom_node.errors import (
 )
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.injected import clock
+from dicom_node.node.private_files import open_to_others
 from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer
@@ -114,6 +115,8 @@ def _disk(settings: Settings) -> str:
         raise SettingsInvalid(
             f"{folder}: {free / 1e9:.1f} GB free is below node.minimum_free_bytes"
         )
+    if open_to_others(folder):
+        raise Doubt(f"{folder}: others may read it; the node closes it when it starts")
     return f"{folder} can be written, {free / 1e9:.1f} GB free"
 
 

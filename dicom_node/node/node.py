@@ -52,6 +52,7 @@ class Node:
         self._open_parts = open_parts
         self._parts: Parts | None = None
         self._started: list[Service] = []
+        self._ready = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -72,10 +73,12 @@ class Node:
         except BaseException:
             self.stop()
             raise
+        self._ready = True
         logger.info("The node is ready.", extra={"action": "start"})
 
     def stop(self) -> None:
         """Finish what runs, within ``node.stop_s``, and stop in reverse order."""
+        self._ready = False
         deadline = monotonic() + self._settings.node.stop_s
         while self._started:
             self._started.pop().stop(deadline)
@@ -96,7 +99,7 @@ class Node:
 
     def _start(self) -> None:
         self._parts = parts = self._open_parts(self._settings)
-        told = partial(conditions, parts, self._started)
+        told = partial(self._conditions, parts)
         for service in services(self._settings, parts, told):
             if self._role.includes(service.role):
                 # First, so that health tells of a start that takes its time, and a
@@ -105,6 +108,14 @@ class Node:
                 service.start()
         if self._role.includes(DeliveryService.role):
             _tell_abandoned(self._settings, parts)
+
+    def _conditions(self, parts: Parts) -> Mapping[str, str | None]:
+        """Say what is wrong; a look that fails is an answer, too."""
+        found = {} if self._ready else {"start": "the node is starting or stopping"}
+        try:
+            return conditions(parts, self._started) | found
+        except Exception as error:  # noqa: BLE001  whoever asks wants to hear just that
+            return {"health": f"it cannot be told ({type(error).__name__})"} | found
 
     def _port(self, kind: type[DimseService | HttpService]) -> int | None:
         ports = (one.port for one in self._started if isinstance(one, kind))

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, SecretStr
+from pydantic import Field, PositiveFloat, SecretStr, model_validator
 
 from dicom_node.node.settings.section import AETitle, Section
+
+_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 
 class NodeSection(Section):
@@ -24,6 +26,14 @@ class DatabaseSection(Section):
     """Where the worklist and the catalogue live."""
 
     url: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _known_scheme(self) -> Self:
+        url = self.url.get_secret_value()
+        if url and not url.startswith(_SCHEMES):
+            msg = f"url begins with {' or '.join(_SCHEMES)}"
+            raise ValueError(msg)
+        return self
 
 
 class RetentionSection(Section):

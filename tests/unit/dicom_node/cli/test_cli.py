@@ -117,6 +117,27 @@ def test_a_wrong_configuration_is_one_line_with_the_keys_path(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "words"),
+    [
+        ('[database]\nurl = "mysql://here/db"\n', "database", "postgresql+psycopg://"),
+        ('[database]\nurl = "node.db"\n', "database", "sqlite:///"),
+        (
+            '[http.auth]\napi_keys = ["sch\u00fcssel-mit-umlaut"]\n',
+            "http.auth",
+            "ASCII",
+        ),
+    ],
+)
+def test_what_could_never_work_is_refused_in_one_line(tmp_path, table, key, words):
+    (tmp_path / "node.toml").write_text(table)
+    result = run("serve", "--config", "node.toml")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"cxr-node: node.toml: {key}: ")
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_jobs_are_listed_as_a_table(config):
     result = run("jobs", "list", "--config", config)
     head, *rows = result.stdout.splitlines()
