@@ -1,6 +1,7 @@
 """What several commands have in common."""
 
 import difflib
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,8 +10,12 @@ from typing import Any
 
 import click
 
+from dicom_node.errors import NodeError
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring import storage as wired
+from dicom_node.node.wiring.model import model_roots
+from inference.errors import ModelNotFound
+from inference.models import find_model
 from storage.database import Database
 
 SITE_CONFIG = Path("/etc/cxr-node/node.toml")
@@ -78,6 +83,29 @@ def opened_database(config: Path | None) -> Iterator[Database]:
 def keep_libraries_quiet() -> None:
     """Let no library's warning through: it would print a patient's values."""
     warnings.simplefilter("ignore")
+
+
+class ModelPath(click.ParamType[Path]):
+    """A model folder or checkpoint by its path, or a model at hand by its name."""
+
+    name = "PATH|NAME"
+
+    def convert(
+        self,
+        value: str | Path,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """Turn "default" into its folder, unless there is something of that path."""
+        path = Path(value)
+        if isinstance(value, Path) or path.exists():
+            return path
+        config = os.environ.get("CXR_NODE_CONFIG")
+        try:
+            settings = Settings.load(Path(config) if config else None)
+            return find_model(value, model_roots(settings))
+        except (ModelNotFound, NodeError) as error:
+            self.fail(f"{value!r} does not exist, and {error}", param, ctx)
 
 
 # Options that several model-building commands share.

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from dicom_node.cli import MODULES, _one_line, cli, options
 from dicom_node.cli.models import with_model
 from dicom_node.cli.training import ExtraMissing, extra, read_frame
 from inference.errors import TrainingError
-from inference.manifest import write_manifest
+from inference.manifest import read_manifest, write_manifest
+from inference.models import BUILTIN_MODELS
 from storage.database import Database
 from storage.records import ModelName
 from tests.factories.nodes import save
@@ -375,13 +378,26 @@ def test_a_model_that_is_not_what_its_manifest_says_fails_the_check(models):
 
 
 def test_a_model_is_put_to_use_in_the_configuration(models):
-    assert run("model", "use", "good", "--config", str(models)).exit_code == 0
+    assert run("model", "use", "default", "--config", str(models)).exit_code == 0
     assert models.read_text() == (
-        '[model]\nname = "good"  # a comment\nfolder = "models"\n'
+        '[model]\nname = "default"  # a comment\nfolder = "models"\n'
     )
 
 
-@pytest.mark.parametrize("name", ["bad", "absent"])
+def test_a_model_that_refuses_drawn_films_is_not_put_to_use(models, tmp_path):
+    strict = tmp_path / "models" / "strict"
+    shutil.copytree(BUILTIN_MODELS / "default", strict)
+    shipped = read_manifest(strict)
+    thresholds = replace(shipped.thresholds, frontal=1.0)
+    write_manifest(strict, replace(shipped, name="strict", thresholds=thresholds))
+    before = models.read_text()
+    result = run("model", "use", "strict", "--config", str(models))
+    assert result.exit_code == 1
+    assert "refuses drawn radiograph 0" in result.stderr
+    assert models.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["good", "bad", "absent"])
 def test_a_model_that_cannot_run_is_not_put_to_use(models, name):
     before = models.read_text()
     assert run("model", "use", name, "--config", str(models)).exit_code == 1
