@@ -28,12 +28,16 @@ _MOST_BRIGHT = 0.25
 _EDGE_SHARE = 0.1
 # Two films on one image, chosen on half of 893 films and 960 pairs of them. The second
 # piece of a side, as a share of its largest and of the picture: more than two lungs.
-_SECOND_LUNG, _SECOND_AREA = 0.45, 0.004
+# A limb or a wire may make one piece two; hardly on both sides.
+_SECOND_LUNG, _SECOND_OF_BOTH, _SECOND_AREA = 0.6, 0.15, 0.004
 # Picture beside the pair of lungs, in widths of the pair; above or below, in heights.
 _BESIDE_PAIR, _BELOW_PAIR = 0.75, 1.5
 # A picture that much wider or taller than the other way is two films sooner.
 _WIDE, _TALL = 1.4, 1.33
 _SECOND_LUNG_OF_LONG, _BESIDE_PAIR_OF_WIDE, _BELOW_PAIR_OF_TALL = 0.1, 0.6, 0.9
+# A second piece and some room together tell them too.
+_SECOND_WITH_ROOM, _BESIDE_WITH_SECOND, _BELOW_WITH_SECOND = 0.1, 0.55, 0.9
+_BELOW_NO_PAIR = 1.2
 _LEAST_PIECE = 0.004
 _LEAST_TEXTURE = 0.08
 _PLAIN = 0.02
@@ -86,19 +90,25 @@ def require_one_film(
     sides = [_pieces(right, left, threshold), _pieces(left, right, threshold)]
     if min(areas[0] for areas, _ in sides) < _LEAST_PIECE:
         return
-    second = max(
-        (areas[1] / areas[0], areas[1]) if len(areas) > 1 else (0.0, 0.0)
-        for areas, _ in sides
-    )
+    seconds = [areas[1] / areas[0] if len(areas) > 1 else 0.0 for areas, _ in sides]
+    largest = max(areas[1] if len(areas) > 1 else 0.0 for areas, _ in sides)
     pair = sides[0][1] | sides[1][1]
     beside, below = _room(pair, small, axis=1), _room(pair, small, axis=0)
     wide = small.shape[1] >= _WIDE * small.shape[0]
     tall = small.shape[0] >= _TALL * small.shape[1]
     least = _SECOND_LUNG_OF_LONG if wide or tall else _SECOND_LUNG
-    more = second[0] >= least and second[1] >= _SECOND_AREA
-    apart = beside >= (_BESIDE_PAIR_OF_WIDE if wide else _BESIDE_PAIR)
-    stacked = below >= (_BELOW_PAIR_OF_TALL if tall else _BELOW_PAIR)
-    if (more or apart or stacked) and (frontal or wide or tall):
+    more = max(seconds) >= least or min(seconds) >= _SECOND_OF_BOTH
+    with_room = max(seconds) >= _SECOND_WITH_ROOM and (
+        beside >= _BESIDE_WITH_SECOND or below >= _BELOW_WITH_SECOND
+    )
+    if frontal:
+        two = ((more or with_room) and largest >= _SECOND_AREA) or (
+            beside >= (_BESIDE_PAIR_OF_WIDE if wide else _BESIDE_PAIR)
+            or below >= (_BELOW_PAIR_OF_TALL if tall else _BELOW_PAIR)
+        )
+    else:
+        two = (wide and beside >= _BESIDE_PAIR) or (tall and below >= _BELOW_NO_PAIR)
+    if two:
         raise UnsuitableImage("TWO_FILMS", "The image shows more than one film.")
 
 
