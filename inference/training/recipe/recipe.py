@@ -96,7 +96,9 @@ def read_recipe(path: Path, variant: str | None = None) -> Recipe:
 def _started(table: dict[str, Any], place: Path) -> dict[str, Any]:
     """Take the shape of a network that starts from a model from that model."""
     network = table.get("network")
-    weights = network.get("weights") if isinstance(network, Mapping) else None
+    if not isinstance(network, Mapping):
+        return table
+    weights = network.get("weights")
     if not isinstance(weights, str) or not weights:
         return table
     folder = model_of(Path(weights))
