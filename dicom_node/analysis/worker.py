@@ -2,8 +2,7 @@
 
 Batches cross studies. Every image ends in one of four ways: settled with results,
 to be tried again later, canceled with a reason, or left to the worker that took it
-over. What was under way when a worker fell silent runs alone, but only an image that
-ends the process in which nothing else is read counts as the culprit.
+over. An image whose analysis took the whole process down is tried alone.
 """
 
 import logging
@@ -18,7 +17,7 @@ from dicom_node.analysis.past import look_back
 from dicom_node.analysis.process import Analyzer, Conclusion, Failed, Source
 from dicom_node.analysis.settlement import Settlements
 from dicom_node.delivery.route import Route
-from dicom_node.errors import DatasetInvalid, EvidenceInvalid, ProcessLost
+from dicom_node.errors import DatasetInvalid, EvidenceInvalid
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import (
     Cancel,
@@ -26,22 +25,12 @@ from dicom_node.worklist.retry import (
     Retry,
     StepBack,
     decide,
-    decide_on_suspect,
     describe,
     is_unforeseen,
 )
-from dicom_node.worklist.turns import Turns
 from storage.errors import StorageError
 from storage.objects.protocol import ObjectStore
-from storage.records import (
-    AttemptOutcome,
-    Cause,
-    Evidence,
-    Instance,
-    NewDelivery,
-    Reason,
-    Workitem,
-)
+from storage.records import Cause, Evidence, Instance, NewDelivery, Reason, Workitem
 from storage.signals import Watch
 
 logger = logging.getLogger(__name__)
@@ -49,8 +38,10 @@ logger = logging.getLogger(__name__)
 IDLE_S = 60.0
 """A look without a wake-up; timers give them much more often."""
 
-NO_ROOM_S = 5.0
-"""Between looks at a disk that had no room for results."""
+LOST = Reason(
+    "PROCESS_LOST",
+    "The analysis of this image ended the whole process repeatedly.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ class WorkerOptions:
     lease_s
         Time until others may take over.
     lost_attempts
-        How often reading an image alone may end its process before it waits for a day.
+        How often an image may take the process down.
     """
 
     name: str
@@ -117,28 +108,24 @@ class Worker:
         watch
             Wakes the worker for new work.
         """
-        turns = Turns("A batch failed", {"action": "work"})
         while not stop.is_set():
             try:
                 worked = self.work(watch)
-            except Exception as error:  # noqa: BLE001  the loop's outermost edge
-                turns.failed(error, stop)
-                continue
-            turns.went_well()
+            except Exception:
+                logger.exception("A batch failed.", extra={"action": "work"})
+                worked = False
             if not worked and not stop.is_set():
                 watch.wait(self._until_work())
 
     def work(self, watch: Watch) -> bool:
         """Claim a batch and conclude it; tell whether there was any."""
-        if not self._settlements.has_room:
-            return False
         claimed = self._claim(self._options.batch_size)
         if not claimed:
             return False
         with Leases(self._steps, self._options.lease_s) as leases:
             leases.hold(claimed)
             claimed += self._fill_up(len(claimed), leases, watch)
-            for batch in self._batches(claimed):
+            for batch in self._batches(claimed, leases):
                 self._analyze(batch, leases)
         return True
 
@@ -162,34 +149,35 @@ class Worker:
 
     def _until_work(self) -> float:
         """Time until a look without a wake-up, which no retry should wait for."""
-        if not self._settlements.has_room:
-            return NO_ROOM_S
         try:
             next_s = self._steps.next_claim_in()
         except StorageError:
             next_s = None
         return IDLE_S if next_s is None else min(IDLE_S, max(next_s, 0.05))
 
-    def _batches(self, claimed: list[Workitem]) -> Iterator[list[Workitem]]:
-        """Set apart what was under way when a worker fell silent: it runs alone, last.
+    def _batches(
+        self, claimed: list[Workitem], leases: Leases
+    ) -> Iterator[list[Workitem]]:
+        """Set apart what may have ended a process: each of those runs alone.
 
-        That proves nothing: a power cut is no image's fault, nor a lease that ran out.
+        The queue's order is stable, so the culprit becomes the first of them and
+        is canceled; those that only stood beside it are not.
         """
-        interrupted = {
-            step.workitem_uid
-            for step in claimed
-            if self._ended(step, AttemptOutcome.LEASE_EXPIRED)
-        }
-        fresh = [step for step in claimed if step.workitem_uid not in interrupted]
+        lost = {step.workitem_uid: self._lost_attempts(step) for step in claimed}
+        suspects = [step for step in claimed if lost[step.workitem_uid]]
+        fresh = [step for step in claimed if not lost[step.workitem_uid]]
         if fresh:
             yield fresh
-        yield from ([step] for step in claimed if step.workitem_uid in interrupted)
+        for place, step in enumerate(suspects):
+            limit = self._options.lost_attempts
+            if place == 0 and lost[step.workitem_uid] >= limit:
+                leases.release(step)
+                self._conclude(step, Cancel(LOST), LOST.text)
+            else:
+                yield [step]
 
-    def _ended(self, step: Workitem, outcome: AttemptOutcome) -> int:
-        """Count earlier attempts at a step that ended so."""
-        if step.attempts <= 1:
-            return 0
-        return self._steps.attempts_ended(step, outcome)
+    def _lost_attempts(self, step: Workitem) -> int:
+        return self._steps.lost_attempts(step) if step.attempts > 1 else 0
 
     def _analyze(self, claimed: Sequence[Workitem], leases: Leases) -> None:
         started = monotonic()
@@ -225,7 +213,7 @@ class Worker:
         past = look_back(earlier, priors, self._analyzer.maker)
         first = past.repeated.workitem if past.repeated else step
         created_at = first.started_at or first.scheduled_at
-        source = Source(path, instance.sha256, created_at, past, is_stored=True)
+        source = Source(path, instance.sha256, created_at, past)
         return _Task(step, instance, source)
 
     def _settle(self, task: "_Task", outcome: Conclusion) -> None:
@@ -241,13 +229,6 @@ class Worker:
         except StorageError as error:
             self._fail(step, error)
             return
-        for failed in outcome.failed:
-            logger.warning(
-                "A %s could not be made, the other results were: %s.",
-                failed.kind,
-                failed.reason,
-                extra=_extra("encode", step),
-            )
         severity = outcome.analysis.severity.total
         logger.info(
             "An image is analysed: %d findings, severity %.1f %%.",
@@ -259,10 +240,7 @@ class Worker:
     def _fail(
         self, step: Workitem, error: Exception, task: "_Task | None" = None
     ) -> None:
-        lost = isinstance(error, ProcessLost)
-        decision = (
-            self._on_suspect(step, error) if lost else decide(error, step.attempts)
-        )
+        decision = decide(error, step.attempts)
         alarming = not (
             isinstance(decision, Cancel) and decision.reason.cause is Cause.IMAGE
         )
@@ -273,19 +251,7 @@ class Worker:
             exc_info=error if is_unforeseen(error) else None,
             extra=_extra("no-result", step),
         )
-        outcome = AttemptOutcome.PROCESS_LOST if lost else AttemptOutcome.RETRY
-        self._conclude(step, decision, describe(error), task, outcome)
-
-    def _on_suspect(self, step: Workitem, error: Exception) -> Decision:
-        """Decide by what is on record against this image, which is its only evidence.
-
-        A record that cannot be read leaves the lease to run out, which is none.
-        """
-        try:
-            before = self._ended(step, AttemptOutcome.PROCESS_LOST)
-        except StorageError:
-            return StepBack()
-        return decide_on_suspect(error, before + 1, self._options.lost_attempts)
+        self._conclude(step, decision, describe(error), task)
 
     def _conclude(
         self,
@@ -293,13 +259,12 @@ class Worker:
         decision: Decision,
         error: str,
         task: "_Task | None" = None,
-        outcome: AttemptOutcome = AttemptOutcome.RETRY,
     ) -> None:
         """Write a decision down; if that fails too, the lease will run out."""
         try:
             match decision:
                 case Retry(after_s):
-                    self._steps.retry_later(step, after_s, error, outcome)
+                    self._steps.retry_later(step, after_s, error)
                 case Cancel(reason):
                     explanation = self._explanation(task, reason)
                     self._steps.cancel(step, reason, *explanation)

@@ -23,10 +23,6 @@ class ByteSource(Protocol):
         """Pass over bytes; false when they are not all there."""
         ...
 
-    def allow(self, count: int) -> None:
-        """Let so many bytes more be read than was said at first."""
-        ...
-
 
 class PlainBytes:
     """The bytes as they lie in a file."""
@@ -48,9 +44,6 @@ class PlainBytes:
             return False
         self._stream.seek(count, 1)
         return True
-
-    def allow(self, count: int) -> None:
-        """Do nothing: the file is as long as it is."""
 
 
 class InflatedBytes:
@@ -78,10 +71,6 @@ class InflatedBytes:
             count -= passed
         return True
 
-    def allow(self, count: int) -> None:
-        """Let so many bytes more be inflated."""
-        self._left_bytes += count
-
     def _inflate(self, count: int) -> bytes:
         piece = b""
         while not piece and not self._inflater.eof:
@@ -96,5 +85,5 @@ class InflatedBytes:
             self._compressed = self._inflater.unconsumed_tail
         self._left_bytes -= len(piece)
         if self._left_bytes < 0:
-            raise DatasetInvalid("the data set inflates beyond the limit")
+            raise DatasetInvalid("the header inflates beyond all measure")
         return piece

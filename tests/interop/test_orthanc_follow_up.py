@@ -99,15 +99,7 @@ def test_a_follow_up_a_repetition_and_a_recall(tmp_path, orthanc):
 
         file = tmp_path / "node.toml"
         file.write_text(f'[node]\ndata_dir = "{conf.node.data_dir}"\n')
-        recall = (
-            "recall",
-            "--model",
-            "scripted@1",
-            "--config",
-            str(file),
-            "--json",
-            "--yes",
-        )
+        recall = ("recall", "--model", "scripted@1", "--config", str(file), "--json")
         result = CliRunner().invoke(cli, recall)
         assert (result.exit_code, result.stderr) == (0, "")
         objects = {

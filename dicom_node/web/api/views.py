@@ -7,7 +7,6 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from dicom_node.web.api.result_views import (
-    FailedEvidenceView,
     FindingView,
     ModelView,
     PriorView,
@@ -90,9 +89,7 @@ class JobView(View):
 
     workitem_uid: str
     state: records.ProcedureStepState
-    stage: records.InstanceState = Field(
-        description="where it stands, in the words of /api/v1/instances"
-    )
+    stage: records.Stage
     reason: ReasonView | None
     priority: int
     cancel_requested: bool
@@ -127,9 +124,6 @@ class JobView(View):
     )
     predecessor: str | None = Field(description="UID of the report that is replaced")
     evidence: list[EvidenceView]
-    evidence_failed: list[FailedEvidenceView] = Field(
-        description="kinds of result that could not be made, and why; the others were"
-    )
     deliveries: list[DeliveryView]
 
 
@@ -150,8 +144,6 @@ class InstanceView(View):
     state: records.InstanceState
     reason: ReasonView | None
     workitem_uid: str | None
-    duplicates: int = Field(description="how often the very same image came again")
-    duplicate_at: datetime | None = Field(description="when last")
 
 
 class Items(BaseModel, Generic[T]):
@@ -167,7 +159,7 @@ def job(value: records.Job) -> JobView:
     return JobView(
         workitem_uid=workitem.workitem_uid,
         state=workitem.state,
-        stage=value.visible_state,
+        stage=workitem.stage,
         reason=_reason(workitem.reason),
         priority=workitem.priority,
         cancel_requested=workitem.cancel_requested,
@@ -210,7 +202,7 @@ def _said(workitem: records.Workitem) -> dict[str, Any]:
     names = [one.name for one in fields(Result)]
     said = recorded(workitem)
     if said is None:
-        return dict.fromkeys(names) | {"remarks": [], "evidence_failed": []}
+        return dict.fromkeys(names) | {"remarks": []}
     return {name: getattr(said, name) for name in names}
 
 

@@ -41,11 +41,7 @@ def read_rsna(source: RsnaSource, folds: int) -> list[Sample]:
             source="RSNA",
             opacity_known=True,
             opacities=tuple(found),
-            facts={
-                "rsna_class": classes[patient],
-                "patient_id": patient,
-                "source": "RSNA",
-            },
+            facts={"rsna_class": classes[patient]},
         )
         for patient, found in boxes.items()
     ]

@@ -27,7 +27,6 @@ def summarise(
             [row for row, _ in kept],
             [group for _, group in kept],
             metric.value,
-            again=metric.again,
             replicates=replicates,
         )
     return found

@@ -17,7 +17,6 @@ from storage.records import (
     Attempt,
     Delivery,
     DeliveryState,
-    InstanceState,
     Job,
     ModelName,
     ProcedureStepState,
@@ -63,7 +62,6 @@ def a_job(**changes):
                 last_status=0,
             ),
         ),
-        visible_state=InstanceState.DELIVERED,
     )
 
 

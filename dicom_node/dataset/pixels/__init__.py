@@ -1,1 +1,0 @@
-"""From encapsulated bytes to values that mean what the header says."""
