@@ -20,7 +20,7 @@ from inference.training.recipe.recipe import recipe_of
 from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.big]
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 SIDE_PX = 96
