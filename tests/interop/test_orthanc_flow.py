@@ -19,6 +19,7 @@ from tests.factories.nodes import (
     wait_until,
 )
 from tests.factories.radiographs import synthetic_dataset
+from tests.fakes.runner import ScriptedRunner
 from tests.peers import toolkits as peers
 from tests.peers.ports import free_port
 
@@ -70,7 +71,8 @@ def test_orthanc_goes_down_and_comes_back_and_nothing_is_lost_or_repeated(tmp_pa
     options = peers.OrthancOptions(port=free_port())
     first, first_path = film(tmp_path, seed=1)
     second, second_path = film(tmp_path, seed=2)
-    with scripted_node(node_settings(tmp_path, options.port)) as node:
+    runner = ScriptedRunner()
+    with scripted_node(node_settings(tmp_path, options.port), runner=runner) as node:
         with peers.orthanc(tmp_path / "orthanc", options):
             send(node, first_path)
             wait_for_state(node, first.SOPInstanceUID, "delivered")
@@ -87,4 +89,4 @@ def test_orthanc_goes_down_and_comes_back_and_nothing_is_lost_or_repeated(tmp_pa
             wait_for_state(node, second.SOPInstanceUID, "delivered")
             assert len(orthanc.instances()) == 2 * len(EVIDENCE)
             assert len(orthanc.get("/studies")) == 2
-        assert node.runner.batches == [1, 1]
+        assert runner.batches == [1, 1]
