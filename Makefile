@@ -50,7 +50,7 @@ peers: ## install the foreign toolkits that the tests talk to, where that is pos
 PARALLEL ?= -n auto --dist loadfile
 
 .PHONY: check
-check: lint ## lint and the unit tests: a minute and a half
+check: lint ## lint and the unit tests
 	@$(BIN)/python -m pytest tests/unit $(PARALLEL) -q $(PYTEST_ARGS)
 
 .PHONY: test
