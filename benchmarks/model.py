@@ -9,6 +9,7 @@ machine can do; the median is what it did beside its other work.
 """
 
 import argparse
+import json
 import statistics
 import sys
 import tempfile
@@ -20,11 +21,9 @@ from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from onnx.numpy_helper import to_array
 from onnx.utils import extract_model
 from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
@@ -38,6 +37,7 @@ from inference.frame import Frame
 from inference.manifest import INPUTS
 from inference.preprocess import preprocess
 from inference.runners.onnx import OnnxModelRunner
+from inference.training.architectures.mask_rcnn.from_graph import load_model
 from inference.training.architectures.mask_rcnn.graph import OPSET
 from inference.training.architectures.mask_rcnn.network import CxrNet
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
@@ -49,6 +49,7 @@ from inference.training.export.export import (
     find_films,
     read_inputs,
 )
+from inference.training.recipe.recipe import RECIPE_FILE, recipe_of
 
 Batch = NDArray[np.float32]
 Run = Callable[[Batch], object]
@@ -64,16 +65,6 @@ TORCHVISION_LIMITS = {
     "detections": 100,
 }
 SHIPPED = Path(__file__).parents[1] / "inference" / "models" / "default"
-SHAPE = MaskRcnnNetwork(  # of the shipped network
-    input_px=384,
-    stride_in_1x1=True,
-    width_per_group=48,
-    fpn_channels=128,
-    mask_channels=128,
-    representation=512,
-    anchor_sizes=(32, 64, 128, 256),
-    proposals=50,
-)
 
 
 class _Pyramid(nn.Module):
@@ -230,17 +221,9 @@ def network(checkpoint: Path | None) -> CxrNet:
         if not isinstance(net, CxrNet):
             raise TrainingError(f"{checkpoint}: not the network that is shipped")
         return net
-    net = CxrNet(SHAPE)
-    graph = onnx.load(str(SHIPPED / "model.onnx")).graph
-    stored = {
-        tensor.name.removeprefix("net.").removesuffix(".fp16"): tensor
-        for tensor in graph.initializer
-    }
-    for name, value in net.state_dict().items():
-        # The exporter renames the scale and shift of a group norm. They stay 1 and 0,
-        # which takes as long and leaves the instances as they are.
-        if name in stored or not name.startswith("dense_head."):
-            value.copy_(torch.from_numpy(to_array(stored[name]).copy()))
+    recipe = (SHIPPED / RECIPE_FILE).read_text(encoding="utf-8")
+    net = CxrNet(recipe_of(json.loads(recipe), str(SHIPPED)).network)
+    load_model(net, SHIPPED)
     return net.to(memory_format=torch.channels_last).eval()
 
 

@@ -41,6 +41,18 @@ class NotEligible(NodeError):
         self.code = code
         self.text = text
 
+    def __reduce__(self) -> tuple[type["NotEligible"], tuple[str, str]]:
+        """Keep both words on the way out of a reader's process."""
+        return type(self), (self.code, self.text)
+
+
+class ProcessLost(NodeError):
+    """Reading this image alone ended its process, while a good image was read."""
+
+
+class ReadersUnavailable(NodeError):
+    """No process can read images at this moment; no image is to blame."""
+
 
 class EvidenceInvalid(NodeError):
     """A result object failed its own check and must not be sent."""

@@ -89,7 +89,11 @@ class Grid:
             Image.Resampling.BILINEAR,
             box=(column0 / across, row0 / down, column1 / across, row1 / down),
         )
-        return _moved(Region.of(np.asarray(grown) > _ZERO), row0, column0)
+        return _moved(
+            Region.of(np.asarray(grown) > _ZERO),
+            row0 + self.letterbox.top,
+            column0 + self.letterbox.left,
+        )
 
     def outlines(
         self, margin: Map, labels: NDArray[np.int16], count: int

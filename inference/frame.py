@@ -66,6 +66,9 @@ class Frame:
         The way back to the source grid.
     remarks
         Sentences about image quality that belong in the report.
+    picture
+        Rows and columns that hold picture, where a frame around it does not;
+        ``None`` for all of them. The network is shown nothing else.
     """
 
     pixels: NDArray[np.float32]
@@ -73,6 +76,7 @@ class Frame:
     pixel_spacing_mm: tuple[float, float] | None = None
     orientation: Orientation = field(default_factory=Orientation)
     remarks: tuple[str, ...] = ()
+    picture: tuple[slice, slice] | None = None
 
     @property
     def rows(self) -> int:

@@ -4,6 +4,7 @@ The folder of the same name beside this module holds the models that come with t
 package; it is no package, so that the name means this module.
 """
 
+import difflib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,8 +58,11 @@ def find_model(name: str, search: Sequence[Path] = (BUILTIN_MODELS,)) -> Path:
         for root in search:
             if (root / name / FILE_NAME).is_file():
                 return root / name
-    known = ", ".join(path.name for path in model_folders(search)) or "none"
-    raise ModelNotFound(f"no model named {name!r}; at hand: {known}")
+    names = [path.name for path in model_folders(search)]
+    close = difflib.get_close_matches(name, names, n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    known = ", ".join(names) or "none"
+    raise ModelNotFound(f"no model named {name!r}; {meant}at hand: {known}")
 
 
 def model_folders(search: Sequence[Path] = (BUILTIN_MODELS,)) -> list[Path]:

@@ -4,7 +4,7 @@ Resized, never cropped: the longer side becomes S, the rest is padded with zeros
 the right and bottom, so that one scale factor leads back to source pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,18 @@ class Letterbox:
     Parameters
     ----------
     rows, columns
-        Size of the upright frame.
+        Size of the upright frame, or of the picture on it.
     size_px
         Side S of the square.
+    top, left
+        Where the picture begins on the frame.
     """
 
     rows: int
     columns: int
     size_px: int
+    top: int = 0
+    left: int = 0
 
     @property
     def scale(self) -> float:
@@ -103,11 +107,13 @@ def preprocess(frame: Frame, size_px: int) -> tuple[NDArray[np.float32], Letterb
         float32 (1, S, S) in [0, 1] (the graph applies mean and standard deviation),
         and the geometry that leads back to the frame's pixels.
     """
-    square, box = letterbox(frame.pixels, size_px)
+    shown = frame.picture or (slice(0, frame.rows), slice(0, frame.columns))
+    square, box = letterbox(frame.pixels[shown], size_px)
+    box = replace(box, top=shown[0].start, left=shown[1].start)
     inner = square[: box.inner_rows, : box.inner_columns]
     keep = None
-    if frame.padding is not None and frame.padding.any():
-        padding = Image.fromarray(frame.padding).resize(
+    if frame.padding is not None and frame.padding[shown].any():
+        padding = Image.fromarray(np.ascontiguousarray(frame.padding[shown])).resize(
             (box.inner_columns, box.inner_rows), Image.Resampling.NEAREST
         )
         keep = ~np.asarray(padding)

@@ -20,6 +20,10 @@ class ObjectCorrupt(StorageError):
     """The stored bytes no longer match their digest."""
 
 
+class StoreMismatch(StorageError):
+    """The database does not belong to this store, or is not known to."""
+
+
 class DuplicateInstance(StorageError):
     """The SOP Instance UID is already known, with other bytes."""
 

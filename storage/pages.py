@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, literal, tuple_
@@ -56,10 +56,11 @@ def read_page(
     if len(rows) <= max(limit, 1):
         return rows, None
     last = rows[-2]
-    return rows[:-1], _encode(last[instant], last[uid])
+    return rows[:-1], cursor_at(last[instant], last[uid])
 
 
-def _encode(instant: datetime, uid: str) -> str:
+def cursor_at(instant: datetime, uid: str) -> str:
+    """Make the cursor of the page that follows a row."""
     return (
         base64.urlsafe_b64encode(f"{instant.isoformat()}{_SEPARATOR}{uid}".encode())
         .decode()
@@ -73,8 +74,9 @@ def _decode(cursor: str) -> tuple[datetime, str]:
         plain = base64.urlsafe_b64decode(padded).decode()
         instant, _, uid = plain.partition(_SEPARATOR)
         when = datetime.fromisoformat(instant)
-    except (binascii.Error, ValueError) as error:
+        if when.tzinfo is None:
+            raise CursorInvalid("the cursor is not one of a listing")
+        when = when.astimezone(UTC)  # year 1 or 9999 may have no such instant
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise CursorInvalid("the cursor is not one of a listing") from error
-    if when.tzinfo is None:
-        raise CursorInvalid("the cursor is not one of a listing")
     return when, uid

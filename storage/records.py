@@ -34,7 +34,7 @@ TRANSITIONS: Mapping[ProcedureStepState, frozenset[ProcedureStepState]] = {
 
 
 class Stage(StrEnum):
-    """Where a Workitem stands, for people."""
+    """Where a Workitem stands in the queue; people see ``InstanceState``."""
 
     QUEUED = "queued"
     ANALYZING = "analyzing"
@@ -44,7 +44,7 @@ class Stage(StrEnum):
 
 
 class InstanceState(StrEnum):
-    """The one visible state of every received image; derived, never stored."""
+    """Where a received image and its job stand; see ``storage.states``."""
 
     QUEUED = "queued"
     ANALYZING = "analyzing"
@@ -53,6 +53,7 @@ class InstanceState(StrEnum):
     NOT_ELIGIBLE = "not eligible"
     FAILED = "failed"
     CANCELED = "canceled"
+    QUARANTINED = "quarantined"
 
 
 class DeliveryState(StrEnum):
@@ -73,7 +74,9 @@ class AttemptOutcome(StrEnum):
     RETRY = "retry"
     CANCELED = "canceled"
     LEASE_EXPIRED = "lease expired"
-    """Its worker fell silent: the process may have ended with it."""
+    """Its worker fell silent, for whatever reason: the image is not to blame."""
+    PROCESS_LOST = "process lost"
+    """Reading this image, and nothing else, ended the process that did."""
 
 
 class EventKind(StrEnum):
@@ -116,6 +119,10 @@ class Reason:
     cause: Cause = Cause.FAILURE
 
 
+GIVEN_UP = "DELIVERY_GIVEN_UP"
+"""Code of the Reason of a Workitem one of whose required deliveries was given up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One received SOP Instance.
@@ -136,6 +143,8 @@ class Instance:
         Who gave the Patient ID; two patients may have the same one.
     acquired_at
         When the film was taken, where it says so.
+    duplicates, duplicate_at
+        How often the same bytes came again, and when last.
     """
 
     sop_instance_uid: str
@@ -155,6 +164,8 @@ class Instance:
     object_removed_at: datetime | None = None
     issuer_of_patient_id: str = ""
     acquired_at: datetime | None = None
+    duplicates: int = 0
+    duplicate_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +311,7 @@ class Job:
     attempts: tuple[Attempt, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+    visible_state: InstanceState = InstanceState.QUEUED
 
 
 class InstanceStatus(NamedTuple):

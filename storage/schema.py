@@ -124,6 +124,8 @@ instance = Table(
         "issuer_of_patient_id", ForeignText, nullable=False, server_default=text("''")
     ),
     Column("acquired_at", UtcDateTime),
+    Column("duplicates", Integer, nullable=False, server_default=text("0")),
+    Column("duplicate_at", UtcDateTime),
     Index(None, "received_at", "sop_instance_uid"),
     Index(None, "study_instance_uid", "series_instance_uid"),
 )
@@ -288,6 +290,15 @@ event = Table(
     # every row was removed meanwhile.
     sqlite_autoincrement=True,
 )
+
+store_binding = Table(
+    "store_binding",
+    metadata,
+    Column("binding_id", Integer, primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+)
+"""One row: the store that this database belongs to, and the last mark it remembers."""
 
 signal = Table(
     "signal",

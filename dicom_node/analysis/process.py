@@ -1,12 +1,14 @@
 """Images to results, as straight calls: read, preprocess, infer, quantify, encode.
 
-Pure but for reading the files. One image's trouble is that image's alone: an error
-becomes its Failed, and a batch that the model refuses is halved until the culprit
-stands alone. The worker and ``cxr-node analyze`` are its two users.
+Pure but for reading the files, which readers do (``reading``). One image's trouble is
+that image's alone: an error becomes its Failed, and a batch that the model refuses is
+halved until the culprit stands alone. The worker and ``cxr-node analyze`` are its two
+users.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,24 +17,25 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 
 from dicom_node.analysis.past import Past
-from dicom_node.dataset import frames
-from dicom_node.dataset.header import read_header, skip_file_meta
-from dicom_node.dataset.quiet import UNREADABLE
-from dicom_node.errors import DatasetInvalid
+from dicom_node.analysis.reading import (
+    Film,
+    Readers,
+    ReadersHere,
+    ReadingTask,
+)
+from dicom_node.dataset.part10_file import read_header_of
 from dicom_node.evidence import codes
 from dicom_node.evidence.encode import (
     EncodedEvidence,
-    encode_all,
+    encode_each,
     encode_not_analysable,
 )
-from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.kinds import EvidenceKind, FailedEvidence
 from dicom_node.evidence.maker import Maker, Style
 from dicom_node.evidence.subject import Subject
-from dicom_node.worklist.eligibility import EligibilityRules, check, is_awaited
+from dicom_node.worklist.eligibility import EligibilityRules, is_awaited
 from inference.errors import ModelFailed, ModelUnreachable, OutOfMemory
 from inference.findings import Analysis
 from inference.frame import Frame
@@ -63,23 +66,28 @@ class Source:
         The moment that stands in the results: a repeated run writes the same bytes.
     past
         What was said before.
+    is_stored
+        Whether that digest was recorded when the file was stored, so that the bytes
+        are compared with it first.
     """
 
     path: Path
     sha256: str
     created_at: datetime
     past: Past = Past()  # noqa: RUF009  a frozen value
+    is_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Analyzed:
-    """An image's results."""
+    """An image's results, and the kinds of them that could not be made."""
 
     dataset: Dataset
     frame: Frame
     analysis: Analysis
     evidence: tuple[EncodedEvidence, ...]
     subject: Subject
+    failed: tuple[FailedEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ class Analyzer:
         Who makes the results, and how the site wants them.
     kinds
         Kinds of result to encode.
+    readers
+        Who reads the files; nobody but this process unless said.
     """
 
     def __init__(
@@ -124,7 +134,9 @@ class Analyzer:
         maker: Maker,
         style: Style,
         kinds: Sequence[EvidenceKind],
+        readers: Readers | None = None,
     ) -> None:
+        self._readers = readers or ReadersHere()
         self._runner = runner
         self._rules = rules
         self._maker = maker
@@ -150,7 +162,7 @@ class Analyzer:
         EvidenceInvalid
             The image cannot be referred to.
         """
-        header = _header(source.path)
+        header = read_header_of(source.path)
         if not is_awaited(header, self._rules):
             return None
         reason = codes.not_analysed(code, text)
@@ -158,7 +170,11 @@ class Analyzer:
 
     def analyze(self, sources: Sequence[Source]) -> Iterator[Conclusion]:
         """Analyse a batch; one conclusion for each source, in order, as it is ready."""
-        prepared = [_guarded(self._prepare, source) for source in sources]
+        readings = [self._submit(source) for source in sources]
+        prepared = [
+            _guarded(self._prepare, source, reading)
+            for source, reading in zip(sources, readings, strict=True)
+        ]
         good = [item for item in prepared if isinstance(item, _Prepared)]
         answers = iter(self._predict([item.tensor for item in good]))
         for item in prepared:
@@ -171,13 +187,15 @@ class Analyzer:
             else:
                 yield _guarded(self._conclude, item, answer)
 
-    def _prepare(self, source: Source) -> _Prepared:
-        # The header first: what is not eligible need not be decodable.
-        check(_header(source.path), self._rules)
-        dataset, frame = frames.read(source.path)
+    def _submit(self, source: Source) -> Future[Film]:
+        sha256 = source.sha256 if source.is_stored else None
+        return self._readers.submit(ReadingTask(source.path, self._rules, sha256))
+
+    def _prepare(self, source: Source, reading: Future[Film]) -> _Prepared:
+        film = reading.result()
         size_px = self._runner.manifest.input_size_px
-        tensor, letterbox = preprocess(frame, size_px)
-        return _Prepared(source, dataset, frame, tensor, letterbox)
+        tensor, letterbox = preprocess(film.frame, size_px)
+        return _Prepared(source, film.dataset, film.frame, tensor, letterbox)
 
     def _predict(
         self, tensors: list[NDArray[np.float32]]
@@ -210,8 +228,10 @@ class Analyzer:
         segmentation = segment(prediction, item.letterbox, item.frame, manifest)
         analysis = quantify(segmentation, item.frame, manifest)
         subject = self._subject(item.source, item.dataset)
-        evidence = encode_all(self._kinds, subject, item.frame, analysis)
-        return Analyzed(item.dataset, item.frame, analysis, tuple(evidence), subject)
+        made = encode_each(self._kinds, subject, item.frame, analysis)
+        return Analyzed(
+            item.dataset, item.frame, analysis, made.evidence, subject, made.failed
+        )
 
     def _subject(self, source: Source, header: Dataset) -> Subject:
         return Subject.of_image(
@@ -222,16 +242,6 @@ class Analyzer:
             style=self._style,
             earlier=source.past.earlier,
         )
-
-
-def _header(path: Path) -> Dataset:
-    try:
-        syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
-    except (InvalidDicomError, *UNREADABLE) as error:
-        raise DatasetInvalid("not a DICOM file") from error
-    with path.open("rb") as stream:
-        skip_file_meta(stream)
-        return read_header(stream, syntax)
 
 
 def _guarded(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Failed:

@@ -27,22 +27,40 @@ class Settlements:
     def __init__(self, store: ObjectStore, routes: Sequence[Route]) -> None:
         self._store = store
         self._routes = tuple(routes)
+        self._wanted_bytes = 0
 
     @property
     def explains(self) -> bool:
         """Whether anybody wants to know why an image was not analysed."""
         return any(route.not_analysable_report for route in self._routes)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether what found no room last would find it now.
+
+        The model does not run for results that nobody can keep.
+        """
+        return self._store.room_bytes() >= self._wanted_bytes
+
     def of_analysis(
         self, step: Workitem, instance: Instance, analyzed: Analyzed, past: Past
     ) -> Settlement:
-        """Settle an analysis: all results, and the numbers for people."""
+        """Settle an analysis: all results, and the numbers for people.
+
+        Raises
+        ------
+        StoreFull
+            There is no room; :attr:`has_room` tells when it is worth another try.
+        """
+        self._wanted_bytes = sum(len(each.content) for each in analyzed.evidence)
         evidence = [
             self._stored(step, instance, encoded) for encoded in analyzed.evidence
         ]
+        self._wanted_bytes = 0
+        failed = {one.kind for one in analyzed.failed}
         deliveries: list[NewDelivery] = []
         for route in self._routes:
-            deliveries += route.deliveries(evidence)
+            deliveries += route.deliveries(evidence, failed)
         return _settlement(evidence, deliveries, analyzed, past)
 
     def of_explanation(
@@ -94,6 +112,7 @@ def _settlement(
         model_name(maker.model),
         past.earlier_film(analyzed.analysis.severity),
         past.predecessor.sop_instance_uid if past.predecessor else None,
+        analyzed.failed,
     )
     return Settlement(
         evidence, deliveries, said.to_json(), said.model, maker.fingerprint

@@ -2,7 +2,8 @@
 
 Batches cross studies. Every image ends in one of four ways: settled with results,
 to be tried again later, canceled with a reason, or left to the worker that took it
-over. An image whose analysis took the whole process down is tried alone.
+over. What was under way when a worker fell silent runs alone, but only an image that
+ends the process in which nothing else is read counts as the culprit.
 """
 
 import logging
@@ -17,7 +18,7 @@ from dicom_node.analysis.past import look_back
 from dicom_node.analysis.process import Analyzer, Conclusion, Failed, Source
 from dicom_node.analysis.settlement import Settlements
 from dicom_node.delivery.route import Route
-from dicom_node.errors import DatasetInvalid, EvidenceInvalid
+from dicom_node.errors import DatasetInvalid, EvidenceInvalid, ProcessLost
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import (
     Cancel,
@@ -25,12 +26,22 @@ from dicom_node.worklist.retry import (
     Retry,
     StepBack,
     decide,
+    decide_on_suspect,
     describe,
     is_unforeseen,
 )
+from dicom_node.worklist.turns import Turns
 from storage.errors import StorageError
 from storage.objects.protocol import ObjectStore
-from storage.records import Cause, Evidence, Instance, NewDelivery, Reason, Workitem
+from storage.records import (
+    AttemptOutcome,
+    Cause,
+    Evidence,
+    Instance,
+    NewDelivery,
+    Reason,
+    Workitem,
+)
 from storage.signals import Watch
 
 logger = logging.getLogger(__name__)
@@ -38,10 +49,8 @@ logger = logging.getLogger(__name__)
 IDLE_S = 60.0
 """A look without a wake-up; timers give them much more often."""
 
-LOST = Reason(
-    "PROCESS_LOST",
-    "The analysis of this image ended the whole process repeatedly.",
-)
+NO_ROOM_S = 5.0
+"""Between looks at a disk that had no room for results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class WorkerOptions:
     lease_s
         Time until others may take over.
     lost_attempts
-        How often an image may take the process down.
+        How often reading an image alone may end its process before it waits for a day.
     """
 
     name: str
@@ -108,24 +117,28 @@ class Worker:
         watch
             Wakes the worker for new work.
         """
+        turns = Turns("A batch failed", {"action": "work"})
         while not stop.is_set():
             try:
                 worked = self.work(watch)
-            except Exception:
-                logger.exception("A batch failed.", extra={"action": "work"})
-                worked = False
+            except Exception as error:  # noqa: BLE001  the loop's outermost edge
+                turns.failed(error, stop)
+                continue
+            turns.went_well()
             if not worked and not stop.is_set():
                 watch.wait(self._until_work())
 
     def work(self, watch: Watch) -> bool:
         """Claim a batch and conclude it; tell whether there was any."""
+        if not self._settlements.has_room:
+            return False
         claimed = self._claim(self._options.batch_size)
         if not claimed:
             return False
         with Leases(self._steps, self._options.lease_s) as leases:
             leases.hold(claimed)
             claimed += self._fill_up(len(claimed), leases, watch)
-            for batch in self._batches(claimed, leases):
+            for batch in self._batches(claimed):
                 self._analyze(batch, leases)
         return True
 
@@ -149,35 +162,34 @@ class Worker:
 
     def _until_work(self) -> float:
         """Time until a look without a wake-up, which no retry should wait for."""
+        if not self._settlements.has_room:
+            return NO_ROOM_S
         try:
             next_s = self._steps.next_claim_in()
         except StorageError:
             next_s = None
         return IDLE_S if next_s is None else min(IDLE_S, max(next_s, 0.05))
 
-    def _batches(
-        self, claimed: list[Workitem], leases: Leases
-    ) -> Iterator[list[Workitem]]:
-        """Set apart what may have ended a process: each of those runs alone.
+    def _batches(self, claimed: list[Workitem]) -> Iterator[list[Workitem]]:
+        """Set apart what was under way when a worker fell silent: it runs alone, last.
 
-        The queue's order is stable, so the culprit becomes the first of them and
-        is canceled; those that only stood beside it are not.
+        That proves nothing: a power cut is no image's fault, nor a lease that ran out.
         """
-        lost = {step.workitem_uid: self._lost_attempts(step) for step in claimed}
-        suspects = [step for step in claimed if lost[step.workitem_uid]]
-        fresh = [step for step in claimed if not lost[step.workitem_uid]]
+        interrupted = {
+            step.workitem_uid
+            for step in claimed
+            if self._ended(step, AttemptOutcome.LEASE_EXPIRED)
+        }
+        fresh = [step for step in claimed if step.workitem_uid not in interrupted]
         if fresh:
             yield fresh
-        for place, step in enumerate(suspects):
-            limit = self._options.lost_attempts
-            if place == 0 and lost[step.workitem_uid] >= limit:
-                leases.release(step)
-                self._conclude(step, Cancel(LOST), LOST.text)
-            else:
-                yield [step]
+        yield from ([step] for step in claimed if step.workitem_uid in interrupted)
 
-    def _lost_attempts(self, step: Workitem) -> int:
-        return self._steps.lost_attempts(step) if step.attempts > 1 else 0
+    def _ended(self, step: Workitem, outcome: AttemptOutcome) -> int:
+        """Count earlier attempts at a step that ended so."""
+        if step.attempts <= 1:
+            return 0
+        return self._steps.attempts_ended(step, outcome)
 
     def _analyze(self, claimed: Sequence[Workitem], leases: Leases) -> None:
         started = monotonic()
@@ -213,7 +225,7 @@ class Worker:
         past = look_back(earlier, priors, self._analyzer.maker)
         first = past.repeated.workitem if past.repeated else step
         created_at = first.started_at or first.scheduled_at
-        source = Source(path, instance.sha256, created_at, past)
+        source = Source(path, instance.sha256, created_at, past, is_stored=True)
         return _Task(step, instance, source)
 
     def _settle(self, task: "_Task", outcome: Conclusion) -> None:
@@ -229,6 +241,13 @@ class Worker:
         except StorageError as error:
             self._fail(step, error)
             return
+        for failed in outcome.failed:
+            logger.warning(
+                "A %s could not be made, the other results were: %s.",
+                failed.kind,
+                failed.reason,
+                extra=_extra("encode", step),
+            )
         severity = outcome.analysis.severity.total
         logger.info(
             "An image is analysed: %d findings, severity %.1f %%.",
@@ -240,7 +259,10 @@ class Worker:
     def _fail(
         self, step: Workitem, error: Exception, task: "_Task | None" = None
     ) -> None:
-        decision = decide(error, step.attempts)
+        lost = isinstance(error, ProcessLost)
+        decision = (
+            self._on_suspect(step, error) if lost else decide(error, step.attempts)
+        )
         alarming = not (
             isinstance(decision, Cancel) and decision.reason.cause is Cause.IMAGE
         )
@@ -251,7 +273,19 @@ class Worker:
             exc_info=error if is_unforeseen(error) else None,
             extra=_extra("no-result", step),
         )
-        self._conclude(step, decision, describe(error), task)
+        outcome = AttemptOutcome.PROCESS_LOST if lost else AttemptOutcome.RETRY
+        self._conclude(step, decision, describe(error), task, outcome)
+
+    def _on_suspect(self, step: Workitem, error: Exception) -> Decision:
+        """Decide by what is on record against this image, which is its only evidence.
+
+        A record that cannot be read leaves the lease to run out, which is none.
+        """
+        try:
+            before = self._ended(step, AttemptOutcome.PROCESS_LOST)
+        except StorageError:
+            return StepBack()
+        return decide_on_suspect(error, before + 1, self._options.lost_attempts)
 
     def _conclude(
         self,
@@ -259,12 +293,13 @@ class Worker:
         decision: Decision,
         error: str,
         task: "_Task | None" = None,
+        outcome: AttemptOutcome = AttemptOutcome.RETRY,
     ) -> None:
         """Write a decision down; if that fails too, the lease will run out."""
         try:
             match decision:
                 case Retry(after_s):
-                    self._steps.retry_later(step, after_s, error)
+                    self._steps.retry_later(step, after_s, error, outcome)
                 case Cancel(reason):
                     explanation = self._explanation(task, reason)
                     self._steps.cancel(step, reason, *explanation)

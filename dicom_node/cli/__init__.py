@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dicom_node import __version__
+from dicom_node.cli.options import did_you_mean
 from dicom_node.errors import NodeError, SettingsInvalid
 from inference.errors import InferenceError
 from storage.errors import StorageError
@@ -21,10 +22,13 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "serve": ("running", "Run the node until SIGTERM or Ctrl-C."),
     "doctor": ("checks", "Check everything that a deployment needs."),
     "analyze": ("analysis", "Analyse DICOM files, without network or database."),
+    "eligibility": ("eligibility", "Say what the rules make of a folder of headers."),
     "jobs": ("jobs", "List, show, retry, reprocess and cancel jobs."),
+    "instances": ("instances", "List and show every image received."),
     "recall": ("recall", "Call back all results of a bad model."),
     "send": ("network", "Send DICOM files by C-STORE."),
     "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
+    "adopt": ("adopt", "Take images of the store into a database that lost them."),
     "migrate": ("running", "Bring the database to the current schema."),
     "model": ("models", "List, verify and choose models."),
     "train": ("training", "Train a model by recipe."),
@@ -57,6 +61,15 @@ class Commands(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or name the one that may be meant."""
+        if args and not args[0].startswith("-") and args[0] not in MODULES:
+            meant = did_you_mean(args[0], MODULES)
+            ctx.fail(f"no such command {args[0]!r}{meant}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
@@ -74,6 +87,8 @@ class Commands(click.Group):
         except (NodeError, InferenceError, StorageError) as error:
             raise _Refusal(str(error)) from error
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and error.filename:
+                raise _Refusal(f"no such file: {error.filename}") from error
             place = f"{error.filename}: " if error.filename else ""
             raise _Refusal(f"{place}{error.strerror or error}") from error
 

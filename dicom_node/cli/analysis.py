@@ -25,7 +25,7 @@ from dicom_node.evidence.pictures import overlay
 from dicom_node.injected import clock
 from dicom_node.node import logs
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.analysis import make_analyzer
+from dicom_node.node.wiring.analysis import make_analyzer, make_readers
 from dicom_node.node.wiring.model import make_runner
 from dicom_node.worklist.result import Json, Result, model_name, model_to_json
 from dicom_node.worklist.retry import is_unforeseen, reason
@@ -54,7 +54,11 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
     files = list(dicom_files(paths))
     if not files:
         raise click.UsageError("there is no DICOM file in these folders")
-    with closing(make_runner(settings)) as runner:
+    with (
+        closing(make_runner(settings)) as runner,
+        closing(make_readers(settings)) as readers,
+    ):
+        readers.warm()
         runner.load()
         kinds = tuple(
             dict.fromkeys(
@@ -64,7 +68,7 @@ def analyze(paths: tuple[Path, ...], output: Path, config: Path | None) -> None:
                 )
             )
         )
-        analyzer = make_analyzer(settings, runner, kinds)
+        analyzer = make_analyzer(settings, runner, kinds, readers)
         states = _analyze_all(
             analyzer, files, output, settings.model.batch_size, runner.manifest
         )
@@ -145,7 +149,11 @@ def describe(outcome: Conclusion, manifest: ModelManifest) -> Described:
     """Put an outcome into the words of ``result.json``."""
     model = model_name(manifest)
     if isinstance(outcome, Analyzed):
-        return Described(ANALYZED, model, Result.of(outcome.analysis, model))
+        return Described(
+            ANALYZED,
+            model,
+            Result.of(outcome.analysis, model, evidence_failed=outcome.failed),
+        )
     why = reason(outcome.error)
     state = NOT_ELIGIBLE if why.cause is Cause.IMAGE else FAILED
     return Described(state, model, reason=why)

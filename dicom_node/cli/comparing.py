@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from dicom_node.cli.options import (
-    AnyPath,
     FolderPath,
+    ModelPath,
     data_option,
     flip_option,
     output_option,
@@ -33,7 +33,7 @@ class _FoldAndModel(click.ParamType[tuple[int, Path]]):
         fold, _, path = value.partition("=")
         if not fold.isdecimal() or not path:
             self.fail(f"{value!r} is not FOLD=PATH", param, ctx)
-        return int(fold), Path(AnyPath.convert(path, param, ctx))
+        return int(fold), ModelPath().convert(path, param, ctx)
 
 
 @click.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dicom_node.cli.demonstration import Delivered, DemoFailed, run
-from dicom_node.cli.options import FilePath, FolderPath, config_option
+from dicom_node.cli.options import FolderPath, GivenFile, config_option
 from dicom_node.evidence.kinds import KINDS, EvidenceKind
 from dicom_node.node import logs
 from dicom_node.worklist.result import ReportedFinding
@@ -14,7 +14,7 @@ from dicom_node.worklist.result import ReportedFinding
 
 @click.command()
 @click.option("--output", type=FolderPath, default=Path("demo-output"))
-@click.option("--image", type=FilePath, help="A DICOM file of your own.")
+@click.option("--image", type=GivenFile, help="A DICOM file of your own.")
 @config_option
 def demo(output: Path, image: Path | None, config: Path | None) -> None:
     """Send a radiograph through a node of its own, and show what comes of it."""

@@ -6,6 +6,7 @@ film is drawn, unless the user brings one.
 """
 
 import json
+import re
 import tempfile
 import time
 import urllib.request
@@ -35,6 +36,9 @@ MODALITY, PACS = "MODALITY", "DEMO_PACS"
 SHOWN = (*USUAL, EvidenceKind.SECONDARY_CAPTURE)
 PATIENCE_S = 600.0
 LOOK_EVERY_S = 0.1
+_OWN_NAMES = ("film.dcm", "overlay.png")
+_RECEIVED = re.compile(r"[A-Z]{2,16}-[0-9.]{1,64}\.dcm$")
+"""How the receiving PACS names its files."""
 FINAL = ("delivered", "not eligible", "failed", "canceled")
 
 
@@ -76,8 +80,6 @@ class ReceivingPACS:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("*.dcm"):
-            old.unlink()
         self.files: dict[str, Path] = {}
 
     @contextmanager
@@ -131,6 +133,7 @@ def run(output: Path, image: Path | None, config: Path | None = None) -> Deliver
         The film is unsuitable, or was not stored or analysed.
     """
     output.mkdir(parents=True, exist_ok=True)
+    clear(output, keep=image)
     film = image or _drawn(output / "film.dcm")
     pacs = ReceivingPACS(output / "pacs")
     with (
@@ -148,6 +151,23 @@ def run(output: Path, image: Path | None, config: Path | None = None) -> Deliver
     overlay = _overlay(files, output / "overlay.png")
     result = Result.from_json(job)
     return Delivered(result, job["timings"]["analysis_s"], files, overlay)
+
+
+def clear(output: Path, keep: Path | None = None) -> None:
+    """Remove what an earlier run left in a folder, and nothing that is somebody's.
+
+    Parameters
+    ----------
+    keep
+        The user's film, which may be one that the demonstration drew.
+    """
+    left = [output / name for name in _OWN_NAMES]
+    left += [
+        path for path in (output / "pacs").glob("*.dcm") if _RECEIVED.match(path.name)
+    ]
+    for path in left:
+        if path.is_file() and not (keep and path.samefile(keep)):
+            path.unlink()
 
 
 def _drawn(path: Path) -> Path:

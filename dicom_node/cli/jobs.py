@@ -1,44 +1,26 @@
 """``jobs``: how the work stands, for administrators at a terminal."""
 
-import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from dicom_node.cli.instances import explain, show_instance
 from dicom_node.cli.options import config_option, opened_database
+from dicom_node.cli.tables import json_option, print_json, print_table, print_values
+from dicom_node.cli.times import Instant, shown, utc_option, zoned
 from dicom_node.node.wiring.worklist import make_steps
 from dicom_node.web.api import views
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from storage.database import Database
 from storage.errors import ObjectMissing, TransitionRefused, UnknownRecord
-from storage.records import ProcedureStepState, Stage
+from storage.records import InstanceState, ProcedureStepState
 from storage.worklist import repeats, workitems
 from storage.worklist.jobs import list_jobs as listed_jobs
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, as the HTTP interface does."
-)
 BEHIND = -1
 """Priority of what is reprocessed in bulk: new films go first."""
-
-
-class Instant(click.ParamType[datetime]):
-    """A date or a time, ISO 8601; without a time zone it is local."""
-
-    name = "date"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read it."""
-        try:
-            at = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not an ISO 8601 date or time", param, ctx)
-        return at.astimezone(UTC)
 
 
 class NameAtVersion(click.ParamType[tuple[str, str]]):
@@ -64,28 +46,29 @@ def jobs() -> None:
 @jobs.command("list")
 @config_option
 @click.option("--state", type=click.Choice([one.value for one in ProcedureStepState]))
-@click.option("--stage", type=click.Choice([one.value for one in Stage]))
+@click.option("--stage", type=click.Choice([one.value for one in InstanceState]))
 @click.option("--since", type=Instant(), help="Only jobs scheduled then or later.")
+@utc_option
 @click.option("--patient-id")
 @click.option("--accession-number")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--cursor", help="The next of the listing before.")
 @json_option
-def list_jobs(config: Path | None, *, as_json: bool, **wanted: Any) -> None:
+def list_jobs(config: Path | None, *, as_json: bool, utc: bool, **wanted: Any) -> None:
     """List jobs, newest first."""
     with (
         opened_database(config) as database,
         database.transaction(read_only=True) as tx,
     ):
-        page = listed_jobs(tx, **_plain(wanted))
-    shown = [views.job(item) for item in page.items]
+        page = listed_jobs(tx, **_plain(wanted, utc=utc))
+    found = [views.job(item) for item in page.items]
     if as_json:
-        items = [item.model_dump(mode="json") for item in shown]
+        items = [item.model_dump(mode="json") for item in found]
         print_json({"items": items, "next": page.next_cursor})
         return
     print_table(
         ("JOB", "STATE", "STAGE", "SCHEDULED", "SEVERITY", "REASON"),
-        [_row(item) for item in shown],
+        [_row(item, utc=utc) for item in found],
     )
     if page.next_cursor:
         click.echo(f"more: --cursor {page.next_cursor}")
@@ -94,29 +77,29 @@ def list_jobs(config: Path | None, *, as_json: bool, **wanted: Any) -> None:
 @jobs.command()
 @click.argument("uid")
 @config_option
+@utc_option
 @json_option
-def show(config: Path | None, uid: str, *, as_json: bool) -> None:
-    """Show a job by its own UID, or by that of its image."""
+def show(config: Path | None, uid: str, *, utc: bool, as_json: bool) -> None:
+    """Show a job by its own UID, or say what became of an image by the image's."""
     with opened_database(config) as database:
-        shown = views.job(_steps(database).job(_workitem(database, uid)))
-    values = shown.model_dump(mode="json")
-    if as_json:
-        print_json(values)
-        return
-    for name, value in values.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            click.echo(f"{name}:")
-            for item in value:
-                click.echo("  - " + _words(item))
-        else:
-            click.echo(f"{name}: {_words(value)}")
+        try:
+            found = views.job(_steps(database).job(_workitem(database, uid)))
+        except UnknownRecord:
+            # An image without a job is no job, but it has a story to tell.
+            show_instance(database, uid, as_json=as_json, utc=utc)
+            return
+        if as_json:
+            print_json(found.model_dump(mode="json"))
+            return
+        print_values(found.model_dump(), utc=utc)
+        explain(database, found.stage, found.sop_instance_uid, utc=utc)
 
 
 @jobs.command()
 @click.argument("uid")
 @config_option
 def retry(config: Path | None, uid: str) -> None:
-    """Repeat a failed analysis, or failed deliveries without inference."""
+    """Repeat a failed analysis, or send what was given up, without the model."""
     with opened_database(config) as database:
         again = _steps(database).retry(_workitem(database, uid))
     click.echo(again)
@@ -128,6 +111,7 @@ def retry(config: Path | None, uid: str) -> None:
 @click.option("--since", type=Instant(), help="Images received then or later.")
 @click.option("--model", type=NameAtVersion(), help="Images analysed by this model.")
 @click.option("--dry-run", is_flag=True, help="Only list the jobs.")
+@utc_option
 def reprocess(
     config: Path | None,
     uids: tuple[str, ...],
@@ -135,6 +119,7 @@ def reprocess(
     model: tuple[str, str] | None,
     *,
     dry_run: bool,
+    utc: bool,
 ) -> None:
     """Analyse images again that have been analysed, with the model of now.
 
@@ -150,7 +135,9 @@ def reprocess(
         found = [_workitem(database, uid) for uid in uids]
         if chosen:
             with database.transaction(read_only=True) as tx:
-                found = repeats.reprocessable(tx, since=since, model=model)
+                found = repeats.reprocessable(
+                    tx, since=zoned(since, utc=utc), model=model
+                )
         priority = BEHIND if chosen else None
         refused = 0
         for uid in found:
@@ -190,43 +177,22 @@ def _workitem(database: Database, uid: str) -> str:
             raise UnknownRecord(f"no job {uid}") from error
 
 
-def _plain(wanted: dict[str, Any]) -> dict[str, Any]:
+def _plain(wanted: dict[str, Any], *, utc: bool) -> dict[str, Any]:
     state, stage = wanted["state"], wanted["stage"]
     return wanted | {
+        "since": zoned(wanted["since"], utc=utc),
         "state": ProcedureStepState(state) if state else None,
-        "stage": Stage(stage) if stage else None,
+        "stage": InstanceState(stage) if stage else None,
     }
 
 
-def _row(item: views.JobView) -> tuple[str, ...]:
+def _row(item: views.JobView, *, utc: bool) -> tuple[str, ...]:
     severity = f"{item.severity.total:.1f} %" if item.severity else ""
     return (
         item.workitem_uid,
         item.state,
         item.stage,
-        item.timings.scheduled_at.isoformat(timespec="seconds"),
+        shown(item.timings.scheduled_at, utc=utc),
         severity,
         item.reason.code if item.reason else "",
     )
-
-
-def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under a head, in columns."""
-    table = [head, *rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_words(item)}" for name, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_words, value))
-    return "-" if value is None or value == "" else str(value)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.options import FilePath, config_option
+from dicom_node.cli.options import SITE_CONFIG, FilePath, config_option, site_config
 from dicom_node.errors import SettingsInvalid
+from dicom_node.node.golden import try_model
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.model import model_roots
 from inference.errors import InferenceError
@@ -63,12 +64,23 @@ def verify_models(names: tuple[str, ...], config: Path | None) -> None:
 
 @model.command()
 @click.argument("name")
-@click.option("--config", type=FilePath, required=True, envvar="CXR_NODE_CONFIG")
+@click.option(
+    "--config",
+    type=FilePath,
+    required=True,
+    envvar="CXR_NODE_CONFIG",
+    default=site_config,
+    help=f"The TOML file; else that of CXR_NODE_CONFIG, else {SITE_CONFIG}.",
+)
 def use(name: str, config: Path) -> None:
-    """Write NAME into the configuration, after a check of its digest."""
+    """Write NAME into the configuration, once its digest and its answers hold.
+
+    It is asked about drawn films first: one that refuses them is not put to use.
+    """
     settings = Settings.load(config)
     folder = find_model(name, model_roots(settings))
     verify(folder, read_manifest(folder))
+    try_model(folder)
     text = config.read_text(encoding="utf-8")
     config.write_text(with_model(text, name), encoding="utf-8")
     if Settings.load(config).model.name != name:

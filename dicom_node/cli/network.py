@@ -1,16 +1,24 @@
 """``send`` and ``echo``: a C-STORE and C-ECHO client."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
-from dicom_node.cli.options import AnyPath, config_option
-from dicom_node.dimse.scu import storage, verification
-from dicom_node.dimse.scu.association import RemoteAE
-from dicom_node.errors import DatasetInvalid
+from dicom_node.cli.options import AnyPath, config_option, did_you_mean
+from dicom_node.dimse.acceptor.admission import Peer
+from dicom_node.dimse.scu import diagnosis, storage, verification
+from dicom_node.dimse.scu.association import RemoteAE, Timeouts
+from dicom_node.errors import (
+    DatasetInvalid,
+    NodeError,
+    PeerBusy,
+    PeerRefused,
+    PeerUnreachable,
+)
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.dimse import remote_ae, timeouts
 
@@ -25,11 +33,39 @@ def remote_of(settings: Settings, target: str) -> RemoteAE:
             return remote_ae(settings, section)
     match = _TARGET.fullmatch(target)
     if match is None:
-        names = ", ".join(one.name for one in settings.destinations) or "none"
+        names = [one.name for one in settings.destinations]
+        meant = did_you_mean(target, names)
         raise click.BadParameter(
-            f"{target!r} is neither AE@HOST:PORT nor a destination ({names})"
+            f"{target!r} is neither AE@HOST:PORT nor a destination"
+            f" ({', '.join(names) or 'none is configured'}){meant}"
         )
     return RemoteAE(match["ae"], match["host"].strip("[]"), int(match["port"]))
+
+
+def calling_title(settings: Settings, remote: RemoteAE) -> str:
+    """Choose who calls where nobody says: this node, or at itself one whom it knows.
+
+    A node is not among its own peers, so that a film sent to it by hand comes in the
+    name of the first peer that may call from this machine.
+    """
+    own = settings.node.ae_title
+    here = ("127.0.0.1", "localhost", "::1", settings.dimse.host)
+    if remote.host not in here or remote.ae_title != own:
+        return own
+    for peer in settings.dimse.peers:
+        if Peer(peer.ae_title, peer.address).comes_from("127.0.0.1"):
+            return peer.ae_title
+    return own
+
+
+@contextmanager
+def explained(remote: RemoteAE, calling_ae: str, waits: Timeouts) -> Iterator[None]:
+    """Say of a failed call why it failed, and what to do about it."""
+    try:
+        yield
+    except (PeerUnreachable, PeerBusy, PeerRefused) as error:
+        text = diagnosis.explain(error, remote, calling_ae, waits)
+        raise NodeError(text) from error
 
 
 def dicom_files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -52,6 +88,15 @@ def is_dicom(path: Path) -> bool:
         return file.read(4) == b"DICM"
 
 
+calling_option = click.option(
+    "--calling",
+    "--calling-ae",
+    "calling_ae",
+    metavar="AE",
+    help="Our AE title. Default: node.ae_title; to this node itself, a peer of it.",
+)
+
+
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=AnyPath, metavar="FILE_OR_DIR…")
 @click.option(
@@ -62,51 +107,67 @@ def is_dicom(path: Path) -> bool:
     help="A destination of the configuration, or an address.",
 )
 @config_option
-@click.option("--calling-ae", help="Default: node.ae_title.")
+@calling_option
 def send(
     paths: tuple[Path, ...], target: str, config: Path | None, calling_ae: str | None
 ) -> None:
     """Send DICOM files by C-STORE; exit 1 when any was not stored."""
     settings = Settings.load(config)
     remote = remote_of(settings, target)
+    files, unreadable = _outgoing(paths)
+    if not files and not unreadable:
+        raise click.UsageError("there is no DICOM file in these folders")
+    calling = calling_ae or calling_title(settings, remote)
+    with explained(remote, calling, timeouts(settings)):
+        results = storage.send(
+            files, remote, calling_ae=calling, timeouts=timeouts(settings)
+        )
+        stored = _follow(files, results, remote)
+    refused = unreadable + len(files) - stored
+    click.echo(f"{stored} stored, {refused} not.")
+    if refused:
+        raise SystemExit(1)
+
+
+def _outgoing(paths: Iterable[Path]) -> tuple[list[storage.Outgoing], int]:
+    """Read what is to be sent, and count what is no DICOM file."""
     files: list[storage.Outgoing] = []
-    stored = refused = 0
+    unreadable = 0
     for path in dicom_files(paths):
         try:
             files.append(storage.Outgoing.read(path))
         except DatasetInvalid as error:
-            refused += 1
+            unreadable += 1
             click.echo(f"{path}: {error}", err=True)
-    results = storage.send(
-        files,
-        remote,
-        calling_ae=calling_ae or settings.node.ae_title,
-        timeouts=timeouts(settings),
-    )
+    return files, unreadable
+
+
+def _follow(
+    files: Sequence[storage.Outgoing],
+    results: Iterable[storage.SendResult],
+    remote: RemoteAE,
+) -> int:
+    """Tell what is not stored, while a bar runs; count what is."""
+    stored = 0
     # No bar where nobody looks.
     progress = tqdm(results, total=len(files), unit="object", disable=None)
     for file, result in zip(files, progress, strict=False):
         if result.error is None:
             stored += 1
         else:
-            refused += 1
-            progress.write(f"{file.path}: {result.error}")
-    click.echo(f"{stored} stored, {refused} not.")
-    if refused:
-        raise SystemExit(1)
+            progress.write(f"{file.path}: {remote}: {result.error}")
+    return stored
 
 
 @click.command()
 @click.argument("target", metavar="NAME|AE@HOST:PORT")
 @config_option
-@click.option("--calling-ae", help="Default: node.ae_title.")
+@calling_option
 def echo(target: str, config: Path | None, calling_ae: str | None) -> None:
     """Ask a peer by C-ECHO whether it is there."""
     settings = Settings.load(config)
     remote = remote_of(settings, target)
-    verification.echo(
-        remote,
-        calling_ae=calling_ae or settings.node.ae_title,
-        timeouts=timeouts(settings),
-    )
+    calling = calling_ae or calling_title(settings, remote)
+    with explained(remote, calling, timeouts(settings)):
+        verification.echo(remote, calling_ae=calling, timeouts=timeouts(settings))
     click.echo(f"{remote} answers.")

@@ -1,5 +1,6 @@
 """``serve`` and ``migrate``."""
 
+import logging
 import signal
 import threading
 from contextlib import closing
@@ -9,9 +10,13 @@ import click
 
 from dicom_node.cli.options import config_option
 from dicom_node.node import logs
+from dicom_node.node.private_files import keep_private
 from dicom_node.node.roles import Role
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.storage import make_database
+
+logger = logging.getLogger(__name__)
+_LOOK_S = 0.5
 
 
 @click.command()
@@ -30,11 +35,27 @@ def serve(config: Path | None, role: str) -> None:
 
     settings = Settings.load(config)
     logs.configure(settings.node.log_level, settings.node.log_format)
+    keep_private(settings.node.data_dir)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    hung_up = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: hung_up.set())
     with Node(settings, Role(role)):
-        stop.wait()
+        while not stop.wait(_LOOK_S):
+            if hung_up.is_set():
+                hung_up.clear()
+                _tell_hung_up()
+
+
+def _tell_hung_up() -> None:
+    """Say that the node goes on as it was: a terminal that closes does not end it."""
+    logger.info(
+        "SIGHUP: the node goes on. Nothing was read again, certificates, peers and "
+        "destinations neither: restart it for those. The log goes to standard error "
+        "and needs no reopening.",
+        extra={"action": "hang-up"},
+    )
 
 
 @click.command()

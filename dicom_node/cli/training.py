@@ -16,6 +16,7 @@ from dicom_node.cli.options import (
     AnyPath,
     FilePath,
     FolderPath,
+    ModelPath,
     data_option,
     flip_option,
     keep_libraries_quiet,
@@ -129,6 +130,11 @@ def read_frame(path: Path) -> Frame:
     is_flag=True,
     help="Go on from the run's last checkpoint, as if it had never stopped.",
 )
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Start anew in a folder that is not empty: an earlier run in it is removed.",
+)
 def train(
     recipe: Path,
     variant: str | None,
@@ -136,6 +142,7 @@ def train(
     output: Path,
     *,
     resume: bool,
+    overwrite: bool,
 ) -> None:
     """Train a model by recipe, and print the path of the best checkpoint."""
     with extra():
@@ -145,7 +152,13 @@ def train(
         wanted = read_recipe(recipe, variant)
         if fold is not None:
             wanted = wanted.holding_out(None if fold == "none" else fold)
-        best = run(wanted, read_frame=read_frame, output=output, resume=resume)
+        best = run(
+            wanted,
+            read_frame=read_frame,
+            output=output,
+            resume=resume,
+            overwrite=overwrite,
+        )
     click.echo(best)
 
 
@@ -153,9 +166,10 @@ def train(
 @click.option(
     "--model",
     "models",
-    type=AnyPath,
+    type=ModelPath(),
     multiple=True,
-    help="Model folder or checkpoint (.pt); given several times: their ensemble.",
+    help="Model folder, checkpoint (.pt), or name of a model at hand such as default;"
+    " given several times: their ensemble.",
 )
 @click.option("--data", type=FolderPath, help="Annotated films, COCO or RSNA layout.")
 @click.option(
@@ -212,6 +226,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
                 data,
                 output,
                 folds=folds,
+                learned=measuring.learned_by(models),
                 read_frame=read_frame,
                 replicates=replicates,
             )
@@ -284,8 +299,9 @@ def tune(  # noqa: PLR0913  the command's options, one for one
 @click.option("--checkpoint", type=FilePath, help="best.pt of a training run.")
 @click.option(
     "--model",
-    type=FolderPath,
-    help="Or a model folder: with --precision int8, the same with an 8-bit trunk.",
+    type=ModelPath(),
+    help="Or a model folder, or a model's name: with --precision int8, the same with an"
+    " 8-bit trunk.",
 )
 @click.option("--output", type=FolderPath, required=True, help="The model folder.")
 @click.option(

@@ -23,6 +23,10 @@ class ByteSource(Protocol):
         """Pass over bytes; false when they are not all there."""
         ...
 
+    def allow(self, count: int) -> None:
+        """Let so many bytes more be read than was said at first."""
+        ...
+
 
 class PlainBytes:
     """The bytes as they lie in a file."""
@@ -44,6 +48,9 @@ class PlainBytes:
             return False
         self._stream.seek(count, 1)
         return True
+
+    def allow(self, count: int) -> None:
+        """Do nothing: the file is as long as it is."""
 
 
 class InflatedBytes:
@@ -71,6 +78,10 @@ class InflatedBytes:
             count -= passed
         return True
 
+    def allow(self, count: int) -> None:
+        """Let so many bytes more be inflated."""
+        self._left_bytes += count
+
     def _inflate(self, count: int) -> bytes:
         piece = b""
         while not piece and not self._inflater.eof:
@@ -85,5 +96,5 @@ class InflatedBytes:
             self._compressed = self._inflater.unconsumed_tail
         self._left_bytes -= len(piece)
         if self._left_bytes < 0:
-            raise DatasetInvalid("the header inflates beyond all measure")
+            raise DatasetInvalid("the data set inflates beyond the limit")
         return piece

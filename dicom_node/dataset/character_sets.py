@@ -40,6 +40,8 @@ def character_set(source: Dataset) -> list[str]:
     value = source.get_item("SpecificCharacterSet").value or ""
     if isinstance(value, bytes):
         value = value.decode("ascii", errors="replace")
+    if not isinstance(value, str | Sequence):
+        return []  # a number: some other attribute's representation
     terms = value.split("\\") if isinstance(value, str) else list(value)
     stripped = [str(term).strip(" \0") for term in terms]
     return stripped if any(stripped) else []

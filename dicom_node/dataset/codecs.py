@@ -35,6 +35,10 @@ LOSSY = frozenset(
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({1, *range(0xD0, 0xD9)})
 _SIZ = b"\xff\x4f\xff\x51"
+_SOI = b"\xff\xd8"
+_JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_MOST_BOXES = 64
+_DEPTH = 0x7F
 _END = b"\xff\xd9"
 _MARKER = 0xFF  # every marker of a JPEG stream starts so (T.81 B.1.1.2)
 _J2K_THREADS = min(4, os.cpu_count() or 1)
@@ -67,6 +71,22 @@ class Geometry:
     def pixels(self) -> int:
         """Number of pixels."""
         return self.rows * self.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """What a codestream says of its samples.
+
+    Parameters
+    ----------
+    bits
+        Of a sample.
+    signed
+        ``None`` where the format has no word for it.
+    """
+
+    bits: int
+    signed: bool | None = None
 
 
 def decode(stream: bytes, transfer_syntax: str, geometry: Geometry) -> Samples:
@@ -121,43 +141,116 @@ def encode(samples: Samples, transfer_syntax: str, geometry: Geometry) -> bytes:
     return codec.encode(samples, geometry)
 
 
+def precision(stream: bytes, transfer_syntax: str) -> Precision | None:
+    """Read what a codestream says of its samples; ``None`` for RLE.
+
+    Raises
+    ------
+    PixelsUndecodable
+        The stream has no readable header.
+    """
+    codec = _CODECS.get(transfer_syntax)
+    if codec is None or codec.header is None:
+        return None
+    try:
+        header = codec.header(stream)
+    except (ValueError, IndexError, struct.error) as error:
+        raise PixelsUndecodable(f"{uid.UID(transfer_syntax).name}: {error}") from error
+    return Precision(header.bits, header.signed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the first bytes of a codestream say."""
+
+    rows: int
+    columns: int
+    components: int
+    bits: int
+    signed: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Codec:
     decode: Callable[[bytes, Geometry], Samples]
     encode: Callable[[Samples, Geometry], bytes]
+    header: Callable[[bytes], _Header] | None = None
 
 
-def _jpeg_size(stream: bytes) -> tuple[int, int, int]:
-    """Rows, columns and components of a JPEG or JPEG-LS stream (T.81 B.2, T.87 C.2)."""
+def _jpeg_header(stream: bytes) -> _Header:
+    """Read the frame header of a JPEG or JPEG-LS stream (T.81 B.2, T.87 C.2).
+
+    The stream begins where the fragment does (PS3.5 A.4.1).
+    """
+    if stream[:2] != _SOI:
+        raise ValueError("the stream does not begin with its start marker")
     position = 2
     while position + 10 <= len(stream):
         if stream[position] != _MARKER:
             raise ValueError("not a JPEG stream")
         marker = stream[position + 1]
         if marker in _FRAME_HEADERS:
-            rows, columns, components = struct.unpack_from(">HHB", stream, position + 5)
-            return rows, columns, components
+            bits, rows, columns, components = struct.unpack_from(
+                ">BHHB", stream, position + 4
+            )
+            return _Header(rows, columns, components, bits)
         alone = marker == _MARKER or marker in _WITHOUT_LENGTH
         length = 0 if alone else struct.unpack_from(">H", stream, position + 2)[0]
         position += (1 if marker == _MARKER else 2) + length
     raise ValueError("no frame header in the JPEG stream")
 
 
-def _j2k_size(stream: bytes) -> tuple[int, int, int]:
-    """Rows, columns and components of a JPEG 2000 codestream (T.800 A.5.1)."""
-    start = stream.find(_SIZ)
-    if start < 0:
-        raise ValueError("no SIZ marker in the JPEG 2000 stream")
-    width, height, left, top = struct.unpack_from(">IIII", stream, start + 8)
-    (components,) = struct.unpack_from(">H", stream, start + 40)
-    return height - top, width - left, components
+def _j2k_header(stream: bytes) -> _Header:
+    """Read the SIZ marker segment of a JPEG 2000 codestream (T.800 A.5.1).
+
+    The codestream begins where the fragment does (PS3.5 A.4.4).
+    """
+    if not stream.startswith(_SIZ):
+        raise ValueError("the fragment does not begin with a JPEG 2000 codestream")
+    width, height, left, top = struct.unpack_from(">IIII", stream, 8)
+    components, depth = struct.unpack_from(">HB", stream, 40)
+    return _Header(
+        rows=height - top,
+        columns=width - left,
+        components=components,
+        bits=(depth & _DEPTH) + 1,
+        signed=bool(depth & ~_DEPTH),
+    )
+
+
+def _unwrapped(stream: bytes) -> bytes:
+    """Take the codestream out of a JP2 file, which some senders encapsulate whole.
+
+    Only the box lengths are followed, and nothing but the codestream is decoded; a
+    file with a palette is refused, since its samples are indices (T.800 I.4, I.5).
+    """
+    if not stream.startswith(_JP2):
+        return stream
+    position = 0
+    for _ in range(_MOST_BOXES):
+        if position + 8 > len(stream):
+            break
+        length, kind = struct.unpack_from(">I4s", stream, position)
+        start = position + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", stream, start)
+            start += 8
+        end = len(stream) if length == 0 else position + length
+        if not start <= end <= len(stream):
+            break
+        if kind == b"jp2h" and b"pclr" in stream[start:end]:
+            raise ValueError("the JP2 file has a palette")
+        if kind == b"jp2c":
+            return stream[start:end]
+        position = end
+    raise ValueError("no codestream in the JP2 file")
 
 
 def _whole(
     stream: bytes,
     geometry: Geometry,
     *,
-    size: Callable[[bytes], tuple[int, int, int]],
+    header: Callable[[bytes], _Header],
     decoder: Callable[[bytes], Samples],
 ) -> Samples:
     """Decode after the stream's header and its end have been seen to be right.
@@ -165,11 +258,20 @@ def _whole(
     Some decoders quietly paint grey what is missing from a cut stream; a film with
     a piece missing must never be analysed, hence the look at the end marker.
     """
-    rows, columns, components = size(stream)
-    if (rows, columns, components) != (geometry.rows, geometry.columns, 1):
+    said = header(stream)
+    if (said.rows, said.columns, said.components) != (
+        geometry.rows,
+        geometry.columns,
+        1,
+    ):
         raise ValueError(
-            f"the stream holds {rows} x {columns} x {components}, the data set says"
-            f" {geometry.rows} x {geometry.columns} x 1"
+            f"the stream holds {said.rows} x {said.columns} x {said.components}, the"
+            f" data set says {geometry.rows} x {geometry.columns} x 1"
+        )
+    if said.bits > geometry.bits_allocated:
+        raise ValueError(
+            f"the stream holds {said.bits} bits for a sample, the data set allocates"
+            f" {geometry.bits_allocated}"
         )
     if _END not in stream[-_TAIL_BYTES:]:
         raise ValueError("the stream ends before its end marker")
@@ -187,13 +289,41 @@ def _unpack_rle(stream: bytes, geometry: Geometry) -> Samples:
     for plane, (start, end) in enumerate(zip(offsets, ends, strict=False)):
         if not 64 <= start < end:  # noqa: PLR2004  length of the RLE header
             raise ValueError("RLE segment offsets do not increase")
-        # Padding unpacks to a few bytes more; a bomb finds no room.
-        room = bytearray(geometry.pixels + _TAIL_BYTES)
-        unpacked = imagecodecs.packbits_decode(stream[start:end], out=room)
+        unpacked = _unpack_bits(stream[start:end], geometry.pixels)
         if len(unpacked) < geometry.pixels:
             raise ValueError("an RLE segment is shorter than Rows x Columns")
         out[:, planes - 1 - plane] = np.frombuffer(unpacked, np.uint8, geometry.pixels)
     return out.view(f"<u{planes}").reshape(geometry.rows, geometry.columns)
+
+
+def _unpack_bits(segment: bytes, count: int) -> bytes:
+    """Unpack a segment (PS3.5 G.3.2); what follows its last run is padding."""
+    # Padding may unpack to a few bytes more; a bomb finds no room.
+    room = bytearray(count + _TAIL_BYTES)
+    try:
+        return bytes(imagecodecs.packbits_decode(segment, out=room))
+    except RuntimeError:
+        # Padding that is no zero reads as a run that is cut, or as one too many.
+        end = _end_of_runs(segment, count)
+        if not 0 < len(segment) - end <= _TAIL_BYTES:
+            raise
+        return bytes(imagecodecs.packbits_decode(segment[:end], out=room))
+
+
+def _end_of_runs(segment: bytes, count: int) -> int:
+    """Find where a segment has given all of its bytes."""
+    position = unpacked = 0
+    while unpacked < count and position < len(segment):
+        code = segment[position]
+        if code < 128:  # noqa: PLR2004  so many bytes follow as they are
+            unpacked += code + 1
+            position += code + 2
+        elif code > 128:  # noqa: PLR2004  one byte follows, to be repeated
+            unpacked += 257 - code
+            position += 2
+        else:
+            position += 1
+    return min(position, len(segment))
 
 
 def _pack_rle(samples: Samples, geometry: Geometry) -> bytes:
@@ -253,25 +383,44 @@ def _htj2k(samples: Samples, geometry: Geometry, *, reversible: bool) -> bytes:
     return bytes(imagecodecs.htj2k_encode(samples, reversible=reversible, tlm=True))
 
 
-_jpeg_in = partial(_whole, size=_jpeg_size, decoder=imagecodecs.jpeg8_decode)
-_jpeg_ls_in = partial(_whole, size=_jpeg_size, decoder=imagecodecs.jpegls_decode)
-_j2k_in = partial(
+_jpeg_in = partial(_whole, header=_jpeg_header, decoder=imagecodecs.jpeg8_decode)
+_jpeg_ls_in = partial(_whole, header=_jpeg_header, decoder=imagecodecs.jpegls_decode)
+_j2k_codestream_in = partial(
     _whole,
-    size=_j2k_size,
+    header=_j2k_header,
     decoder=partial(imagecodecs.jpeg2k_decode, numthreads=_J2K_THREADS),
 )
 
+
+def _j2k_in(stream: bytes, geometry: Geometry) -> Samples:
+    return _j2k_codestream_in(_unwrapped(stream), geometry)
+
+
+def _j2k_file_header(stream: bytes) -> _Header:
+    return _j2k_header(_unwrapped(stream))
+
+
 _CODECS: Mapping[str, _Codec] = {
     uid.RLELossless: _Codec(_unpack_rle, _pack_rle),
-    uid.JPEGBaseline8Bit: _Codec(_jpeg_in, _jpeg_lossy),
-    uid.JPEGExtended12Bit: _Codec(_jpeg_in, _jpeg_lossy),
-    uid.JPEGLossless: _Codec(_jpeg_in, partial(_jpeg_lossless, predictor=4)),
-    uid.JPEGLosslessSV1: _Codec(_jpeg_in, partial(_jpeg_lossless, predictor=1)),
-    uid.JPEGLSLossless: _Codec(_jpeg_ls_in, partial(_jpeg_ls, near=0)),
-    uid.JPEGLSNearLossless: _Codec(_jpeg_ls_in, partial(_jpeg_ls, near=2)),
-    uid.JPEG2000Lossless: _Codec(_j2k_in, partial(_j2k, level=0)),
-    uid.JPEG2000: _Codec(_j2k_in, partial(_j2k, level=60)),
-    uid.HTJ2KLossless: _Codec(_j2k_in, partial(_htj2k, reversible=True)),
-    uid.HTJ2KLosslessRPCL: _Codec(_j2k_in, partial(_htj2k, reversible=True)),
-    uid.HTJ2K: _Codec(_j2k_in, partial(_htj2k, reversible=False)),
+    uid.JPEGBaseline8Bit: _Codec(_jpeg_in, _jpeg_lossy, _jpeg_header),
+    uid.JPEGExtended12Bit: _Codec(_jpeg_in, _jpeg_lossy, _jpeg_header),
+    uid.JPEGLossless: _Codec(
+        _jpeg_in, partial(_jpeg_lossless, predictor=4), _jpeg_header
+    ),
+    uid.JPEGLosslessSV1: _Codec(
+        _jpeg_in, partial(_jpeg_lossless, predictor=1), _jpeg_header
+    ),
+    uid.JPEGLSLossless: _Codec(_jpeg_ls_in, partial(_jpeg_ls, near=0), _jpeg_header),
+    uid.JPEGLSNearLossless: _Codec(
+        _jpeg_ls_in, partial(_jpeg_ls, near=2), _jpeg_header
+    ),
+    uid.JPEG2000Lossless: _Codec(_j2k_in, partial(_j2k, level=0), _j2k_file_header),
+    uid.JPEG2000: _Codec(_j2k_in, partial(_j2k, level=60), _j2k_file_header),
+    uid.HTJ2KLossless: _Codec(
+        _j2k_in, partial(_htj2k, reversible=True), _j2k_file_header
+    ),
+    uid.HTJ2KLosslessRPCL: _Codec(
+        _j2k_in, partial(_htj2k, reversible=True), _j2k_file_header
+    ),
+    uid.HTJ2K: _Codec(_j2k_in, partial(_htj2k, reversible=False), _j2k_file_header),
 }

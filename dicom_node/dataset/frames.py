@@ -5,37 +5,35 @@ orientation, calibration (DICOM PS3.3 C.7.6.1, C.7.6.3, C.11.1, C.11.2; 10.7). W
 file claims is checked before memory is spent on it.
 """
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
+from dicom_node.dataset import codecs, part10_file
 from dicom_node.dataset.attributes import number, numbers, text, texts
 from dicom_node.dataset.grayscale import develop
-from dicom_node.dataset.header import skip_file_meta
 from dicom_node.dataset.pixel_data import (
     PixelCells,
     count_patterns,
     look_up,
     read_patterns,
 )
+from dicom_node.dataset.pixels.border import within_white_frame
 from dicom_node.dataset.quiet import MALFORMED, quiet
+from dicom_node.dataset.up_to_pixels import read_up_to_pixels
 from dicom_node.errors import DatasetInvalid
 from inference.frame import Frame, Orientation
 
-_CHUNK_BYTES = 1 << 20
-_META_BYTES = 4096
 _UNORIENTED = (
     "Patient Orientation is not given; the patient's right was taken to be at the"
     " picture's left."
 )
 _MISORIENTED = "Patient Orientation is not that of a frontal film; it was not followed."
 _TURNED = "The picture was turned upright as Patient Orientation says."
+_FRAMED = "A white frame around the picture was left out."
 _CALIBRATED = frozenset({"GEOMETRY", "FIDUCIAL"})
 
 
@@ -83,72 +81,70 @@ def read(
     OSError
         The file cannot be opened or read.
     """
-    dataset = _load(source, limits)
+    dataset, notes = _load(source, limits)
     with quiet():
         cells = PixelCells.of(dataset, limits.pixels)
-    patterns = read_patterns(dataset, cells)
+    picture = read_patterns(dataset, cells)
+    patterns = picture.patterns
     del dataset.PixelData
-    counts = count_patterns(patterns, cells.stored)
+    counts = count_patterns(patterns, picture.stored)
     with quiet():
-        development = develop(dataset, cells.stored, counts)
+        development = develop(dataset, picture.stored, counts)
         orientation, turned = _orientation(dataset)
         spacing = _pixel_spacing_mm(dataset, orientation)
-        remarks = (*development.remarks, *turned, *_compression(dataset))
+        remarks = (
+            *notes,
+            *picture.remarks,
+            *development.remarks,
+            *turned,
+            *_compression(dataset),
+        )
+    if development.hidden_by_lut:
+        del dataset.VOILUTSequence  # no result shows the film by it either
     patterns = orientation.upright(patterns).astype(np.uint16, copy=False)
-    padding = development.padding
+    table = development.padding
+    padding = None if table is None else look_up(table, patterns)
+    pixels = look_up(development.table, patterns)
+    picture_within = within_white_frame(
+        pixels, patterns, exact=cells.transfer_syntax not in codecs.LOSSY
+    )
     return dataset, Frame(
-        pixels=look_up(development.table, patterns),
-        padding=None if padding is None else look_up(padding, patterns),
+        pixels=pixels,
+        padding=padding,
         pixel_spacing_mm=spacing,
         orientation=orientation,
-        remarks=remarks,
+        remarks=(*remarks, _FRAMED) if picture_within else remarks,
+        picture=picture_within,
     )
 
 
-def _load(source: Path | BinaryIO | Dataset, limits: Limits) -> Dataset:
+def _load(
+    source: Path | BinaryIO | Dataset, limits: Limits
+) -> tuple[Dataset, tuple[str, ...]]:
     """Read a file, or copy a data set so that the caller's keeps its pixels."""
     if isinstance(source, Dataset):
         dataset = source[:]
         if hasattr(source, "file_meta"):
             dataset.file_meta = source.file_meta
-        return dataset
+        return dataset, ()
     if isinstance(source, Path):
         with source.open("rb") as stream:
             return _load_stream(stream, limits)
     return _load_stream(source, limits)
 
 
-def _load_stream(stream: BinaryIO, limits: Limits) -> Dataset:
-    start = stream.tell()
-    head = stream.read(_META_BYTES)
-    stream.seek(start)
-    if uid.DeflatedExplicitVRLittleEndian.encode() in head:
-        _check_inflated_size(stream, limits.inflated_bytes)
-        stream.seek(start)
+def _load_stream(stream: BinaryIO, limits: Limits) -> tuple[Dataset, tuple[str, ...]]:
+    file = part10_file.normal(stream)
     try:
         with quiet():
-            return dcmread(stream)
-    except InvalidDicomError as error:
-        raise DatasetInvalid("not a DICOM file") from error
-    except (*MALFORMED, zlib.error, MemoryError) as error:
+            dataset = read_up_to_pixels(
+                file.stream, pixels=limits.pixels, inflated_bytes=limits.inflated_bytes
+            )
+    except (*MALFORMED, MemoryError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DatasetInvalid("the data set cannot be read") from error
-
-
-def _check_inflated_size(stream: BinaryIO, limit_bytes: int) -> None:
-    """Inflate once into nothing, so that a bomb is seen before it goes off."""
-    skip_file_meta(stream)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    size, data = 0, b""
-    try:
-        while not inflater.eof and (data or (data := stream.read(_CHUNK_BYTES))):
-            size += len(inflater.decompress(data, _CHUNK_BYTES))
-            data = inflater.unconsumed_tail
-            if size > limit_bytes:
-                raise DatasetInvalid("the data set inflates beyond the limit")
-    except zlib.error as error:
-        raise DatasetInvalid("the data set does not inflate") from error
+    return dataset, file.remarks
 
 
 def _orientation(dataset: Dataset) -> tuple[Orientation, tuple[str, ...]]:

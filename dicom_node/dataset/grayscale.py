@@ -18,6 +18,15 @@ Table = NDArray[np.float64]
 LEAST_VISIBLE = 0.02
 """A window that leaves a smaller share of the pixels grey shows no film."""
 
+LEAST_VISIBLE_BY_LUT = 0.2
+"""Nor does a VOI LUT that sends more than four of five pixels to black or white."""
+
+LEAST_SPREAD = 0.02
+"""Nor does one that leaves less than that between nearly all of them."""
+
+_HIDING_LUT = "The VOI LUT hides nearly the whole picture; it was not applied."
+_LEAST_LUT_BITS, _MOST_LUT_BITS = 8, 16
+
 LEAST_PERCENT, MOST_PERCENT = 0.1, 99.9
 """Where black and white lie when the data set names no window, in percent."""
 
@@ -72,11 +81,14 @@ class Development:
         bool (2**bits,), True for patterns that are no picture; ``None`` for none.
     remarks
         What a reader should know.
+    hidden_by_lut
+        Whether the VOI LUT hides the film and was not applied.
     """
 
     table: NDArray[np.float32]
     padding: NDArray[np.bool_] | None
     remarks: tuple[str, ...]
+    hidden_by_lut: bool = False
 
 
 def develop(
@@ -104,7 +116,12 @@ def develop(
     _check_polarity(dataset, remarks)
     shown[padding] = 0
     table = np.clip(np.nan_to_num(shown), 0, 1).astype(np.float32)
-    return Development(table, padding if padding.any() else None, tuple(remarks))
+    return Development(
+        table,
+        padding if padding.any() else None,
+        tuple(remarks),
+        hidden_by_lut=_HIDING_LUT in remarks,
+    )
 
 
 def padding_patterns(dataset: Dataset, stored: StoredValues) -> NDArray[np.bool_]:
@@ -178,15 +195,31 @@ def _presented(
         except ValueError:
             remarks.append("The VOI LUT is malformed and was not applied.")
         else:
-            return data / top
+            if _shows_film(data / top, weights, LEAST_VISIBLE_BY_LUT):
+                return data / top
+            remarks.append(_HIDING_LUT)
     windowed = _windowed(dataset, values)
     if windowed is not None and weights.any():
-        grey = (windowed > 0) & (windowed < 1)
-        if weights[grey].sum() >= LEAST_VISIBLE * weights.sum():
+        if _shows_film(windowed, weights, LEAST_VISIBLE):
             return windowed
         remarks.append("The window hides nearly the whole picture; it was not applied.")
     low, high = _range(values, weights)
     return (values - low) / max(high - low, 1e-9)
+
+
+def _shows_film(shown: Table, weights: NDArray[np.integer], least: float) -> bool:
+    """Tell whether anything can be seen on a film that is shown so.
+
+    A picture of no pixels at all, and a flat one, is as well shown one way as another.
+    """
+    held = weights > 0
+    if np.count_nonzero(held) <= 1:
+        return True
+    grey = (shown > 0) & (shown < 1)
+    if weights[grey].sum() < least * weights.sum():
+        return False
+    low, high = _range(shown, weights)
+    return high - low >= LEAST_SPREAD
 
 
 def _windowed(dataset: Dataset, values: Table) -> Table | None:
@@ -233,8 +266,17 @@ def _look_up(item: Dataset, values: Table, dataset: Dataset) -> tuple[Table, flo
     if first > 32767 and values.min() < 0:  # noqa: PLR2004  a sign lost with its VR
         first -= 65536
     index = np.clip(np.rint(values) - first, 0, data.size - 1).astype(np.int64)
-    declared = (1 << bits) - 1 if 8 <= bits <= 16 else 0  # noqa: PLR2004  what it may be
-    return data[index], float(max(declared, data.max(), 1.0))
+    return data[index], float((1 << used_bits(int(data.max()), bits)) - 1)
+
+
+def used_bits(highest: int, declared: int) -> int:
+    """Count the bits of a LUT's entries: those declared, unless half are not used.
+
+    A table of 12 bits that calls itself one of 16 would show a black film.
+    """
+    needed = max(_LEAST_LUT_BITS, highest.bit_length())
+    legal = _LEAST_LUT_BITS <= declared <= _MOST_LUT_BITS
+    return declared if legal and declared == needed else needed
 
 
 def _lut_data(found: object, entries: int, dataset: Dataset) -> Table:
@@ -248,7 +290,8 @@ def _lut_data(found: object, entries: int, dataset: Dataset) -> Table:
         data = np.atleast_1d(np.asarray(found, dtype=np.float64))
     if data.ndim != 1 or data.size == 0 or not np.isfinite(data).all():
         raise ValueError("no LUT data")
-    return data[:entries]
+    # Of VR SS, which was legal once; a table's entries have no sign.
+    return np.where(data < 0, data + (1 << 16), data)[:entries]
 
 
 def _check_polarity(dataset: Dataset, remarks: list[str]) -> None:

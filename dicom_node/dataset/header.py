@@ -6,22 +6,27 @@ nor time; what survives is small and goes to pydicom (DICOM PS3.5 section 7).
 """
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+from pydicom.valuerep import VR
 
 from dicom_node.dataset.byte_source import ByteSource, InflatedBytes, PlainBytes
 from dicom_node.dataset.quiet import MALFORMED, quiet
-from dicom_node.errors import DatasetInvalid
+from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DELIMITER_GROUP = 0xFFFE
 _PIXEL_GROUP = 0x7FE0
+_VR_LETTERS = 2
+_PIXEL_DATA = 0x7FE00010
 _LONG_VRS = frozenset(
     vr.encode()
     for vr in [
@@ -40,10 +45,12 @@ _LONG_VRS = frozenset(
         "UV",
     ]
 )
+_VRS = _LONG_VRS | {vr.value.encode() for vr in VR if len(vr.value) == _VR_LETTERS}
 _FRAGMENT_VRS = frozenset((b"OB", b"OW"))
 _PREFIX_AT, _PREFIX = 128, b"DICM"
 _GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
 _A, _Z = b"AZ"
+_BLANK, _TILDE = b" ~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,8 @@ class HeaderLimits:
         Sequences within sequences.
     inflated_bytes
         What a deflated header may grow to.
+    pixel_bytes
+        What deflated pixel data may grow to beyond that.
     """
 
     element_bytes: int = 64 * 1024
@@ -69,6 +78,7 @@ class HeaderLimits:
     elements: int = 20_000
     depth: int = 32
     inflated_bytes: int = 32 * 1024 * 1024
+    pixel_bytes: int = 256 * 1024 * 1024
 
 
 DEFAULT_LIMITS = HeaderLimits()
@@ -95,18 +105,52 @@ def read_header(
     """
     syntax = UID(transfer_syntax_uid)
     source: ByteSource
-    if syntax == "1.2.840.10008.1.2.1.99":
+    if syntax == DeflatedExplicitVRLittleEndian:
         source = InflatedBytes(stream, limits.inflated_bytes)
     else:
         source = PlainBytes(stream)
-    little_endian = syntax != "1.2.840.10008.1.2.2"
-    walk = _Walk(source, limits, "<" if little_endian else ">")
+    little_endian = syntax != ExplicitVRBigEndian
+    walk = HeaderWalk(source, limits, "<" if little_endian else ">")
     kept = walk.collect()
     try:
         with quiet():
             return read_dataset(BytesIO(kept), walk.implicit, little_endian)
     except MALFORMED as error:
         raise DatasetInvalid("the header cannot be read") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass over a data set has seen.
+
+    Parameters
+    ----------
+    mended
+        Value representations that have to be replaced before another library reads
+        the bytes: offset from the first one -> the two letters that belong there.
+    pixels_at
+        Offset of the value of Pixel Data; ``None`` without one.
+    is_encapsulated
+        Whether that value is a sequence of fragments.
+    """
+
+    mended: Mapping[int, bytes]
+    pixels_at: int | None
+    is_encapsulated: bool
+
+
+def survey(stream: BinaryIO, transfer_syntax_uid: str) -> Survey:
+    """Look over a data set that is not deflated, from its first byte.
+
+    Raises
+    ------
+    DatasetInvalid
+        The bytes are not a data set.
+    """
+    order = ">" if transfer_syntax_uid == ExplicitVRBigEndian else "<"
+    walk = HeaderWalk(PlainBytes(stream), DEFAULT_LIMITS, order)
+    walk.collect()
+    return Survey(walk.mended, walk.pixels_at, walk.is_encapsulated)
 
 
 def skip_file_meta(stream: BinaryIO) -> None:
@@ -130,7 +174,9 @@ def skip_file_meta(stream: BinaryIO) -> None:
     stream.seek(struct.unpack("<I", meta[8:])[0], 1)
 
 
-class _Element(NamedTuple):
+class Element(NamedTuple):
+    """What stands before a value: its tag, representation and length."""
+
     tag: int
     vr: bytes | None
     length: int
@@ -148,7 +194,7 @@ class _Open(NamedTuple):
     opaque: bool = False
 
     @classmethod
-    def sequence(cls, element: _Element, *, implicit: bool) -> "_Open":
+    def sequence(cls, element: Element, *, implicit: bool) -> "_Open":
         """Open a value of undefined length."""
         return cls(
             is_sequence=True,
@@ -159,25 +205,42 @@ class _Open(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Walk:
+class HeaderWalk:
     """One pass over a data set; ``implicit`` is decided by its first element.
 
     Some senders encode implicit value representation whatever they negotiated.
+    ``mended`` holds the value representations that had to be replaced, by the place
+    of their two letters.
     """
 
     source: ByteSource
     limits: HeaderLimits
     order: str
     implicit: bool = False
+    mended: dict[int, bytes] = field(default_factory=dict)
+    pixels_at: int | None = None
+    is_encapsulated: bool = False
     _position: int = 0
     _elements: int = 0
     _record: bytearray | None = field(default=None)
 
     def collect(self) -> bytes:
-        """Gather the public elements before the pixel data, encoded as they are."""
+        """Gather the public elements before the pixel data, encoded as they are.
+
+        The value that stands behind them has to be there as well.
+        """
+        kept, element = self.before_pixels()
+        if element is not None and element.length != _UNDEFINED:
+            self._record = None
+            self.source.allow(min(element.length, self.limits.pixel_bytes))
+            self._skip(element.length)
+        return kept
+
+    def before_pixels(self) -> tuple[bytes, "Element | None"]:
+        """Gather the same, and stop at the first value of the group that follows."""
         kept = bytearray()
         self._record = bytearray()
-        element: _Element | None = self._first_element()
+        element: Element | None = self._first_element()
         while element is not None and element.tag >> 16 < _PIXEL_GROUP:
             self._pass_value(element)
             if not element.tag >> 16 & 1:
@@ -186,44 +249,118 @@ class _Walk:
                 raise DatasetInvalid("the header is too long")
             self._record = bytearray()
             element = self._next_element(implicit=self.implicit)
-        if element is not None and element.length != _UNDEFINED:
-            self._record = None
-            self._skip(element.length)
+        if element is not None:
+            self.pixels_at = self._position
+            self.is_encapsulated = element.length == _UNDEFINED
         if not kept:
             raise DatasetInvalid("the data set has no header")
-        return bytes(kept)
+        return bytes(kept), element
+
+    def pixel_data(self, element: "Element | None", most_bytes: int) -> bytes | None:
+        """Read the value of Pixel Data, and nothing that lies behind it.
+
+        Parameters
+        ----------
+        element
+            What :meth:`before_pixels` stopped at.
+        most_bytes
+            A value of known length is read up to here; a sequence of fragments that is
+            longer is refused.
+
+        Returns
+        -------
+        bytes or None
+            The fragments with their items; ``None`` without Pixel Data.
+        """
+        self._record = None
+        while element is not None and element.tag < _PIXEL_DATA:
+            if element.length == _UNDEFINED:
+                raise DatasetInvalid("an offset table has no length")
+            self._skip(element.length)
+            element = self._next_element(implicit=self.implicit)
+        if element is None or element.tag != _PIXEL_DATA:
+            return None
+        if element.length != _UNDEFINED:
+            return self._value(element.length, most_bytes)
+        return self._fragments(most_bytes)
+
+    def _value(self, length: int, most_bytes: int) -> bytes:
+        wanted = min(length, most_bytes)
+        data = self.source.take(wanted)
+        if len(data) < wanted:
+            raise DatasetInvalid("the data set ends in the middle of a value")
+        return data
+
+    def _fragments(self, most_bytes: int) -> bytes:
+        data = bytearray()
+        while True:
+            start = self._need(8)
+            item = self._element_from(start, implicit=True)
+            if item.tag == _SEQUENCE_END:
+                return bytes(data)
+            if item.tag != _ITEM or item.length == _UNDEFINED:
+                raise DatasetInvalid("the fragments cannot be told apart")
+            if len(data) + item.length > most_bytes:
+                raise PixelsUndecodable(
+                    "the fragments are larger than any picture of this size"
+                )
+            data += start + self._value(item.length, item.length)
 
     def _recorded(self) -> bytearray:
         return self._record or bytearray()
 
-    def _first_element(self) -> _Element:
+    def _first_element(self) -> Element:
         start = self._take(8)
         if not start:
             raise DatasetInvalid("the data set is empty")
         vr = start[4:6]
-        self.implicit = not all(_A <= byte <= _Z for byte in vr)
+        # As the length of a first element two printable bytes would be absurd; as a
+        # representation they are at worst a blank or unknown one.
+        self.implicit = not all(_BLANK <= byte <= _TILDE for byte in vr)
         return self._element_from(start, implicit=self.implicit)
 
-    def _next_element(self, *, implicit: bool) -> _Element | None:
+    def _next_element(self, *, implicit: bool) -> Element | None:
         start = self._take(8)
         return self._element_from(start, implicit=implicit) if start else None
 
-    def _element_from(self, start: bytes, *, implicit: bool) -> _Element:
+    def _element_from(self, start: bytes, *, implicit: bool) -> Element:
         self._elements += 1
         if self._elements > self.limits.elements:
             raise DatasetInvalid("the header has too many elements")
         group, number = struct.unpack(f"{self.order}HH", start[:4])
         tag, vr = group << 16 | number, start[4:6]
         if implicit or group == _DELIMITER_GROUP:
-            return _Element(tag, None, self._unsigned(start[4:]))
+            return Element(tag, None, self._unsigned(start[4:]))
+        if vr not in _VRS:
+            vr = self._mend_vr(tag, vr)
         if vr in _LONG_VRS:
-            return _Element(tag, vr, self._unsigned(self._need(4)))
-        return _Element(tag, vr, struct.unpack(f"{self.order}H", start[6:])[0])
+            return Element(tag, vr, self._unsigned(self._need(4)))
+        return Element(tag, vr, struct.unpack(f"{self.order}H", start[6:])[0])
+
+    def _mend_vr(self, tag: int, vr: bytes) -> bytes:
+        """Put a known representation in the place of a blank or unknown one.
+
+        Two capital letters are a representation of the future, with the long form of
+        the length; anything else is a mistake, with the short form. So do DCMTK and
+        what builds on it.
+        """
+        future = all(_A <= letter <= _Z for letter in vr)
+        usual = dictionary_VR(tag)[:2].encode() if dictionary_has_tag(tag) else b"UN"
+        if future:
+            mended = usual if usual in _LONG_VRS else b"UN"
+        elif usual in _LONG_VRS or usual not in _VRS:
+            mended = b"LO"
+        else:
+            mended = usual
+        self.mended[self._position - 4] = mended
+        if self._record is not None:
+            self._record[-4:-2] = mended
+        return mended
 
     def _unsigned(self, data: bytes) -> int:
         return int(struct.unpack(f"{self.order}I", data)[0])
 
-    def _pass_value(self, element: _Element) -> None:
+    def _pass_value(self, element: Element) -> None:
         if element.length != _UNDEFINED:
             self._skip(element.length)
             return
@@ -251,7 +388,7 @@ class _Walk:
         else:
             self._skip(element.length)
 
-    def _open_item(self, element: _Element, opened: list[_Open]) -> None:
+    def _open_item(self, element: Element, opened: list[_Open]) -> None:
         if element.tag != _ITEM:
             raise DatasetInvalid("a sequence holds something that is no item")
         sequence = opened[-1]

@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.valuerep import VR
 
 from dicom_node.dataset.character_sets import UNICODE, python_codecs
-from dicom_node.dataset.quiet import MALFORMED
+from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.dataset.repair import ITEMS, lookup_tables, repair, whole
 from dicom_node.dataset.values import Element, clean_value, identifier, texts
 from dicom_node.errors import EvidenceInvalid
@@ -164,7 +164,8 @@ def cleaned(source: Dataset) -> Dataset:
     EvidenceInvalid
         A UID is missing or invalid, or the Patient ID is not one.
     """
-    clean = _clean(source, COPIED, python_codecs(source))
+    with quiet():  # a UID is repeated as it was sent
+        clean = _clean(source, COPIED, python_codecs(source))
     for keyword in LOOKUP_TABLES:
         if tables := lookup_tables(_sequence(source, keyword), keyword):
             setattr(clean, keyword, tables)

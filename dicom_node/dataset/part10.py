@@ -2,13 +2,22 @@
 
 import struct
 from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
 
+from pydicom.filereader import read_dataset
 from pydicom.uid import UID
+
+from dicom_node.dataset.quiet import MALFORMED, quiet
+from dicom_node.errors import DatasetInvalid
 
 IMPLEMENTATION_CLASS_UID = UID("2.25.211738943274226146911842404861208274481")
 IMPLEMENTATION_VERSION_NAME = "CXR_NODE"
 """Without a release number, so that the same image stored by two releases is the
 same file."""
+
+_HEAD_BYTES = 144  # preamble, prefix, and the group length
+_META_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,37 @@ def part10_header(arriving: Arriving) -> bytes:
     )
     length = _meta(0x0000, b"UL" + struct.pack("<HI", 4, len(meta)))
     return b"\0" * 128 + b"DICM" + length + meta
+
+
+def read_file_meta(stream: BinaryIO) -> Arriving:
+    """Read what :func:`part10_header` wrote, and stop at the data set.
+
+    Raises
+    ------
+    DatasetInvalid
+        There is no File Meta Information, or none that can be read.
+    """
+    head = stream.read(_HEAD_BYTES)
+    if head[128:140] != b"DICM" + struct.pack("<HH", 2, 0) + b"UL\x04\0":
+        raise DatasetInvalid("the file has no File Meta Information")
+    (length,) = struct.unpack("<I", head[140:].ljust(4, b"\0"))
+    if length > _META_BYTES:
+        raise DatasetInvalid("the File Meta Information does not end")
+    try:
+        with quiet():
+            meta = read_dataset(
+                BytesIO(stream.read(length)),
+                is_implicit_VR=False,
+                is_little_endian=True,
+            )
+            return Arriving(
+                sop_class_uid=str(meta.get("MediaStorageSOPClassUID", "")),
+                sop_instance_uid=str(meta.get("MediaStorageSOPInstanceUID", "")),
+                transfer_syntax_uid=str(meta.get("TransferSyntaxUID", "")),
+                calling_ae=str(meta.get("SourceApplicationEntityTitle", "")).strip(),
+            )
+    except MALFORMED as error:
+        raise DatasetInvalid("the File Meta Information cannot be read") from error
 
 
 def _meta(number: int, rest: bytes) -> bytes:

@@ -4,7 +4,6 @@ Answers to the Image Pixel module (PS3.3 C.7.6.3) and PS3.5 section 8. Sizes are
 checked against the bytes at hand before anything is allocated for them.
 """
 
-import struct
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
 
 from dicom_node.dataset import codecs
 from dicom_node.dataset.attributes import integer, text, value
 from dicom_node.dataset.grayscale import StoredValues
+from dicom_node.dataset.pixels.fragments import joined
+from dicom_node.dataset.pixels.sample_values import Claims, Patterns, Settled, settle
+from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 
-Patterns = NDArray[np.uint16]
 Value = TypeVar("Value", bound=np.generic)
 
 _NATIVE = frozenset(
@@ -115,34 +115,56 @@ def _transfer_syntax(dataset: Dataset) -> uid.UID:
     return uid.UID(syntax)
 
 
-def read_patterns(dataset: Dataset, cells: PixelCells) -> Patterns:
-    """Decode the picture.
-
-    Returns
-    -------
-        uint16 (rows, columns); each pixel's stored bits, and nothing but those.
+def read_patterns(dataset: Dataset, cells: PixelCells) -> Settled:
+    """Decode the picture, and settle what its samples mean.
 
     Raises
     ------
     PixelsUndecodable
         Missing, short or damaged pixel data; the decoder's reason.
+    NotEligible
+        The samples are not what the header says.
     """
     data = value(dataset, "PixelData")
     if not isinstance(data, bytes | bytearray) or not data:
         raise PixelsUndecodable("no pixel data")
+    with quiet():
+        has_overlays, padding = _has_overlays(dataset), _padding(dataset, cells)
+    stream = None
     if cells.transfer_syntax in _NATIVE:
-        return _stored_bits(_native(data, cells), cells, cells.shift)
-    samples = _decoded(bytes(data), cells)
-    if cells.transfer_syntax in codecs.LOSSY and (
-        samples.dtype.kind == "i" or not cells.stored.signed
-    ):
-        # Ringing may overshoot the stored range: masking would wrap white to black.
-        np.clip(samples, cells.stored.lowest, cells.stored.highest, out=samples)
-        return _stored_bits(samples, cells, 0)
-    shift = cells.shift
-    if shift and int(samples.max()) <= cells.stored.mask:
-        shift = 0  # a codestream that holds the stored bits alone
-    return _stored_bits(samples, cells, shift)
+        samples, shift = _native(data, cells), cells.shift
+    else:
+        samples, stream = _decoded(bytes(data), cells)
+        shift = cells.shift
+        if shift and int(samples.max()) <= cells.stored.mask:
+            shift = 0  # a codestream that holds the stored bits alone
+    if shift:
+        samples = samples >> np.uint16(shift)
+    return settle(
+        samples,
+        Claims(
+            stored=cells.stored,
+            allocated=cells.bits_allocated - shift,
+            stream=stream,
+            is_lossy=cells.transfer_syntax in codecs.LOSSY,
+            has_overlays=has_overlays,
+            padding=padding,
+        ),
+    )
+
+
+def _has_overlays(dataset: Dataset) -> bool:
+    """Tell whether overlays lie in unused bits of the cells (retired, PS3.5 8.1.2)."""
+    places = ((group, 0x0102) for group in range(0x6000, 0x6020, 2))
+    try:
+        return any(place in dataset and dataset[place].value for place in places)
+    except MALFORMED:
+        return False
+
+
+def _padding(dataset: Dataset, cells: PixelCells) -> int | None:
+    found = integer(dataset, "PixelPaddingValue")
+    return None if found is None else found % (1 << cells.bits_allocated)
 
 
 def _native(data: bytes | bytearray, cells: PixelCells) -> codecs.Samples:
@@ -157,25 +179,17 @@ def _native(data: bytes | bytearray, cells: PixelCells) -> codecs.Samples:
     return samples.reshape(cells.rows, cells.columns)
 
 
-def _decoded(data: bytes, cells: PixelCells) -> codecs.Samples:
+def _decoded(
+    data: bytes, cells: PixelCells
+) -> tuple[codecs.Samples, codecs.Precision | None]:
     try:
-        stream = next(generate_frames(data, number_of_frames=1))
-    except (ValueError, StopIteration, struct.error, EOFError) as error:
-        raise PixelsUndecodable("the fragments cannot be told apart") from error
+        stream = joined(data)
+    except ValueError as error:
+        raise PixelsUndecodable(str(error)) from error
     geometry = codecs.Geometry(cells.rows, cells.columns, cells.bits_allocated)
     samples = codecs.decode(stream, cells.transfer_syntax, geometry)
-    return samples if samples.flags.writeable else samples.copy()
-
-
-def _stored_bits(samples: codecs.Samples, cells: PixelCells, shift: int) -> Patterns:
-    """Keep the stored bits: overlays and padding bits above them fall away."""
-    patterns = samples.astype(np.uint16, copy=shift > 0)
-    mask = np.uint16(cells.stored.mask)
-    if shift:
-        patterns >>= np.uint16(shift)
-    if cells.stored.bits == 16:  # noqa: PLR2004  nothing to mask
-        return patterns
-    return np.bitwise_and(patterns, mask)
+    precision = codecs.precision(stream, cells.transfer_syntax)
+    return samples, precision
 
 
 def count_patterns(patterns: Patterns, stored: StoredValues) -> NDArray[np.int64]:

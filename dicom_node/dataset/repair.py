@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 
 import numpy as np
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.valuerep import VR
 
+from dicom_node.dataset.grayscale import used_bits
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.dataset.values import as_list
 
@@ -115,7 +118,7 @@ def lookup_tables(items: Iterable[Dataset], keyword: str) -> list[Dataset]:
     modality = keyword == "ModalityLUTSequence"
     try:
         with quiet():
-            tables = [_lookup_table(item) for item in items]
+            tables = [_lookup_table(item, voi=not modality) for item in items]
             if modality:
                 _fit_modality(tables, items)
     except MALFORMED:
@@ -123,14 +126,14 @@ def lookup_tables(items: Iterable[Dataset], keyword: str) -> list[Dataset]:
     return tables
 
 
-def _lookup_table(item: Dataset) -> Dataset:
+def _lookup_table(item: Dataset, *, voi: bool) -> Dataset:
     table = Dataset()
-    table.add(deepcopy(item["LUTData"]))
+    table.add(_unsigned(item["LUTData"]))
     entries, first, bits = (int(part) for part in item["LUTDescriptor"].value)
     # Only the first value mapped may have a sign; with one, fewer entries fit.
     vr, most = ("SS", 1 << 15) if first < 0 else ("US", 1 << 16)
     table.add_new("LUTDescriptor", vr, [entries % (1 << 16), first, bits])
-    entries = entries or 1 << 16
+    entries = (entries % (1 << 16)) or 1 << 16
     data = table.LUTData
     if isinstance(data, bytes):
         packed = bits == _BITS[0] and len(data) == entries + entries % 2
@@ -140,7 +143,22 @@ def _lookup_table(item: Dataset) -> Dataset:
         raise ValueError("not a lookup table")
     if int(np.max(data)) >= 1 << bits:
         raise ValueError("the table's values are greater than it says")
+    if voi:  # with the bits it says, a viewer would show a black film
+        table.LUTDescriptor[2] = used_bits(int(np.max(data)), bits)
     return table
+
+
+def _unsigned(element: DataElement) -> DataElement:
+    """Give LUT Data a VR that it may have: SS was legal once (PS3.6)."""
+    found = element.value
+    if element.VR in {VR.US, VR.OW} or isinstance(found, bytes):
+        return (
+            deepcopy(element)
+            if element.VR != VR.UN
+            else DataElement(element.tag, VR.OW, found)
+        )
+    words = np.atleast_1d(np.asarray(found, dtype=np.int64)) & 0xFFFF
+    return DataElement(element.tag, VR.OW, words.astype("<u2").tobytes())
 
 
 def _fit_modality(tables: list[Dataset], items: Iterable[Dataset]) -> None:

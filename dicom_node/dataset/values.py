@@ -147,7 +147,8 @@ def _uid(text: str) -> str | None:
     uid = text.strip(" \0")
     if len(uid) > _MAXIMUM_UI:
         return None
-    return uid if re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", uid) else None
+    # Components that begin with a zero are kept: docs/decisions/0006.
+    return uid if re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid) else None
 
 
 _RULES: Mapping[str, Callable[[str], str | None]] = {

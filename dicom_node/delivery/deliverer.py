@@ -8,7 +8,7 @@ replaced by the next best object.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,11 +25,12 @@ from dicom_node.errors import (
     PeerUnreachable,
 )
 from dicom_node.worklist.retry import BackOff, Retry, decide, describe
+from dicom_node.worklist.turns import Turns
 from storage.database import Database, Transaction
-from storage.errors import ObjectMissing, StorageError
+from storage.errors import ObjectCorrupt, ObjectMissing, StorageError
 from storage.objects.protocol import ObjectStore
 from storage.outbox import deliveries
-from storage.records import Delivery, DueDelivery, Evidence
+from storage.records import Delivery, DueDelivery, Evidence, Workitem
 from storage.signals import Watch
 from storage.worklist import workitems
 
@@ -107,12 +108,14 @@ class Deliverer:
 
     def run(self, stop: threading.Event, watch: Watch) -> None:
         """Deliver until ``stop`` is set; an association under way is finished first."""
+        turns = Turns("Deliveries failed", self._extra("deliver"))
         while not stop.is_set():
             try:
                 worked = self.work()
-            except Exception:
-                logger.exception("A delivery failed.", extra=self._extra("deliver"))
-                worked = False
+            except Exception as error:  # noqa: BLE001  the loop's outermost edge
+                turns.failed(error, stop)
+                continue
+            turns.went_well()
             if not worked and not stop.is_set():
                 self._rest(watch)
 
@@ -123,8 +126,10 @@ class Deliverer:
         due = self._due()
         if not due:
             return False
+        waiting = {item.delivery.delivery_id for item in due}
         for item, handover in self._handovers(due):
-            self._record(item, handover)
+            waiting.discard(item.delivery.delivery_id)
+            self._record(item, handover, waiting)
             if isinstance(handover.error, PeerUnreachable):
                 self._lose(handover.error)
         return self.reachable
@@ -212,29 +217,45 @@ class Deliverer:
         parcels = []
         with ExitStack() as copies:
             for uid, item in items.items():
-                local = self._store.local(item.evidence.object_key)
+                key = item.evidence.object_key
                 try:
-                    path = copies.enter_context(local)
-                except ObjectMissing as error:
+                    self._store.verify(key)
+                    path = copies.enter_context(self._store.local(key))
+                except (ObjectMissing, ObjectCorrupt) as error:
                     yield item, Handover(uid, None, error)
                 else:
                     parcels.append(Parcel(item.evidence.sop_class_uid, uid, path))
             for handover in self._destination.deliver(parcels):
                 yield items[handover.sop_instance_uid], handover
 
-    def _record(self, item: DueDelivery, handover: Handover) -> None:
+    def _record(
+        self, item: DueDelivery, handover: Handover, waiting: Collection[int] = ()
+    ) -> None:
+        """Write down what became of one row, and keep those that wait behind it.
+
+        A receiver that answers slowly must not let them fall to another process.
+        """
         delivery = item.delivery
         refused = isinstance(handover.error, ClassNotAccepted)
         other = self._stand_ins.for_(item) if refused else None
+        given_up, ended = False, list[Workitem]()
         with self._database.transaction() as tx:
             now = self._clock()
             if handover.error is None:
                 code = handover.code or 0
                 deliveries.sent(tx, delivery.delivery_id, status=code, now=now)
             else:
-                self._refused(tx, delivery, handover.code, handover.error, other, now)
+                given_up = self._refused(
+                    tx, delivery, handover.code, handover.error, other, now
+                )
+                ended = workitems.end_given_up(tx, now, delivery.workitem_uid)
             workitems.complete_if_delivered(tx, delivery.workitem_uid, now)
-        self._tell(item, handover, other)
+            until = now + timedelta(seconds=self._patience.lease_s)
+            deliveries.prolong(tx, waiting, until)
+        if ended:
+            self._tell_failed(item, handover)
+        else:
+            self._tell(item, handover, other, known=given_up and delivery.required)
 
     def _refused(
         self,
@@ -244,12 +265,12 @@ class Deliverer:
         error: Exception,
         other: Evidence | None,
         now: datetime,
-    ) -> None:
-        """Send something else, try again later, or give up."""
+    ) -> bool:
+        """Send something else, try again later, or give up; tell whether the last."""
         words: dict[str, Any] = {"error": describe(error), "status": code}
         if other is not None:
             deliveries.superseded(tx, delivery.delivery_id, by=other, now=now, **words)
-            return
+            return False
         after_s = self._again_after(delivery, error, now)
         if after_s is None:
             deliveries.failed(tx, delivery.delivery_id, now=now, **words)
@@ -258,6 +279,7 @@ class Deliverer:
             deliveries.try_again(
                 tx, delivery.delivery_id, next_try_at=next_try_at, **words
             )
+        return after_s is None
 
     def _again_after(
         self, delivery: Delivery, error: Exception, now: datetime
@@ -269,8 +291,23 @@ class Deliverer:
         decision = decide(error, delivery.attempts, self._patience.back_off)
         return decision.after_s if isinstance(decision, Retry) else None
 
+    def _tell_failed(self, item: DueDelivery, handover: Handover) -> None:
+        """Say once that a job failed, whatever else of it is refused later."""
+        error = handover.error
+        logger.warning(
+            "The job failed: a %s is given up, %s. jobs retry sends it again.",
+            item.evidence.kind,
+            describe(error) if error is not None else "refused",
+            extra=self._extra("give up", item),
+        )
+
     def _tell(
-        self, item: DueDelivery, handover: Handover, other: Evidence | None
+        self,
+        item: DueDelivery,
+        handover: Handover,
+        other: Evidence | None,
+        *,
+        known: bool,
     ) -> None:
         extra = self._extra("delivered" if handover.accepted else "refused", item)
         if other is not None:
@@ -281,8 +318,9 @@ class Deliverer:
                 extra=extra,
             )
         elif handover.error is not None:
-            # One line says that nobody is there; not one for each object.
-            silent = isinstance(handover.error, PeerUnreachable)
+            # One line says that nobody is there, or that the job failed; not one for
+            # each object.
+            silent = known or isinstance(handover.error, PeerUnreachable)
             logger.log(
                 logging.DEBUG if silent else logging.WARNING,
                 "A %s was not delivered: %s.",

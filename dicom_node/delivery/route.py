@@ -1,6 +1,6 @@
 """Which results go to which receiver, and what may stand in for what."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dicom_node.evidence.kinds import REWRITTEN, EvidenceKind
@@ -31,14 +31,35 @@ class Route:
     required: bool
     not_analysable_report: bool
 
-    def deliveries(self, evidence: Sequence[Evidence]) -> list[NewDelivery]:
-        """Pick what goes out at once; stand-ins wait until they are needed."""
+    def deliveries(
+        self, evidence: Sequence[Evidence], failed: Collection[EvidenceKind] = ()
+    ) -> list[NewDelivery]:
+        """Pick what goes out at once; stand-ins wait until they are needed.
+
+        Parameters
+        ----------
+        evidence
+            What was made.
+        failed
+            What could not be made: its stand-in goes at once.
+        """
+        made = {one.kind for one in evidence}
+        chosen = dict.fromkeys(
+            self._instead(kind, made) if kind in failed else kind
+            for kind in self.evidence
+        )
         return [
             NewDelivery(self.destination, item.sop_instance_uid, self.required)
-            for kind in self.evidence
+            for kind in chosen
             for item in evidence
             if item.kind == kind
         ]
+
+    def _instead(
+        self, kind: EvidenceKind, made: Collection[str]
+    ) -> EvidenceKind | None:
+        """Name the best stand-in that was made."""
+        return next((other for other in self.stand_ins(kind) if other in made), None)
 
     def stand_ins(self, kind: EvidenceKind) -> Iterator[EvidenceKind]:
         """Name the kinds that may be sent instead of one, best first.

@@ -1,10 +1,26 @@
-"""pynetdicom's switches, which both roles need before their first association.
+"""What both roles need of pynetdicom's inside: its switches, and a socket with bounds.
 
-The manual names them, but keeps them in a module with a private name and gives no
-public spelling. No other private name of the library is used outside ``acceptor``.
+The manual names the switches, but keeps them in a module with a private name and gives
+no public spelling. The library reads as much as a peer claims, for as long as it likes,
+and asks ``select``, which knows no descriptor beyond 1,023. No other private name of
+the library is used outside ``acceptor``.
 """
 
-from pynetdicom import _config
+import select
+import socket
+import ssl
+from time import monotonic
+from typing import Any
+
+from pynetdicom import _config, evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.transport import AddressInformation, AssociationSocket
+
+_PDU_BYTES = 256 * 1024
+_RECEIVED_BYTES = 64 * 1024 * 1024  # all answers of an association are far shorter
+_PIECE_BYTES = 64 * 1024
+_BYTES_PER_S = 1024
 
 
 def configure() -> None:
@@ -13,3 +29,105 @@ def configure() -> None:
     _config.LOG_HANDLER_LEVEL = "none"
     # Objects leave as they are stored, without being decoded.
     _config.STORE_SEND_CHUNKED_DATASET = True
+
+
+def readable(connection: socket.socket, *others: socket.socket, wait_s: float) -> bool:
+    """Wait until one of some sockets has something to read, or is at its end."""
+    poll = select.poll()
+    for one in (connection, *others):
+        poll.register(one, select.POLLIN)
+    return bool(poll.poll(max(0.0, wait_s) * 1000))
+
+
+class PeerSocket(AssociationSocket):
+    """The connection of an association, whose peer may be slow, endless or lying."""
+
+    def __init__(
+        self,
+        assoc: Association,
+        client_socket: socket.socket | None = None,
+        address: AddressInformation | None = None,
+    ) -> None:
+        self._received = 0
+        super().__init__(assoc, client_socket, address)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read, now."""
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            return False
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        try:
+            return readable(connection, wait_s=0)
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")  # Transport connection closed
+            return False
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read exactly that many bytes, in bounded memory and time.
+
+        Raises
+        ------
+        OSError
+            The peer claims, sent or took too much.
+        """
+        self._received += nr_bytes
+        if nr_bytes > _PDU_BYTES or self._received > _RECEIVED_BYTES:
+            raise OSError("the peer sends more than an answer can be")
+        connection = self._open()
+        ends_at = monotonic() + self._patience_s()
+        received = bytearray()
+        while len(received) < nr_bytes:
+            connection.settimeout(_left(ends_at))
+            piece = connection.recv(min(_PIECE_BYTES, nr_bytes - len(received)))
+            if not piece:
+                break
+            received += piece
+        return received
+
+    def send(self, bytestream: bytes) -> None:
+        """Send a PDU; a peer that takes it too slowly is one that is gone."""
+        try:
+            connection = self._open()
+            ends_at = monotonic() + self._patience_s()
+            ends_at += len(bytestream) / _BYTES_PER_S
+            rest = memoryview(bytestream)
+            while rest:
+                connection.settimeout(_left(ends_at))
+                rest = rest[connection.send(rest) :]
+        except Exception:  # noqa: BLE001  whatever it was, the library's answer is this
+            self.event_queue.put("Evt17")  # Transport connection closed
+        else:
+            evt.trigger(self.assoc, evt.EVT_DATA_SENT, {"data": bytestream})
+
+    def _open(self) -> socket.socket:
+        if self.socket is None:
+            raise OSError("the connection is closed")
+        return self.socket
+
+    def _patience_s(self) -> float:
+        association = self.assoc
+        patience = association.network_timeout
+        if not association.is_established:
+            patience = association.acse_timeout
+        return float("inf") if patience is None else patience
+
+
+class RequestingEntity(ApplicationEntity):
+    """An Application Entity whose associations, when it calls, have bounds."""
+
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: Any
+    ) -> AssociationSocket:
+        connection = PeerSocket(assoc, address=address)
+        connection.tls_args = tls_args
+        return connection
+
+
+def _left(ends_at: float) -> float | None:
+    left = ends_at - monotonic()
+    if left <= 0:
+        raise TimeoutError("the peer is too slow")
+    return None if left == float("inf") else left

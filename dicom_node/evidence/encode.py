@@ -20,7 +20,7 @@ from dicom_node.evidence import (
     segmentation,
 )
 from dicom_node.evidence.check import objects, own
-from dicom_node.evidence.kinds import EvidenceKind
+from dicom_node.evidence.kinds import EvidenceKind, FailedEvidence
 from dicom_node.evidence.past import ObjectReference
 from dicom_node.evidence.pictures import encapsulated_pdf, secondary_capture
 from dicom_node.evidence.report import measurement_report, not_analysable
@@ -49,6 +49,22 @@ class EncodedEvidence:
     kind: EvidenceKind
     dataset: Dataset
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The results of one image.
+
+    Parameters
+    ----------
+    evidence
+        What was made.
+    failed
+        The kinds that could not be made, and why.
+    """
+
+    evidence: tuple[EncodedEvidence, ...]
+    failed: tuple[FailedEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,28 @@ def encode_all(
     frame: Frame,
     analysis: Analysis,
 ) -> list[EncodedEvidence]:
-    """Encode and check the results of one image.
+    """Encode and check the results of one image: all of them, or none.
+
+    Parameters
+    ----------
+    kinds, subject, frame, analysis
+        See :func:`encode_each`.
+
+    Raises
+    ------
+    EvidenceInvalid
+        The analysis is of another image, or an object failed its check.
+    """
+    return list(_encode(kinds, subject, frame, analysis, fail=_raised).evidence)
+
+
+def encode_each(
+    kinds: Iterable[EvidenceKind],
+    subject: Subject,
+    frame: Frame,
+    analysis: Analysis,
+) -> Encoding:
+    """Encode and check the results of one image; a kind that fails fails alone.
 
     Parameters
     ----------
@@ -123,23 +160,58 @@ def encode_all(
     Raises
     ------
     EvidenceInvalid
-        The analysis is of another image, or an object failed its check.
+        The analysis is of another image, or the objects are not one set.
+    Exception
+        Why the first kind failed, when nothing at all could be made.
     """
+    errors: list[Exception] = []
+    encoding = _encode(kinds, subject, frame, analysis, fail=errors.append)
+    if errors and not encoding.evidence:
+        raise errors[0]
+    return encoding
+
+
+def _raised(error: Exception) -> None:
+    raise error
+
+
+def _encode(
+    kinds: Iterable[EvidenceKind],
+    subject: Subject,
+    frame: Frame,
+    analysis: Analysis,
+    *,
+    fail: Callable[[Exception], None],
+) -> Encoding:
     clean = subject.clean
     if (clean.Rows, clean.Columns) != (analysis.rows, analysis.columns):
         raise EvidenceInvalid("the analysis is not on the source's pixel grid")
-    encoded = []
+    encoded: list[EncodedEvidence] = []
+    failed: list[FailedEvidence] = []
     known = subject.earlier.uids | {
         each.sop_instance_uid
         for each in measurement_report.segmentations(subject, analysis)
     }
     with quiet():  # the libraries' remarks on a header quote the patient
         for kind in kinds:
-            dataset = MAKING[kind].encode(subject.apart(), frame, analysis)
-            if dataset is not None:
-                encoded.append(_finished(kind, dataset, subject, known))
+            try:
+                dataset = MAKING[kind].encode(subject.apart(), frame, analysis)
+                if dataset is not None:
+                    encoded.append(_finished(kind, dataset, subject, known))
+            except MemoryError:
+                raise  # the machine's trouble, not this kind's
+            except Exception as error:  # noqa: BLE001  the other kinds are not to blame
+                fail(error)
+                failed.append(FailedEvidence(kind, _why(error)))
         objects.check_set([item.dataset for item in encoded], clean)
-    return encoded
+    return Encoding(tuple(encoded), tuple(failed))
+
+
+def _why(error: Exception) -> str:
+    """Say it without what libraries quote: their errors name attribute values."""
+    if isinstance(error, EvidenceInvalid):
+        return str(error)
+    return f"an unforeseen error ({type(error).__name__})"
 
 
 def encode_not_analysable(subject: Subject, reason: Code, text: str) -> EncodedEvidence:

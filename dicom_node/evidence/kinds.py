@@ -135,3 +135,19 @@ REWRITTEN = tuple(kind for kind, facts in KINDS.items() if facts.rewrites)
 
 REPORTS = (EvidenceKind.MEASUREMENT_REPORT, *REWRITTEN)
 """The report, whatever its SOP class."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedEvidence:
+    """A kind of result that could not be made of an analysis; the others were.
+
+    Parameters
+    ----------
+    kind
+        Which.
+    reason
+        Why, in words without a patient attribute.
+    """
+
+    kind: EvidenceKind
+    reason: str

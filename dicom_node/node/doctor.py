@@ -14,23 +14,31 @@ from enum import StrEnum
 from pathlib import Path
 
 from dicom_node.analysis.process import Failed, Source
-from dicom_node.dimse.scu import verification
+from dicom_node.dimse.scu import diagnosis, verification
 from dicom_node.dimse.scu.association import RemoteAE
-from dicom_node.errors import NodeError, SettingsInvalid
+from dicom_node.errors import (
+    NodeError,
+    PeerBusy,
+    PeerRefused,
+    PeerUnreachable,
+    SettingsInvalid,
+)
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.injected import clock
+from dicom_node.node.private_files import open_to_others
 from dicom_node.node.settings.destinations import DestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer
 from dicom_node.node.wiring.delivery import make_destination
 from dicom_node.node.wiring.dimse import dimse_config, remote_ae, timeouts
 from dicom_node.node.wiring.model import make_runner, model_folder
-from dicom_node.node.wiring.storage import embedded_file, make_database
+from dicom_node.node.wiring.reception import make_bond
+from dicom_node.node.wiring.storage import embedded_file, make_database, make_store
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.errors import InferenceError
 from inference.manifest import read_manifest
 from inference.models import verify
-from storage.errors import StorageError
+from storage.errors import StorageError, StoreMismatch
 
 _GOLDEN_KINDS = (
     EvidenceKind.SEGMENTATION,
@@ -70,6 +78,7 @@ def examine(settings: Settings) -> Iterator[Checked]:
 def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "disk", lambda: _disk(settings)
     yield "database", lambda: _database(settings)
+    yield "store", lambda: _store(settings)
     yield "peers", lambda: _peers(settings)
     yield "TLS files", lambda: _tls(settings)
     yield "DIMSE port", lambda: _dimse_port(settings)
@@ -106,6 +115,8 @@ def _disk(settings: Settings) -> str:
         raise SettingsInvalid(
             f"{folder}: {free / 1e9:.1f} GB free is below node.minimum_free_bytes"
         )
+    if open_to_others(folder):
+        raise Doubt(f"{folder}: others may read it; the node closes it when it starts")
     return f"{folder} can be written, {free / 1e9:.1f} GB free"
 
 
@@ -116,6 +127,31 @@ def _database(settings: Settings) -> str:
     with closing(make_database(settings)) as database:
         database.check_schema()
         return f"{database.dialect}, schema is current"
+
+
+def _store(settings: Settings) -> str:
+    """Look whether store and database belong together; nothing is made."""
+    folder = settings.node.data_dir
+    if not (folder / "objects").is_dir():
+        return "empty; made at the first start"
+    store = make_store(settings)
+    aside = len(list(store.aside()))
+    said = f", {aside} objects set aside" if aside else ""
+    file = embedded_file(settings)
+    if file is not None and not file.exists():
+        if next(iter(store.keys()), None) is not None:
+            raise StoreMismatch(
+                f"{folder} holds objects and there is no database: put it back, or run"
+                " cxr-node adopt"
+            )
+        return f"empty{said}"
+    with closing(make_database(settings)) as database:
+        if make_bond(settings, store, database).check():
+            raise Doubt(
+                f"the database is an older copy; what it lacks of {folder} is taken in"
+                f" when the node starts{said}"
+            )
+    return f"{folder} belongs to the database{said}"
 
 
 def _peers(settings: Settings) -> str:
@@ -177,8 +213,14 @@ def _no_destination() -> str:
 
 def _echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
     def check() -> str:
-        make_destination(settings, section).probe()
-        return f"{remote_ae(settings, section)} answers C-ECHO"
+        remote = remote_ae(settings, section)
+        try:
+            make_destination(settings, section).probe()
+        except (PeerUnreachable, PeerBusy, PeerRefused) as error:
+            calling, waits = settings.node.ae_title, timeouts(settings)
+            text = diagnosis.explain(error, remote, calling, waits)
+            raise NodeError(text) from error
+        return f"{remote} answers C-ECHO"
 
     return check
 

@@ -33,6 +33,29 @@ def configure(
     warnings.filterwarnings("ignore", module=r"pydicom|highdicom|pynetdicom")
 
 
+def escaped(said: object, *, spaces: bool = False) -> str:
+    """Write what peers said so that it stays what it is: a part of one line.
+
+    A title or a UID with a line break would forge lines, a terminal's control
+    sequences or letters that run the other way would hide them.
+
+    Parameters
+    ----------
+    said
+        What is to be shown.
+    spaces
+        Whether a space would forge a field.
+    """
+    return "".join(
+        letter
+        if letter.isprintable() and not (spaces and letter == " ")
+        else letter.encode("unicode_escape").decode()
+        if letter != " "
+        else "\\x20"
+        for letter in str(said)
+    )
+
+
 class _Frames(logging.Formatter):
     """Shows where an error was raised and of which class, not its text."""
 
@@ -53,11 +76,12 @@ class Sentences(_Frames):
     def format(self, record: logging.LogRecord) -> str:
         """Write one record."""
         about = " ".join(
-            f"{name}={getattr(record, name)}"
+            f"{name}={escaped(getattr(record, name), spaces=True)}"
             for name in SUBJECTS
             if hasattr(record, name)
         )
-        head = f"{_instant(record)} {record.levelname} {record.getMessage()}"
+        message = escaped(record.getMessage())
+        head = f"{_instant(record)} {record.levelname} {message}"
         line = f"{head} {about}" if about else head
         if record.exc_info and record.exc_info[1]:
             line += "\n" + self.formatException(record.exc_info)
@@ -73,11 +97,11 @@ class JsonLines(_Frames):
             "time": _instant(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": escaped(record.getMessage()),
         }
         for name in SUBJECTS:
             if hasattr(record, name):
-                line[name] = getattr(record, name)
+                line[name] = escaped(getattr(record, name))
         if record.exc_info and record.exc_info[1]:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -1,15 +1,15 @@
 """What happens by the clock: polls, leases of silent workers, the outbox, retention.
 
-APScheduler runs the timers and nothing else; each is a plain function of the
-database. A wake-up usually comes long before its poll: the poll is for the one that
-was missed.
+APScheduler runs the timers and nothing else; each is a plain function of the database.
+A wake-up usually comes long before its poll: the poll is for the one that was missed.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -25,8 +25,12 @@ Clock = Callable[[], datetime]
 
 RETENTION_EVERY_S = 600.0
 RETENTION_BATCH = 200
-SWEEP_EVERY_S = 86_400.0
-SWEEP_BATCH = 500
+SWEEP_EVERY_S = 6 * 3600.0
+SEEN_S = 3 * 3600.0
+"""Two looks are at least so far apart before an object counts as abandoned."""
+MARK_EVERY_S = 3600.0
+LOOK_S = 2.0
+"""Between two looks whether the clock was set back."""
 YOUNGEST_REMOVED = timedelta(hours=1)
 """A file written this lately may be an image that is just being received again."""
 
@@ -47,13 +51,22 @@ class Timer:
 
     name: str
     every_s: float
-    run: Callable[[], None]
+    run: Callable[[], object]
 
 
 class Maintenance:
-    """Starts and stops the timers."""
+    """Starts and stops the timers.
 
-    def __init__(self, timers: Sequence[Timer], clock: Clock) -> None:
+    APScheduler runs them, by the wall clock; a thread that waits by the monotonic one
+    brings near what a clock that was set back has put off.
+    """
+
+    def __init__(self, timers: Sequence[Timer]) -> None:
+        self._every_s = {timer.name: timer.every_s for timer in timers}
+        self._end = threading.Event()
+        self._near = threading.Thread(
+            target=self._keep_near, name="timers", daemon=True
+        )
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             job_defaults={
@@ -69,17 +82,29 @@ class Maintenance:
                 args=(timer,),
                 seconds=timer.every_s,
                 id=timer.name,
-                next_run_time=clock(),
+                next_run_time=datetime.now(UTC),
             )
 
     def start(self) -> None:
         """Run every timer now and then by its period."""
         self._scheduler.start()
+        self._near.start()
 
     def stop(self) -> None:
         """Run nothing more; wait for what runs."""
+        self._end.set()
+        if self._near.is_alive():
+            self._near.join()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
+
+    def _keep_near(self) -> None:
+        while not self._end.wait(LOOK_S):
+            now = datetime.now(UTC)
+            for job in self._scheduler.get_jobs():
+                longest_s = self._every_s[job.id] + LOOK_S
+                if job.next_run_time - now > timedelta(seconds=longest_s):
+                    job.modify(next_run_time=now)
 
 
 def _guarded(timer: Timer) -> None:
@@ -103,9 +128,16 @@ def reap(database: Database, clock: Clock) -> None:
 
 
 def complete(database: Database, clock: Clock) -> None:
-    """Complete what has been delivered to everyone who requires it."""
+    """End what has been delivered to everyone who requires it, or never will be."""
     with database.transaction() as tx:
         workitems.complete_delivered(tx, clock())
+        failed = workitems.end_given_up(tx, clock())
+    for item in failed:
+        logger.warning(
+            "The job failed: %s",
+            item.reason.text if item.reason else "",
+            extra={"action": "give up", "workitem": item.workitem_uid},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,22 +205,72 @@ def _remove(
     return removed
 
 
-def sweep(database: Database, store: ObjectStore, clock: Clock) -> int:
-    """Remove objects that no row knows, and count them.
+class Sweep:
+    """Sets aside objects that no row knows; nothing is deleted.
 
     A process that dies between storing an object and its commit leaves one behind.
+    What was received is taken in by the database. The rest is set aside once two
+    looks of this process, hours of its own time apart, have found it unchanged.
+
+    Parameters
+    ----------
+    store
+        Where the objects are.
+    unknown
+        Names those that no row refers to.
+    adopt
+        Takes in what was received and is not known.
+    clock, monotonic
+        When something is set aside, and what tells how long it was seen.
     """
-    removed = 0
-    keys = iter(store.keys())
-    while chunk := list(islice(keys, SWEEP_BATCH)):
-        with database.transaction() as tx:
-            for key in retention.unreferenced(tx, chunk):
-                if not _is_young(store, key, clock()):
-                    store.delete(key)
-                    removed += 1
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        unknown: Callable[[], Iterable[str]],
+        adopt: Callable[[], None],
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._unknown = unknown
+        self._adopt = adopt
+        self._clock = clock
+        self._monotonic = monotonic
+        self._seen: dict[tuple[str, datetime], float] = {}
+
+    def run(self) -> int:
+        """Look once more; count what was set aside."""
+        self._adopt()
+        now_s, moved = self._monotonic(), 0
+        seen: dict[tuple[str, datetime], float] = {}
+        for key in self._unknown():
+            try:
+                found = (key, self._store.stored_at(key))
+            except ObjectMissing:
+                continue
+            since_s = self._seen.get(found, now_s)
+            if now_s - since_s >= SEEN_S:
+                self._store.set_aside(key, self._clock())
+                moved += 1
+            else:
+                seen[found] = since_s
+        self._seen = seen
+        if moved:
+            logger.warning(
+                "%d objects that nothing refers to were set aside.",
+                moved,
+                extra={"action": "sweep"},
+            )
+        return moved
+
+
+def forget_aside(store: ObjectStore, grace: timedelta, now: datetime) -> int:
+    """Remove what was set aside long ago, and count it; zero keeps it."""
+    removed = store.forget_aside(now - grace) if grace else 0
     if removed:
         logger.info(
-            "%d objects that nothing refers to were removed.",
+            "%d objects that were set aside long ago were removed.",
             removed,
             extra={"action": "sweep"},
         )

@@ -22,6 +22,7 @@ from dicom_node.node.services.timers import TimerService
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import routes
 from dicom_node.node.wiring.parts import open_parts
+from storage.errors import StorageError
 from storage.outbox import deliveries
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Node:
         self._open_parts = open_parts
         self._parts: Parts | None = None
         self._started: list[Service] = []
+        self._ready = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -71,14 +73,17 @@ class Node:
         except BaseException:
             self.stop()
             raise
+        self._ready = True
         logger.info("The node is ready.", extra={"action": "start"})
 
     def stop(self) -> None:
         """Finish what runs, within ``node.stop_s``, and stop in reverse order."""
+        self._ready = False
         deadline = monotonic() + self._settings.node.stop_s
         while self._started:
             self._started.pop().stop(deadline)
         if self._parts is not None:
+            _let_go(self._parts)
             self._parts.database.close()
             self._parts = None
 
@@ -94,7 +99,7 @@ class Node:
 
     def _start(self) -> None:
         self._parts = parts = self._open_parts(self._settings)
-        told = partial(conditions, parts, self._started)
+        told = partial(self._conditions, parts)
         for service in services(self._settings, parts, told):
             if self._role.includes(service.role):
                 # First, so that health tells of a start that takes its time, and a
@@ -103,6 +108,14 @@ class Node:
                 service.start()
         if self._role.includes(DeliveryService.role):
             _tell_abandoned(self._settings, parts)
+
+    def _conditions(self, parts: Parts) -> Mapping[str, str | None]:
+        """Say what is wrong; a look that fails is an answer, too."""
+        found = {} if self._ready else {"start": "the node is starting or stopping"}
+        try:
+            return conditions(parts, self._started) | found
+        except Exception as error:  # noqa: BLE001  whoever asks wants to hear just that
+            return {"health": f"it cannot be told ({type(error).__name__})"} | found
 
     def _port(self, kind: type[DimseService | HttpService]) -> int | None:
         ports = (one.port for one in self._started if isinstance(one, kind))
@@ -123,6 +136,16 @@ def services(
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )
+
+
+def _let_go(parts: Parts) -> None:
+    """Raise the mark: a copy of the database taken until now is an older one."""
+    try:
+        parts.bond.keep_up()
+    except StorageError as error:
+        logger.warning(
+            "The mark of the store was not raised: %s.", error, extra={"action": "stop"}
+        )
 
 
 def _tell_abandoned(settings: Settings, parts: Parts) -> None:

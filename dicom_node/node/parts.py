@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_node.delivery.destination import Destination
+from dicom_node.node.bond import Bond
+from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from inference.runners.runner import ModelRunner
@@ -24,6 +26,8 @@ class Parts:
         The worklist.
     reception
         The door for images.
+    bond, adoption
+        Hold store and database together, and take in what the database lacks.
     runner
         Makes the model's runner; called, and the model loaded, only where there is
         work.
@@ -37,6 +41,8 @@ class Parts:
     database: Database
     steps: ProcedureSteps
     reception: Reception
+    bond: Bond
+    adoption: Adoption
     runner: Callable[[], ModelRunner]
     destinations: Mapping[str, Callable[[], Destination]]
     clock: Callable[[], datetime]

@@ -12,13 +12,16 @@ from starlette.exceptions import HTTPException
 from dicom_node import __version__
 from dicom_node.web import problems
 from dicom_node.web.auth.keys import ApiKeys
+from dicom_node.web.door import Door
 
 logger = logging.getLogger(__name__)
 
 DOCUMENT = "/api/v1/openapi.json"
 
 
-def create_app(faces: Iterable[APIRouter], keys: Sequence[str] = ()) -> FastAPI:
+def create_app(
+    faces: Iterable[APIRouter], keys: Sequence[str] = (), hosts: Sequence[str] = ()
+) -> FastAPI:
     """Build the application.
 
     Parameters
@@ -27,6 +30,8 @@ def create_app(faces: Iterable[APIRouter], keys: Sequence[str] = ()) -> FastAPI:
         The routes of each face.
     keys
         Accepted API keys; none means that nobody is asked.
+    hosts
+        Names by which this node may be called.
     """
     app = FastAPI(
         title="CXR Node",
@@ -36,6 +41,7 @@ def create_app(faces: Iterable[APIRouter], keys: Sequence[str] = ()) -> FastAPI:
         redoc_url=None,
     )
     app.middleware("http")(ApiKeys(keys))
+    app.add_middleware(Door, hosts=hosts)  # the outermost: it knows nobody's keys
     for error in problems.STATUS:
         app.add_exception_handler(error, problems.answer)
     app.add_exception_handler(RequestValidationError, _bad_request)

@@ -4,10 +4,22 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from fastapi import FastAPI
+
+from dicom_node.web.connections import (
+    MAXIMUM_HEADER_BYTES,
+    HttpLimits,
+    LimitedListener,
+    TimedConnection,
+)
+
+if TYPE_CHECKING:
+    import asyncio
 
 START_S = 10.0
 
@@ -45,11 +57,14 @@ class HttpServer:
         What answers.
     address
         Where.
+    limits
+        What clients may cost.
     """
 
-    def __init__(self, app: FastAPI, address: HttpAddress) -> None:
+    def __init__(self, app: FastAPI, address: HttpAddress, limits: HttpLimits) -> None:
         self._address = address
-        self._server = _Server(_config(app, address))
+        self._limits = limits
+        self._server = _Server(_config(app, address, limits))
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -62,8 +77,7 @@ class HttpServer:
             The address cannot be bound.
         """
         address = self._address
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        self._socket = socket.create_server((address.host, address.port), family=family)
+        self._socket = LimitedListener((address.host, address.port), self._limits)
         self._thread = threading.Thread(
             target=self._server.run,
             kwargs={"sockets": [self._socket]},
@@ -88,10 +102,13 @@ class HttpServer:
             self._socket.close()
 
 
-def _config(app: FastAPI, address: HttpAddress) -> uvicorn.Config:
+def _config(app: FastAPI, address: HttpAddress, limits: HttpLimits) -> uvicorn.Config:
+    connection = partial(TimedConnection, limits.request_s)
     # The access log is off: query strings may hold a patient's ID.
     config = uvicorn.Config(
         app,
+        http=cast("type[asyncio.Protocol]", connection),  # it is only called
+        h11_max_incomplete_event_size=MAXIMUM_HEADER_BYTES,
         log_config=None,
         access_log=False,
         server_header=False,

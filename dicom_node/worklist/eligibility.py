@@ -5,16 +5,18 @@ say later. A header that says nothing is not held against a film, one that says
 something else is. Attributes: DICOM PS3.3 C.7.6.3, C.8.1, C.8.11, C.8.6.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Literal
 
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from dicom_node.dataset.attributes import codes, integer, text, texts
+from dicom_node.dataset.attributes import integer, text
+from dicom_node.dataset.film.age import age_years
+from dicom_node.dataset.film.body_part import chest
+from dicom_node.dataset.film.product import derived_product
+from dicom_node.dataset.film.view import View, view_of
 from dicom_node.dataset.quiet import quiet
 from dicom_node.errors import NotEligible
 from dicom_node.evidence.maker import MANUFACTURER
@@ -25,39 +27,46 @@ _RADIOGRAPHS = frozenset(
     {uid.ComputedRadiographyImageStorage, uid.DigitalXRayImageStorageForPresentation}
 )
 _MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2"})
-_REFUSED_IMAGE_TYPE = re.compile(r"LOCALIZER|STITCHED|BONE_SUPPRESSED.*")
-
-_CHEST_CODES = frozenset({"816094009", "51185008", "T-D3000", "39607008", "T-28000"})
-_CHEST = re.compile(
-    r"(?<![A-Z])(CHEST|THORA[XK]|T[OÓ]RAX|LUNGS?|CXR|POUMONS?)(?![A-Z])|胸|肺|흉부|ГРУД"
-)
-_OTHER_PART = re.compile(
-    r"ABDOM|PELVI|SPINE|VERTEB|(?<![A-Z])(RIBS?|STERNUM|SKULL|KNEE|HIP|HAND|WRIST|FOOT"
-    r"|ANKLE|ELBOW|SHOULDER|CLAVICLE|HUMERUS|EXTREMITY|BREAST|NECK|LEG)(?![A-Z])"
-)
-
-_FRONTAL_CODES = frozenset(
+# Terms of PS3.3 C.7.3.1.1.1 that name another examination than a radiograph. Of a CR
+# or DX object anything else passes, also what no term is (RG, DR, XR): the SOP class
+# has said what it is.
+_OTHER_MODALITIES = frozenset(
     {
-        *("272479007", "R-40888"),  # postero-anterior
-        *("399348003", "R-10206"),  # antero-posterior
-        *("399033003", "R-10202"),  # frontal
+        *("MG", "RF", "XA", "CT", "MR", "PT", "NM", "US", "PX", "IO", "XC", "ES", "OP"),
+        *("OPT", "OCT", "IVUS", "IVOCT", "SM", "GM", "ECG", "HD", "EPS", "BI", "BMD"),
+        *(
+            "BDUS",
+            "DG",
+            "TG",
+            "LS",
+            "LP",
+            "LEN",
+            "AR",
+            "KER",
+            "SRF",
+            "VA",
+            "DMS",
+            "POS",
+        ),
+        *(
+            "RTIMAGE",
+            "RTDOSE",
+            "RTSTRUCT",
+            "RTPLAN",
+            "RTRECORD",
+            "SR",
+            "KO",
+            "PR",
+            "SEG",
+        ),
+        *("DOC", "REG", "AU", "FID", "PLAN", "ASMT", "CTPROTOCOL", "M3D", "PA", "ANN"),
     }
 )
-_LATERAL_CODES = frozenset(
-    {
-        *("399067008", "R-102CD"),  # lateral
-        *("399173006", "R-10236"),  # left lateral
-        *("399198007", "R-10232"),  # right lateral
-        "30730003",  # sagittal
-    }
-)
-_FRONTAL = re.compile(r"(?<![A-Z])(AP|PA|P\.A|A\.P|FRONTAL)(?![A-Z])")
-_LATERAL = re.compile(
-    r"(?<![A-Z])(LAT|LATERAL|LL|RL|LLD|RLD|LLAT|RLAT|PROFIL)(?![A-Z])"
-)
-_OBLIQUE = re.compile(r"(?<![A-Z])(LAO|RAO|LPO|RPO|LLO|RLO|OBL|OBLIQUE)(?![A-Z])")
-_AGE = re.compile(r"(\d{1,3})([DWMY]?)")
-_UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0, "": 1.0}
+_VIEW_CODES: Mapping[View, str] = {
+    "lateral": "VIEW_LATERAL",
+    "oblique": "VIEW_OBLIQUE",
+    "other": "VIEW_OTHER",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,19 @@ class EligibilityRules:
         looks for two lungs by itself.
     unknown_body_part
         A film whose header does not name its body part.
+    body_part_words
+        Words of Body Part Examined that mean the chest at this site, beside those
+        that are known.
+    refused_views
+        Views that are left out where a header names one.
+    derived_products
+        An image whose Image Type names a product that was computed from the film,
+        such as bone suppression.
+    refused_image_types
+        Words of Image Type that name such a product at this site.
+    accepted_modalities
+        Modalities of a CR or DX object that pass although they name another kind of
+        examination (RF, MG).
     """
 
     accept_for_processing: bool
@@ -93,6 +115,11 @@ class EligibilityRules:
     minimum_size_px: int
     unknown_view: Policy
     unknown_body_part: Policy
+    body_part_words: frozenset[str]
+    refused_views: frozenset[View]
+    derived_products: Policy
+    refused_image_types: frozenset[str]
+    accepted_modalities: frozenset[str]
 
 
 def check(dataset: Dataset, rules: EligibilityRules) -> None:
@@ -114,7 +141,7 @@ def check(dataset: Dataset, rules: EligibilityRules) -> None:
         _check_origin(dataset)
         _check_class(dataset, rules)
         _check_modality(dataset, rules)
-        _check_image_type(dataset)
+        _check_image_type(dataset, rules)
         _check_pixels(dataset, rules)
         _check_body_part(dataset, rules)
         _check_view(dataset, rules)
@@ -132,13 +159,14 @@ def is_awaited(dataset: Dataset, rules: EligibilityRules) -> bool:
             _check_origin(dataset)
             _check_class(dataset, rules)
             _check_modality(dataset, rules)
-            _check_image_type(dataset)
+            _check_image_type(dataset, rules)
             if _is_secondary_capture(dataset):
                 # In colour or of many frames it is a snapshot, no digitised film.
                 _check_pixels(dataset, rules)
         except NotEligible:
             return False
-        return bool(_chest(dataset)) and _view(dataset) not in {"lateral", "oblique"}
+        named = chest(dataset, rules.body_part_words)
+        return bool(named) and view_of(dataset) not in _VIEW_CODES
 
 
 def _check_origin(dataset: Dataset) -> None:
@@ -173,27 +201,21 @@ def _check_processing(rules: EligibilityRules) -> None:
 
 def _check_modality(dataset: Dataset, rules: EligibilityRules) -> None:
     modality = text(dataset, "Modality")
-    accepted = {"CR", "DX"}
     if _is_secondary_capture(dataset):
-        accepted = set(rules.secondary_capture_modalities)
-    elif not modality:
-        return  # the SOP class has said it already
-    if modality not in accepted:
+        refused = modality not in rules.secondary_capture_modalities
+    else:
+        refused = modality in _OTHER_MODALITIES - rules.accepted_modalities
+    if refused:
         raise NotEligible("MODALITY", f"The modality is {_shown(modality)}.")
 
 
-def _check_image_type(dataset: Dataset) -> None:
-    kinds = texts(dataset, "ImageType")
-    for kind in kinds:
-        if _REFUSED_IMAGE_TYPE.fullmatch(kind):
-            raise NotEligible("IMAGE_TYPE", f"The image type is {_shown(kind)}.")
-    first, second, *_ = (*kinds, "", "")
-    allowed = {"PRIMARY", ""}
-    if _is_secondary_capture(dataset):
-        allowed.add("SECONDARY")
-    if first not in {"ORIGINAL", "DERIVED", ""} or second not in allowed:
+def _check_image_type(dataset: Dataset, rules: EligibilityRules) -> None:
+    if rules.derived_products == "analyze":
+        return
+    product = derived_product(dataset, rules.refused_image_types)
+    if product:
         raise NotEligible(
-            "IMAGE_TYPE", f"The image type is {_shown(first)}, {_shown(second)}."
+            "IMAGE_TYPE", f"The image type names a derived product: {_shown(product)}."
         )
 
 
@@ -220,7 +242,7 @@ def _check_pixels(dataset: Dataset, rules: EligibilityRules) -> None:
 
 
 def _check_body_part(dataset: Dataset, rules: EligibilityRules) -> None:
-    known = _chest(dataset)
+    known = chest(dataset, rules.body_part_words)
     if known is False:
         part = _shown(text(dataset, "BodyPartExamined"))
         raise NotEligible("NOT_CHEST", f"The body part is not chest (named: {part}).")
@@ -232,61 +254,17 @@ def _check_body_part(dataset: Dataset, rules: EligibilityRules) -> None:
         raise NotEligible("NOT_CHEST", "The header does not name the body part.")
 
 
-def _chest(dataset: Dataset) -> bool | None:
-    """Say whether the header names the chest; ``None`` when it names nothing."""
-    part = _words(dataset, ("BodyPartExamined",)).strip()
-    if part:
-        return bool(_CHEST.search(part)) and not _OTHER_PART.search(part)
-    regions = codes(dataset, "AnatomicRegionSequence")
-    if regions:
-        return bool(regions & _CHEST_CODES)
-    words = _words(dataset, ("StudyDescription", "SeriesDescription", "ProtocolName"))
-    chest, other = bool(_CHEST.search(words)), bool(_OTHER_PART.search(words))
-    return chest if chest != other else None
-
-
 def _check_view(dataset: Dataset, rules: EligibilityRules) -> None:
-    view = _view(dataset)
-    if view == "lateral":
-        raise NotEligible("VIEW_LATERAL", "The view is lateral.")
-    if view == "oblique":
-        raise NotEligible("VIEW_OBLIQUE", "The view is oblique.")
+    view = view_of(dataset)
+    if view in rules.refused_views and view in _VIEW_CODES:
+        words = "of another part" if view == "other" else view
+        raise NotEligible(_VIEW_CODES[view], f"The view is {words}.")
     if view is None and rules.unknown_view == "refuse":
         raise NotEligible("VIEW_UNKNOWN", "The header does not name the view.")
 
 
-def _view(dataset: Dataset) -> str | None:
-    """Find the view: View Position, its code, the series' words, the orientation."""
-    position = text(dataset, "ViewPosition")
-    view = "frontal" if position[:2] in {"AP", "PA"} else _named_view(position)
-    coded = codes(dataset, "ViewCodeSequence")
-    if view is None and coded & _FRONTAL_CODES:
-        view = "frontal"
-    if view is None and coded & _LATERAL_CODES:
-        view = "lateral"
-    if view is None:
-        view = _named_view(_words(dataset, ("SeriesDescription", "ProtocolName")))
-    if view is None and text(dataset, "PatientOrientation")[:1] in {"A", "P"}:
-        view = "lateral"
-    return view
-
-
-def _named_view(words: str) -> str | None:
-    found = {
-        name
-        for name, pattern in (
-            ("frontal", _FRONTAL),
-            ("lateral", _LATERAL),
-            ("oblique", _OBLIQUE),
-        )
-        if pattern.search(words)
-    }
-    # "CHEST PA/LAT" names the examination, not this film.
-    return found.pop() if len(found) == 1 else None
-
-
 def _check_age(dataset: Dataset, rules: EligibilityRules) -> None:
-    age = _age_years(dataset)
+    age = age_years(dataset)
     if age is not None and age < rules.minimum_age_years:
         raise NotEligible(
             "TOO_YOUNG",
@@ -294,31 +272,8 @@ def _check_age(dataset: Dataset, rules: EligibilityRules) -> None:
         )
 
 
-def _age_years(dataset: Dataset) -> float | None:
-    """Return Patient's Age, else Study Date less Patient's Birth Date."""
-    match = _AGE.fullmatch(text(dataset, "PatientAge"))
-    if match and match[0] not in {"000", "000Y"}:  # what some devices send for unknown
-        return int(match[1]) / _UNITS_PER_YEAR[match[2]]
-    born, studied = _date(dataset, "PatientBirthDate"), _date(dataset, "StudyDate")
-    if born is None or studied is None or studied < born:
-        return None
-    return (studied - born).days / _UNITS_PER_YEAR["D"]
-
-
-def _date(dataset: Dataset, keyword: str) -> date | None:
-    digits = text(dataset, keyword).replace("-", "").replace(".", "")
-    try:
-        return datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007  a bare date
-    except ValueError:
-        return None
-
-
 def _is_secondary_capture(dataset: Dataset) -> bool:
     return text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
-
-
-def _words(dataset: Dataset, keywords: Iterable[str]) -> str:
-    return " ".join(" ".join(texts(dataset, keyword)) for keyword in keywords)
 
 
 def _shown(found: str, length: int = 16) -> str:

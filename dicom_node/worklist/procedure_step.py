@@ -17,6 +17,7 @@ from storage.outbox.evidence import (
     add_deliveries,
     add_evidence,
     cancel_pending,
+    hand_over,
     send_failed_again,
 )
 from storage.records import (
@@ -106,10 +107,10 @@ class ProcedureSteps:
             earlier = history.earlier_jobs(tx, step)
             return list(earlier), list(history.prior_jobs(tx, film))
 
-    def lost_attempts(self, step: Workitem) -> int:
-        """Count earlier attempts that ended with their worker, not with a word."""
-        lost = AttemptOutcome.LEASE_EXPIRED
-        return sum(one.outcome is lost for one in self.job(step.workitem_uid).attempts)
+    def attempts_ended(self, step: Workitem, outcome: AttemptOutcome) -> int:
+        """Count earlier attempts that ended so."""
+        found = self.job(step.workitem_uid).attempts
+        return sum(one.outcome is outcome for one in found)
 
     def next_claim_in(self) -> float | None:
         """Seconds until the next queued step may be claimed; ``None`` for none."""
@@ -145,7 +146,13 @@ class ProcedureSteps:
                 add_deliveries(tx, uid, settlement.deliveries, now)
                 workitems.complete_if_delivered(tx, uid, now)
 
-    def retry_later(self, step: Workitem, after_s: float, error: str) -> None:
+    def retry_later(
+        self,
+        step: Workitem,
+        after_s: float,
+        error: str,
+        outcome: AttemptOutcome = AttemptOutcome.RETRY,
+    ) -> None:
         """Give a claim back; nobody takes it before that time."""
         now = self._clock()
         with self._database.transaction() as tx:
@@ -156,6 +163,7 @@ class ProcedureSteps:
                 not_before=now + timedelta(seconds=after_s),
                 error=error,
                 now=now,
+                outcome=outcome,
             )
 
     def cancel(
@@ -191,8 +199,9 @@ class ProcedureSteps:
     def retry(self, workitem_uid: str) -> str:
         """Work on a failed step again; return the Workitem that does it.
 
-        Failed deliveries go out again without inference; a canceled analysis is
-        repeated as a new Workitem.
+        Deliveries that were given up go out again without inference, from the
+        stored bytes; a canceled analysis is repeated. Both as a new Workitem, since
+        none leaves its final state.
 
         Raises
         ------
@@ -200,9 +209,16 @@ class ProcedureSteps:
             There is no such step.
         TransitionRefused
             Nothing about it failed.
+        ObjectMissing
+            Retention deleted what it takes.
         """
         with self._database.transaction() as tx:
             now = self._clock()
+            resumed = repeats.resume(tx, workitem_uid, now, self._new_uid)
+            if resumed is not None:
+                hand_over(tx, workitem_uid, resumed, now)
+                workitems.complete_if_delivered(tx, resumed, now)
+                return resumed
             renewed = repeats.renew(tx, workitem_uid, now, self._new_uid)
             if renewed is not None:
                 return renewed

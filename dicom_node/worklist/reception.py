@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO
 
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
@@ -27,7 +28,7 @@ from dicom_node.dataset.header import (
     read_header,
     skip_file_meta,
 )
-from dicom_node.dataset.part10 import Arriving
+from dicom_node.dataset.part10 import Arriving, read_file_meta
 from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.worklist import eligibility
@@ -158,26 +159,82 @@ class Reception:
         try:
             with incoming.open() as stream:
                 skip_file_meta(stream)
-                header = read_header(stream, arriving.transfer_syntax_uid, self._limits)
-            with quiet():
-                _check_identity(header, arriving)
-                instance = _describe(header)
-            reason = self._not_eligible(header)
-            stored = incoming.commit()
+                instance = self._examine(stream, arriving)
+            own = self._own_result(incoming, instance, arriving)
+            stored = own or incoming.commit()
         except BaseException:
             incoming.abort()
             raise
-        instance = replace(
+        if own is not None:
+            incoming.abort()
+            instance = replace(instance, not_eligible=OWN_RESULT)
+        return self._record(_kept(instance, stored, self._clock()), stored)
+
+    def adopt(
+        self, stored: StoredObject, received_at: datetime, priority: int
+    ) -> Receipt:
+        """Record an object that lies in the store and that the database lost.
+
+        The same way in as for what arrives, from the header on; File Meta Information
+        says what the request said.
+
+        Parameters
+        ----------
+        stored
+            The object.
+        received_at
+            When it came.
+        priority
+            Of its Workitem, if it gets one.
+
+        Raises
+        ------
+        DatasetInvalid, DatasetMismatch
+            It is nothing that was received here.
+        """
+        with self._store.open(stored.key) as stream:
+            arriving = read_file_meta(stream)
+            instance = self._examine(stream, arriving)
+        instance = _kept(instance, stored, received_at)
+        return self._record(instance, stored, priority, is_new=False)
+
+    def _examine(self, stream: BinaryIO, arriving: Arriving) -> Instance:
+        """Read a header: what the catalogue holds of it, and why it is not analysed."""
+        header = read_header(stream, arriving.transfer_syntax_uid, self._limits)
+        with quiet():
+            _check_identity(header, arriving)
+            instance = _describe(header)
+        return replace(
             instance,
             transfer_syntax_uid=arriving.transfer_syntax_uid,
-            object_key=stored.key,
-            size_bytes=stored.size_bytes,
-            sha256=stored.sha256,
-            received_at=self._clock(),
             calling_ae=arriving.calling_ae,
-            not_eligible=reason,
+            not_eligible=self._not_eligible(header),
         )
-        return self._record(instance, stored)
+
+    def _own_result(
+        self, incoming: Incoming, instance: Instance, arriving: Arriving
+    ) -> StoredObject | None:
+        """Find a result of this node that has come back unchanged.
+
+        Success may be answered for it without keeping a second copy: the data set
+        was compared byte by byte with what is stored.
+        """
+        if instance.sop_class_uid in _RADIOGRAPHS:
+            return None
+        with self._database.transaction(read_only=True) as tx:
+            made = instances.find_own_result(tx, instance.sop_instance_uid)
+        if made is None:
+            return None
+        try:
+            stored = self._store.open(made.key)
+        except ObjectMissing:
+            return None
+        with stored, incoming.open() as arrived:
+            if _transfer_syntax(stored) != arriving.transfer_syntax_uid:
+                return None
+            skip_file_meta(stored)
+            skip_file_meta(arrived)
+            return made if _same_rest(stored, arrived) else None
 
     def _not_eligible(self, header: Dataset) -> Reason | None:
         try:
@@ -190,40 +247,57 @@ class Reception:
             raise DatasetInvalid("a value in the header is malformed") from error
         return None
 
-    def _record(self, instance: Instance, stored: StoredObject) -> Receipt:
+    def _record(
+        self,
+        instance: Instance,
+        stored: StoredObject,
+        priority: int = 0,
+        *,
+        is_new: bool = True,
+    ) -> Receipt:
         try:
             with self._database.transaction() as tx:
-                instance, is_new = self._enqueue(tx, instance)
+                instance, is_added = self._enqueue(tx, instance, priority)
         except DuplicateInstance:
-            return self._settle_duplicate(instance, stored)
-        if not is_new:
+            return self._settle_duplicate(instance, stored, is_new=is_new)
+        if not is_added:
+            if is_new:
+                _tell_duplicate(instance)
             return Receipt(Custody.DUPLICATE, instance.not_eligible)
         logger.info(
-            "Received an image from %s.",
+            "Received an image from %s." if is_new else "Adopted an image of %s.",
             instance.calling_ae,
-            extra={"action": "receive", "instance": instance.sop_instance_uid},
+            extra={
+                "action": "receive" if is_new else "adopt",
+                "instance": instance.sop_instance_uid,
+            },
         )
         return Receipt(Custody.STORED, instance.not_eligible)
 
-    def _enqueue(self, tx: Transaction, instance: Instance) -> tuple[Instance, bool]:
+    def _enqueue(
+        self, tx: Transaction, instance: Instance, priority: int
+    ) -> tuple[Instance, bool]:
         # Whatever this node makes, it is no radiograph: one query less for those.
         if instance.sop_class_uid not in _RADIOGRAPHS and instances.is_own_result(
             tx, instance.sop_instance_uid
         ):
             instance = replace(instance, not_eligible=OWN_RESULT)
-        is_new = instances.add_instance(tx, instance)
-        if is_new and instance.not_eligible is None:
+        is_added = instances.add_instance(tx, instance)
+        if is_added and instance.not_eligible is None:
             workitem = Workitem(
                 workitem_uid=self._new_uid(),
                 sop_instance_uid=instance.sop_instance_uid,
                 state=ProcedureStepState.SCHEDULED,
                 stage=Stage.QUEUED,
                 scheduled_at=instance.received_at,
+                priority=priority,
             )
             workitems.schedule(tx, workitem)
-        return instance, is_new
+        return instance, is_added
 
-    def _settle_duplicate(self, second: Instance, stored: StoredObject) -> Receipt:
+    def _settle_duplicate(
+        self, second: Instance, stored: StoredObject, *, is_new: bool
+    ) -> Receipt:
         """Tell a second copy of the same data set from another object.
 
         Another sender, or another version of this node, writes another File Meta
@@ -233,8 +307,19 @@ class Reception:
         with self._database.transaction(read_only=True) as tx:
             first = instances.get_instance(tx, uid)
         if self._same_dataset(first, second):
-            self._store.delete(stored.key)
+            # What is found is only reported: no guess of ours may cost the last copy.
+            if is_new:
+                with self._database.transaction() as tx:
+                    instances.count_duplicate(tx, uid, second.received_at)
+                self._store.delete(stored.key)
+                _tell_duplicate(second)
             return Receipt(Custody.DUPLICATE, first.not_eligible)
+        if first.not_eligible == OWN_RESULT and first.object_removed_at is not None:
+            # Retention took our copy; nobody is in doubt about what this is.
+            with self._database.transaction() as tx:
+                instances.keep_anew(tx, uid, stored)
+            _tell_duplicate(second)
+            return Receipt(Custody.DUPLICATE, OWN_RESULT)
         with self._database.transaction() as tx:
             quarantine.keep_apart(
                 tx, uid, stored, second.calling_ae, second.received_at
@@ -264,6 +349,21 @@ class Reception:
                 return _same_rest(one, other)
 
 
+def _transfer_syntax(ours: BinaryIO) -> str:
+    """Read how an object of our own is encoded, and go back to its beginning."""
+    meta = dcmread(ours, stop_before_pixels=True, specific_tags=[]).file_meta
+    ours.seek(0)
+    return str(meta.TransferSyntaxUID)
+
+
+def _tell_duplicate(instance: Instance) -> None:
+    logger.info(
+        "Received an image again from %s; the first is kept.",
+        instance.calling_ae,
+        extra={"action": "duplicate", "instance": instance.sop_instance_uid},
+    )
+
+
 def _same_rest(one: BinaryIO, other: BinaryIO) -> bool:
     while True:
         piece = one.read(_COMPARE_BYTES)
@@ -271,6 +371,17 @@ def _same_rest(one: BinaryIO, other: BinaryIO) -> bool:
             return False
         if not piece:
             return True
+
+
+def _kept(instance: Instance, stored: StoredObject, received_at: datetime) -> Instance:
+    """Say of an Instance where its bytes lie, and since when."""
+    return replace(
+        instance,
+        object_key=stored.key,
+        size_bytes=stored.size_bytes,
+        sha256=stored.sha256,
+        received_at=received_at,
+    )
 
 
 def _check_identity(header: Dataset, arriving: Arriving) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from dicom_node.evidence.kinds import EvidenceKind, FailedEvidence
 from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.evidence.past import ObjectReference
 from inference.findings import Analysis, Finding, Severity, Side, Zone
@@ -175,6 +176,8 @@ class Result:
         The patient's film before, where one is known.
     predecessor
         UID of the report that this result's report replaces.
+    evidence_failed
+        Kinds of result object that could not be made, and why.
     """
 
     severity: Severity
@@ -184,6 +187,7 @@ class Result:
     model: ModelName
     prior: EarlierFilm | None = None
     predecessor: str | None = None
+    evidence_failed: tuple[FailedEvidence, ...] = ()
 
     @classmethod
     def of(
@@ -192,6 +196,7 @@ class Result:
         model: ModelName,
         prior: EarlierFilm | None = None,
         predecessor: str | None = None,
+        evidence_failed: tuple[FailedEvidence, ...] = (),
     ) -> Self:
         """Put an analysis, and what was said before, into numbers and words."""
         return cls(
@@ -202,6 +207,7 @@ class Result:
             model=model,
             prior=prior,
             predecessor=predecessor,
+            evidence_failed=evidence_failed,
         )
 
     @classmethod
@@ -216,6 +222,10 @@ class Result:
             model=_model(value["model"]),
             prior=None if prior is None else EarlierFilm.from_json(prior),
             predecessor=value.get("predecessor"),
+            evidence_failed=tuple(
+                FailedEvidence(EvidenceKind(one["kind"]), one["reason"])
+                for one in value.get("evidence_failed", ())
+            ),
         )
 
     def to_json(self) -> Json:
@@ -227,13 +237,16 @@ class Result:
 
     def film_to_json(self) -> Json:
         """Write what is said of the film alone, where no past was looked up."""
-        return {
+        said: Json = {
             "severity": _severity_to_json(self.severity),
             "findings": [one.to_json() for one in self.findings],
             "opacity_score": self.opacity_score,
             "remarks": list(self.remarks),
             "model": model_to_json(self.model),
         }
+        if self.evidence_failed:
+            said["evidence_failed"] = [asdict(one) for one in self.evidence_failed]
+        return said
 
 
 def recorded(workitem: Workitem) -> Result | None:

@@ -53,6 +53,8 @@ class Remedy(Enum):
     """Cancel: the same input gives the same error."""
     UNSUITABLE = auto()
     """Cancel, the image's own fault: no alarm."""
+    SUSPECT = auto()
+    """Retry a few times, once more a day later, then cancel: it may be this node's."""
     STEP_BACK = auto()
     """Another worker has it."""
     UNFORESEEN = auto()
@@ -66,6 +68,10 @@ RETRIES: Mapping[Remedy, float] = {
     Remedy.UNFORESEEN: 1,
 }
 """How often after the first try; not at all without a row."""
+
+DAY_S = 86_400.0
+"""Until what seems to be an image's fault is tried once more: by then the machine, its
+memory and the release may be others."""
 
 REACHED_FROM: Sequence[str] = (
     "dicom_node.analysis",
@@ -96,6 +102,7 @@ REMEDIES: Mapping[type[Exception], Remedy] = {
     inference.ModelUnreachable: Remedy.WAIT,
     inference.UnsuitableImage: Remedy.UNSUITABLE,
     storage.StoreFull: Remedy.WAIT,
+    storage.StoreMismatch: Remedy.WAIT,
     storage.ObjectMissing: Remedy.CANCEL,
     storage.ObjectCorrupt: Remedy.CANCEL,
     storage.DuplicateInstance: Remedy.CANCEL,
@@ -108,6 +115,8 @@ REMEDIES: Mapping[type[Exception], Remedy] = {
     node.PixelsUndecodable: Remedy.CANCEL,
     node.NotEligible: Remedy.UNSUITABLE,
     node.EvidenceInvalid: Remedy.CANCEL,
+    node.ProcessLost: Remedy.SUSPECT,
+    node.ReadersUnavailable: Remedy.WAIT,
     node.PeerUnreachable: Remedy.WAIT,
     node.PeerBusy: Remedy.WAIT,
     node.PeerStumbled: Remedy.LET_PASS,
@@ -132,12 +141,21 @@ class BackOff:
     longest_s: float = 300.0
     random_: Callable[[], float] = random.random
 
+    @property
+    def limit_s(self) -> float:
+        """The longest that :meth:`after` tells."""
+        return self.longest_s * 1.25
+
     def after(self, attempt: int) -> float:
         """Tell how long to wait after this attempt (1 is the first)."""
         # 2**32 already exceeds any limit; larger exponents would only overflow.
         doubled = self.first_s * 2.0 ** min(max(attempt, 1) - 1, 32)
         jitter = 0.75 + 0.5 * self.random_()
         return min(doubled, self.longest_s) * jitter
+
+
+LONGEST_PAUSE_S = 86_400.0
+"""No analysis is put off longer; a time further away is a wrong clock's."""
 
 
 def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> Decision:
@@ -158,6 +176,26 @@ def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> D
     if attempt <= RETRIES.get(remedy, 0):
         return Retry((back_off or BackOff()).after(attempt))
     return Cancel(reason(error))
+
+
+def decide_on_suspect(
+    error: Exception, times: int, limit: int, back_off: BackOff | None = None
+) -> Decision:
+    """Say what follows when an image, read alone, ended its process again.
+
+    Parameters
+    ----------
+    error
+        What says so.
+    times
+        How often that has happened, this time included.
+    limit
+        From how many times on the image is the culprit; a day later it is tried once
+        more.
+    """
+    if times < limit:
+        return Retry((back_off or BackOff()).after(times))
+    return Retry(DAY_S) if times == limit else Cancel(reason(error))
 
 
 def reason(error: Exception) -> Reason:

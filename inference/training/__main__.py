@@ -21,12 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--variant")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--overwrite", action="store_true")
     told = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         recipe = read_recipe(told.recipe, told.variant)
         best = train(
-            recipe, read_frame=read_picture, output=told.output, resume=told.resume
+            recipe,
+            read_frame=read_picture,
+            output=told.output,
+            resume=told.resume,
+            overwrite=told.overwrite,
         )
     except TrainingError as error:
         sys.stderr.write(f"{error}\n")

@@ -5,7 +5,7 @@ import os
 import pickle
 import subprocess
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from inference.errors import TrainingError
+from inference.training.architectures.mask_rcnn.from_graph import model_of
 from inference.training.architectures.table import architecture_of
+from inference.training.learned import Learned, read_learned
 from inference.training.recipe.recipe import Recipe, recipe_of
 
 _KEYS = {"model", "ema", "optimiser", "step", "recipe", "data_digest", "git_sha"}
+_UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Checkpoint:
         Held-out scores of ``ema`` at this step, empty when not yet validated.
     best
         Best overall score so far.
+    learned
+        Which films the weights have seen.
     """
 
     model: dict[str, Tensor]
@@ -52,11 +57,13 @@ class Checkpoint:
     git_sha: str
     scores: dict[str, float] = field(default_factory=dict)
     best: float = -1.0
+    learned: Learned = field(default_factory=Learned)
 
     def write(self, path: Path) -> None:
         """Write whole or not at all."""
         table = {name: getattr(self, name) for name in self.__slots__}
         table["recipe"] = self.recipe.model_dump_json()
+        table["learned"] = self.learned.to_json()
         partial = path.with_name(path.name + ".part")
         with partial.open("wb") as stream:
             torch.save(table, stream)
@@ -75,15 +82,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise TrainingError(f"{path}: no such checkpoint")
-    unreadable = (OSError, EOFError, ValueError, RuntimeError, KeyError)
     try:
         table = torch.load(path, map_location="cpu", weights_only=True)
-    except (*unreadable, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (*_UNREADABLE, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path}: corrupt checkpoint") from error
     if not isinstance(table, dict) or not table.keys() >= _KEYS:
         raise TrainingError(f"{path}: not a checkpoint of this program")
     try:
-        table["recipe"] = recipe_of(json.loads(table["recipe"]), f"{path}: recipe")
+        recipe = recipe_of(json.loads(table["recipe"]), f"{path}: recipe")
+        table["recipe"] = recipe
+        # older checkpoints do not say
+        unknown = replace(
+            Learned(), folds=recipe.data.folds, held_out=recipe.data.validation_fold
+        )
+        told = table.get("learned")
+        table["learned"] = Learned.from_json(told, str(path)) if told else unknown
         return Checkpoint(**table)
     except (TypeError, ValueError) as error:
         raise TrainingError(f"{path}: not a checkpoint of this program") from error
@@ -139,3 +152,44 @@ def git_sha() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def learned_of(model: Path) -> Learned:
+    """Tell what a model folder or a checkpoint learned from.
+
+    Raises
+    ------
+    TrainingError
+        The checkpoint or the record is corrupt.
+    """
+    if model.suffix != ".pt":
+        return read_learned(model) or Learned()
+    return read_checkpoint(model).learned
+
+
+def learned_before(weights: Path | None) -> Learned:
+    """Tell what the weights that a run starts from had seen.
+
+    A checkpoint of this program and a model say so; weights of elsewhere (ImageNet,
+    COCO) saw no radiographs of ours.
+
+    Raises
+    ------
+    TrainingError
+        The weights are missing or corrupt.
+    """
+    nothing = Learned(complete=True)
+    if weights is None or weights.suffix == ".npz":
+        return nothing
+    folder = model_of(weights)
+    if folder is not None:
+        return learned_of(folder)
+    return read_checkpoint(weights).learned if _is_checkpoint(weights) else nothing
+
+
+def _is_checkpoint(path: Path) -> bool:
+    try:
+        table = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (*_UNREADABLE, pickle.UnpicklingError, zipfile.BadZipFile):
+        return False  # whoever reads the weights says what is wrong with them
+    return isinstance(table, dict) and table.keys() >= _KEYS

@@ -47,6 +47,6 @@ def draw_curves(folder: Path) -> None:
     right.set(title="Held-out scores", xlabel="step")
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7)
+            axes.legend(fontsize=7, loc="best")
         axes.grid(alpha=0.3)
     figure.savefig(folder / "curves.png", dpi=110)

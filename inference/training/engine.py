@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,18 @@ from tqdm import tqdm
 from inference.errors import TrainingError
 from inference.training.architectures.architecture import Architecture
 from inference.training.architectures.table import architecture_of
-from inference.training.checkpoint import Checkpoint, git_sha, load, read_checkpoint
+from inference.training.checkpoint import (
+    Checkpoint,
+    git_sha,
+    learned_before,
+    load,
+    read_checkpoint,
+)
 from inference.training.curves import append_row, draw_curves
 from inference.training.data.batches import Batches, to_device
 from inference.training.data.dataset import ReadFrame, Sample, digest, read_samples
 from inference.training.data.render import RenderCache
+from inference.training.learned import FILE_NAME, Learned, write_learned
 from inference.training.overlays import draw_overlays
 from inference.training.recipe.recipe import Recipe
 from inference.training.schedule import learning_rate, total_steps
@@ -37,6 +44,18 @@ __all__ = ["load", "train"]
 
 logger = logging.getLogger(__name__)
 _LOG_EVERY = 10
+RUN_FILES = (
+    "best.pt",
+    "last.pt",
+    "recipe.json",
+    "run.json",
+    FILE_NAME,
+    "losses.csv",
+    "validation.csv",
+    "curves.png",
+    "overlays.png",
+)
+"""What a run leaves, beside its cache."""
 
 
 @dataclass(slots=True)
@@ -54,6 +73,7 @@ class _Run:
     data_digest: str
     step: int = 0
     best: float = -1.0
+    learned: Learned = field(default_factory=Learned)
 
     def checkpoint(self, scores: Scores | None = None) -> Checkpoint:
         """Freeze this moment."""
@@ -67,15 +87,17 @@ class _Run:
             git_sha=git_sha(),
             scores={} if scores is None else scores.row(),
             best=self.best,
+            learned=self.learned,
         )
 
 
-def train(
+def train(  # noqa: PLR0913  the command's options, one for one
     recipe: Recipe,
     *,
     read_frame: ReadFrame,
     output: Path,
     resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
     stop_after: int | None = None,
 ) -> Path:
@@ -89,10 +111,12 @@ def train(
         Reads one picture.
     output
         Folder of the run: ``recipe.json``, ``run.json`` (commit and data digest),
-        ``losses.csv``, ``validation.csv``, ``last.pt``, ``best.pt``, ``curves.png``,
-        ``overlays.png``.
+        ``learned.json``, ``losses.csv``, ``validation.csv``, ``last.pt``, ``best.pt``,
+        ``curves.png``, ``overlays.png``.
     resume
         Go on from ``output/last.pt``.
+    overwrite
+        Start anew in the folder of an earlier run; what that left is removed.
     progress
         Show a progress bar.
     stop_after
@@ -112,25 +136,70 @@ def train(
     cv2.setNumThreads(1)
     samples = read_samples(recipe.data)
     learned, held_out = split(samples, recipe.data.validation_fold)
-    output.mkdir(parents=True, exist_ok=True)
+    _make_folder(output, resume=resume, overwrite=overwrite)
     cache = RenderCache(output / "cache", read_frame, recipe.data.normalisation)
     steps = total_steps(recipe.schedule, len(learned))
     run = _start(recipe, output, steps, digest(samples))
+    fold = recipe.data.validation_fold
+    run.learned = Learned.of(learned, recipe.data.folds, fold)
     if resume:
         _go_on(run)
-    stored = recipe.model_dump_json(indent=2) + "\n"
-    (output / "recipe.json").write_text(stored, encoding="utf-8")
+    else:
+        run.learned = run.learned.joined(learned_before(recipe.network.weights))
+    _write_about(run, learned, held_out)
+    last = steps if stop_after is None else min(steps, stop_after)
+    batches = Batches(learned, recipe, cache, run.architecture.collate)
+    _loop(run, batches, held_out, cache, (last, progress))
+    return output / "best.pt"
+
+
+def _make_folder(output: Path, *, resume: bool, overwrite: bool) -> None:
+    """Make the folder of a run; one that holds something is used only on demand.
+
+    Raises
+    ------
+    TrainingError
+        It is not empty, or both ways of using it are asked for.
+    """
+    if resume and overwrite:
+        raise TrainingError("a run is resumed or overwritten, not both")
+    if output.is_dir() and any(output.iterdir()) and not (resume or overwrite):
+        raise TrainingError(
+            f"{output} is not empty: --resume goes on with the run in it, --overwrite"
+            " starts anew"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    for name in RUN_FILES if overwrite else ():
+        (output / name).unlink(missing_ok=True)
+
+
+def _write_about(
+    run: _Run, learned: Sequence[Sample], held_out: Sequence[Sample]
+) -> None:
+    """Say which recipe, which code and which films this run is of."""
+    stored = run.recipe.model_dump_json(indent=2) + "\n"
+    (run.output / "recipe.json").write_text(stored, encoding="utf-8")
+    write_learned(run.output, run.learned)
+    known = [run.learned.knows(one) for one in held_out]
     about = {
         "git_sha": git_sha(),
         "data_digest": run.data_digest,
         "films_learned": len(learned),
         "films_held_out": len(held_out),
+        "held_out_digest": digest(held_out),
+        "held_out_but_learned_from": sum(one is True for one in known),
+        "held_out_but_unknown": sum(one is None for one in known),
     }
-    (output / "run.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-    last = steps if stop_after is None else min(steps, stop_after)
-    batches = Batches(learned, recipe, cache, run.architecture.collate)
-    _loop(run, batches, held_out, cache, (last, progress))
-    return output / "best.pt"
+    text = json.dumps(about, indent=2) + "\n"
+    (run.output / "run.json").write_text(text, encoding="utf-8")
+    if any(known):
+        logger.warning(
+            "%d of %d held-out films, or films of their patients, were learned from"
+            " before: their scores flatter",
+            about["held_out_but_learned_from"],
+            len(held_out),
+            extra={"action": "train"},
+        )
 
 
 def split(
@@ -209,6 +278,7 @@ def _go_on(run: _Run) -> None:
     run.averaged.load_state_dict(kept.ema)
     run.optimiser.load_state_dict(kept.optimiser)
     run.step, run.best = kept.step, kept.best
+    run.learned = run.learned.joined(kept.learned)
 
 
 def _loop(

@@ -24,7 +24,15 @@ _COLUMNS = 4
 _TILE_PX = 320
 _THRESHOLD = 0.5
 _LINES = ((60, 60, 255), (255, 190, 60), (60, 220, 60))  # BGR: opacity, right, left
-_TRUTH_BOX = (0, 255, 255)
+_BOX = (0, 255, 255)
+_LEGEND_PX = 28
+_LEGEND = (
+    ("left: truth, right: answer", (255, 255, 255)),
+    ("opacity", _LINES[0]),
+    ("right lung", _LINES[1]),
+    ("left lung", _LINES[2]),
+    ("one opacity", _BOX),
+)
 
 
 def draw_overlays(
@@ -49,7 +57,17 @@ def draw_overlays(
         np.hstack(tiles[start : start + _COLUMNS // 2])
         for start in range(0, len(tiles), _COLUMNS // 2)
     ]
-    cv2.imwrite(str(path), np.vstack(rows))
+    cv2.imwrite(str(path), np.vstack([_legend(rows[0].shape[1]), *rows]))
+
+
+def _legend(width: int) -> Colour:
+    """Say what the colours mean."""
+    strip = np.zeros((_LEGEND_PX, width, 3), np.uint8)
+    at = 6
+    for text, colour in _LEGEND:
+        cv2.putText(strip, text, (at, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1)
+        at += 30 + 8 * len(text)
+    return strip
 
 
 def _pair(
@@ -77,5 +95,5 @@ def _tile(
         found = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         cv2.drawContours(tile, found[0], -1, colour, 1)
     for x1, y1, x2, y2 in np.rint(boxes * _TILE_PX / shown.image.shape[0]).astype(int):
-        cv2.rectangle(tile, (int(x1), int(y1)), (int(x2), int(y2)), _TRUTH_BOX, 1)
+        cv2.rectangle(tile, (int(x1), int(y1)), (int(x2), int(y2)), _BOX, 1)
     return np.asarray(tile, np.uint8)

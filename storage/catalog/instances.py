@@ -1,63 +1,28 @@
 """What was received, and the one visible state of each image.
 
-The state is derived here and nowhere else: from the Instance, its current Workitem
-and that Workitem's deliveries.
+The state is derived in ``storage.states`` and nowhere else: from the Instance and its
+current Workitem.
 """
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    RowMapping,
-    Select,
-    and_,
-    case,
-    exists,
-    func,
-    select,
-)
+from sqlalchemy import RowMapping, Select, and_, bindparam, func, select
 
 from storage.database import Transaction
 from storage.errors import DuplicateInstance, UnknownRecord
 from storage.events import record
 from storage.inputs import complete_workitem
-from storage.pages import read_page
+from storage.objects.protocol import StoredObject
 from storage.records import (
-    Cause,
-    DeliveryState,
     EventKind,
     Instance,
     InstanceState,
     InstanceStatus,
-    Page,
-    ProcedureStepState,
-    Stage,
 )
 from storage.rows import instance_of, values_of_instance
-from storage.schema import delivery, evidence, instance, workitem
-
-_DELIVERY_FAILED = exists().where(
-    delivery.c.workitem_uid == workitem.c.workitem_uid,
-    delivery.c.required,
-    delivery.c.state == DeliveryState.FAILED,
-)
-
-visible_state: ColumnElement[Any] = case(
-    (instance.c.not_eligible_code.is_not(None), InstanceState.NOT_ELIGIBLE),
-    (workitem.c.state == ProcedureStepState.COMPLETED, InstanceState.DELIVERED),
-    (workitem.c.reason_cause == Cause.IMAGE, InstanceState.NOT_ELIGIBLE),
-    (workitem.c.reason_cause == Cause.REQUEST, InstanceState.CANCELED),
-    (workitem.c.state == ProcedureStepState.CANCELED, InstanceState.FAILED),
-    (
-        and_(workitem.c.stage == Stage.DELIVERING, _DELIVERY_FAILED),
-        InstanceState.FAILED,
-    ),
-    (workitem.c.stage == Stage.DELIVERING, InstanceState.DELIVERING),
-    (workitem.c.stage == Stage.ANALYZING, InstanceState.ANALYZING),
-    else_=InstanceState.QUEUED,
-).label("visible_state")
-"""The one visible state of an Instance joined with its current Workitem."""
+from storage.schema import evidence, instance, quarantine, workitem
+from storage.states import visible_state
 
 CURRENT = instance.outerjoin(
     workitem,
@@ -94,7 +59,17 @@ def add_instance(tx: Transaction, new: Instance) -> bool:
         raise DuplicateInstance(f"{new.sop_instance_uid} is known with other bytes")
     if known.object_removed_at is not None:
         set_removed(tx, new.sop_instance_uid, None)
+    count_duplicate(tx, new.sop_instance_uid, new.received_at)
     return False
+
+
+def count_duplicate(tx: Transaction, sop_instance_uid: str, at: datetime) -> None:
+    """Remember that the same image came again."""
+    tx.execute(
+        instance.update()
+        .where(instance.c.sop_instance_uid == sop_instance_uid)
+        .values(duplicates=instance.c.duplicates + 1, duplicate_at=at)
+    )
 
 
 def get_instance(tx: Transaction, sop_instance_uid: str) -> Instance:
@@ -125,61 +100,11 @@ def get_status(tx: Transaction, sop_instance_uid: str) -> InstanceStatus:
     UnknownRecord
         It was never received.
     """
-    statement = _statuses().where(instance.c.sop_instance_uid == sop_instance_uid)
+    statement = statuses().where(instance.c.sop_instance_uid == sop_instance_uid)
     row = tx.execute(statement).mappings().one_or_none()
     if row is None:
         raise UnknownRecord(f"no instance {sop_instance_uid}")
-    return _status_of(tx, row)
-
-
-def list_instances(
-    tx: Transaction,
-    *,
-    limit: int = 100,
-    cursor: str | None = None,
-    state: InstanceState | None = None,
-    reason: str | None = None,
-    since: datetime | None = None,
-    **identifiers: str | None,
-) -> Page:
-    """List received Instances, newest first.
-
-    Parameters
-    ----------
-    limit, cursor
-        How many, and where the page before ended.
-    state, reason
-        Only those in this visible state, or with this reason code.
-    since
-        Only those received then or later.
-    **identifiers
-        Any of ``sop_instance_uid``, ``series_instance_uid``,
-        ``study_instance_uid``, ``patient_id``, ``accession_number``,
-        ``calling_ae``: only those with this very value.
-
-    Returns
-    -------
-    Page
-        Of :class:`~storage.records.InstanceStatus`.
-
-    Raises
-    ------
-    CursorInvalid
-        The cursor was not given out by a listing.
-    """
-    statement = _statuses()
-    for name, value in identifiers.items():
-        if value is not None:
-            statement = statement.where(_IDENTIFIERS[name] == value)
-    if state is not None:
-        statement = statement.where(visible_state == state)
-    if reason is not None:
-        statement = statement.where(_reason_code == reason)
-    if since is not None:
-        statement = statement.where(instance.c.received_at >= since)
-    order = (instance.c.received_at, instance.c.sop_instance_uid)
-    rows, following = read_page(tx, statement, order, limit, cursor)
-    return Page(tuple(_status_of(tx, row) for row in rows), following)
+    return status_of(tx, row)
 
 
 def count_instances(tx: Transaction) -> dict[InstanceState, int]:
@@ -190,31 +115,42 @@ def count_instances(tx: Transaction) -> dict[InstanceState, int]:
     counts = dict.fromkeys(InstanceState, 0)
     for name, number in tx.execute(statement):
         counts[InstanceState(name)] = number
+    apart = select(func.count()).select_from(quarantine)
+    counts[InstanceState.QUARANTINED] = tx.execute(apart).scalar_one()
     return counts
+
+
+_OWN_RESULT = (
+    select(evidence.c.object_key, evidence.c.size_bytes, evidence.c.sha256)
+    .where(evidence.c.sop_instance_uid == bindparam("uid"))
+    .limit(1)
+)
 
 
 def is_own_result(tx: Transaction, sop_instance_uid: str) -> bool:
     """Tell whether this node made the object itself."""
-    statement = select(evidence.c.sop_instance_uid).where(
-        evidence.c.sop_instance_uid == sop_instance_uid
-    )
-    return tx.execute(statement.limit(1)).first() is not None
+    return tx.execute(_OWN_RESULT, {"uid": sop_instance_uid}).first() is not None
 
 
-_reason_code: ColumnElement[Any] = func.coalesce(
-    instance.c.not_eligible_code, workitem.c.reason_code
-)
-_IDENTIFIERS = {
-    name: instance.c[name]
-    for name in (
-        "sop_instance_uid",
-        "series_instance_uid",
-        "study_instance_uid",
-        "patient_id",
-        "accession_number",
-        "calling_ae",
+def find_own_result(tx: Transaction, sop_instance_uid: str) -> StoredObject | None:
+    """Find the stored bytes of an object that this node made itself."""
+    held = _OWN_RESULT.where(evidence.c.object_removed_at.is_(None))
+    row = tx.execute(held, {"uid": sop_instance_uid}).first()
+    return None if row is None else StoredObject(*row)
+
+
+def keep_anew(tx: Transaction, sop_instance_uid: str, stored: StoredObject) -> None:
+    """Take other bytes for an Instance whose own were deleted."""
+    tx.execute(
+        instance.update()
+        .where(instance.c.sop_instance_uid == sop_instance_uid)
+        .values(
+            object_key=stored.key,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            object_removed_at=None,
+        )
     )
-}
 
 
 def set_removed(
@@ -251,11 +187,13 @@ def _record_arrival(tx: Transaction, new: Instance) -> None:
         )
 
 
-def _statuses() -> Select[Any]:
+def statuses() -> Select[Any]:
+    """Select every Instance with its Workitem and state."""
     return select(instance, workitem, visible_state).select_from(CURRENT)
 
 
-def _status_of(tx: Transaction, row: RowMapping) -> InstanceStatus:
+def status_of(tx: Transaction, row: RowMapping) -> InstanceStatus:
+    """Turn a row of :func:`statuses` into what it says."""
     missing = row[workitem.c.workitem_uid] is None
     known = None if missing else complete_workitem(tx, row)
     return InstanceStatus(instance_of(row), InstanceState(row[visible_state]), known)

@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from storage.catalog.instances import (
     CURRENT,
     get_instance,
     is_own_result,
     set_removed,
-    visible_state,
 )
 from storage.database import Transaction
-from storage.records import DeliveryState, Evidence, Instance, InstanceState
+from storage.records import (
+    GIVEN_UP,
+    DeliveryState,
+    Evidence,
+    Instance,
+    InstanceState,
+)
 from storage.rows import evidence_of, instance_of
 from storage.schema import (
     delivery,
@@ -23,6 +28,7 @@ from storage.schema import (
     workitem,
     workitem_input,
 )
+from storage.states import visible_state
 
 _FINAL = (InstanceState.DELIVERED, InstanceState.NOT_ELIGIBLE, InstanceState.CANCELED)
 _user = workitem.alias()
@@ -32,6 +38,12 @@ _awaited = exists().where(
     _user.c.ended_at.is_(None),
 )
 """That a Workitem which has not ended looks at an image beside its own."""
+_result = evidence.alias()
+_is_result_here = exists().where(
+    _result.c.object_key == instance.c.object_key,
+    _result.c.object_removed_at.is_(None),
+)
+"""That the bytes are a result of this node: they stay as long as results do."""
 
 
 def expired_sources(
@@ -52,6 +64,7 @@ def expired_sources(
             visible_state.in_(_FINAL),
             settled_at < older_than,
             ~_awaited,
+            ~_is_result_here,
         )
         .order_by(instance.c.received_at)
         .limit(limit)
@@ -78,7 +91,16 @@ def expired_evidence(
     held = exists().where(
         holder.c.sop_instance_uid == evidence.c.sop_instance_uid,
         workitem.c.workitem_uid == holder.c.workitem_uid,
-        or_(workitem.c.ended_at.is_(None), workitem.c.ended_at >= older_than),
+        or_(
+            workitem.c.ended_at.is_(None),
+            workitem.c.ended_at >= older_than,
+            # An administrator's retry sends these very bytes.
+            and_(
+                workitem.c.reason_code == GIVEN_UP,
+                workitem.c.replaced_by.is_(None),
+                workitem.c.recalled_at.is_(None),
+            ),
+        ),
     )
     statement = (
         select(evidence)

@@ -22,12 +22,13 @@ from storage.objects.durable import (
     write_all,
     write_back,
 )
-from storage.objects.protocol import StoredObject
+from storage.objects.protocol import SetAside, StoredObject
 
 _CHUNK_BYTES = 1 << 20
 _WRITE_BACK_BYTES = 512 * 1024
 _WATERMARK_CHECK_BYTES = 8 << 20
 _SHA256_HEX_LENGTH = 64
+_ASIDE_TIME = "%Y%m%dT%H%M%SZ"
 
 
 class FileObjectStore:
@@ -38,14 +39,17 @@ class FileObjectStore:
     root
         Directory of the store; made when it is not there.
     watermark_bytes
-        Nothing is accepted while the file system has less free space than this.
+        Nothing is received while the file system has less free space than this: it
+        is the room in which what was received is finished, so ``put`` may use it.
     """
 
     def __init__(self, root: Path, *, watermark_bytes: int = 0) -> None:
         self._objects = root / "objects"
         self._incoming = root / "incoming"
+        self._aside = root / "aside"
         self._watermark_bytes = watermark_bytes
         self._incoming.mkdir(parents=True, exist_ok=True)
+        self._aside.mkdir(exist_ok=True)
         # All 256 are made now, so that storing an object never has to make a
         # directory and fsync its parents.
         for number in range(256):
@@ -54,7 +58,7 @@ class FileObjectStore:
             sync_directory(directory)
 
     def incoming(self) -> "FileIncoming":
-        """Open a writer for an object that arrives piece by piece.
+        """Open a writer for an object that arrives piece by piece from outside.
 
         Raises
         ------
@@ -65,14 +69,14 @@ class FileObjectStore:
         return FileIncoming(self._incoming, self._place, self._check_room)
 
     def put(self, source: BinaryIO) -> StoredObject:
-        """Store what a stream holds, durably.
+        """Store what this node made, durably; below the watermark too.
 
         Raises
         ------
         StoreFull
-            There is no room; nothing half-written stays.
+            There is no room at all; nothing half-written stays.
         """
-        incoming = self.incoming()
+        incoming = FileIncoming(self._incoming, self._place, lambda: None)
         try:
             while chunk := source.read(_CHUNK_BYTES):
                 incoming.write(chunk)
@@ -143,6 +147,41 @@ class FileObjectStore:
     def free_bytes(self) -> int:
         """Count the bytes that may still be stored above the watermark."""
         return max(0, free_bytes_of(self._objects) - self._watermark_bytes)
+
+    def room_bytes(self) -> int:
+        """Count the bytes that results may still take, the watermark included."""
+        return free_bytes_of(self._objects)
+
+    def set_aside(self, key: str, at: datetime) -> None:
+        """Take an object out of the store and keep it beside it, durably.
+
+        Nothing happens when it is not there.
+        """
+        source = self._file_of(key)
+        target = self._aside / f"{at:{_ASIDE_TIME}}-{_digest_of(key)}"
+        with contextlib.suppress(FileNotFoundError):
+            source.rename(target)
+            sync_directory(self._aside)
+            sync_directory(source.parent)
+
+    def aside(self) -> Iterator[SetAside]:
+        """Tell of every object that was set aside, in no particular order."""
+        for path in self._aside.iterdir():
+            time, _, digest = path.name.partition("-")
+            # An administrator may have left something of his own there.
+            with contextlib.suppress(ValueError, FileNotFoundError):
+                at = datetime.strptime(time, _ASIDE_TIME).replace(tzinfo=UTC)
+                yield SetAside(_key_of(digest), path.stat().st_size, at)
+
+    def forget_aside(self, before: datetime) -> int:
+        """Remove what was set aside before then, and count it."""
+        removed = 0
+        for one in list(self.aside()):
+            if one.at < before:
+                name = f"{one.at:{_ASIDE_TIME}}-{_digest_of(one.key)}"
+                (self._aside / name).unlink(missing_ok=True)
+                removed += 1
+        return removed
 
     def keys(self) -> Iterator[str]:
         """Yield every stored key, in no particular order."""

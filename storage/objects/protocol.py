@@ -21,6 +21,23 @@ class StoredObject:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An object that nothing referred to, kept beside the store.
+
+    Parameters
+    ----------
+    key, size_bytes
+        What it was in the store.
+    at
+        When it was set aside.
+    """
+
+    key: str
+    size_bytes: int
+    at: datetime
+
+
 class Incoming(Protocol):
     """An object on its way in; nothing of it is visible before ``commit``."""
 
@@ -50,11 +67,18 @@ class ObjectStore(Protocol):
     """Immutable objects, addressed by what they contain."""
 
     def incoming(self) -> Incoming:
-        """Open a writer for an object that arrives piece by piece."""
+        """Open a writer for an object that arrives piece by piece from outside.
+
+        Raises StoreFull below the watermark, which is the room to finish what was
+        received.
+        """
         ...
 
     def put(self, source: BinaryIO) -> StoredObject:
-        """Store what a stream holds; raises StoreFull, and then nothing stays."""
+        """Store what this node made, below the watermark too.
+
+        Raises StoreFull where there is no room at all; then nothing stays.
+        """
         ...
 
     def open(self, key: str) -> BinaryIO:
@@ -89,6 +113,22 @@ class ObjectStore(Protocol):
 
     def free_bytes(self) -> int:
         """Room left above the watermark."""
+        ...
+
+    def room_bytes(self) -> int:
+        """Room left for what ``put`` stores."""
+        ...
+
+    def set_aside(self, key: str, at: datetime) -> None:
+        """Take an object out of the store and keep it beside it, durably."""
+        ...
+
+    def aside(self) -> Iterable[SetAside]:
+        """Every object that was set aside, in no particular order."""
+        ...
+
+    def forget_aside(self, before: datetime) -> int:
+        """Remove what was set aside before then, and count it."""
         ...
 
     def keys(self) -> Iterable[str]:

@@ -5,6 +5,7 @@ loses one. What a destination got twice is the same bytes under the same UID.
 """
 
 import functools
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,12 @@ from storage.signals import Topic
 
 # Written out, not bound, so that the partial index of the outbox is used.
 _IS_PENDING = delivery.c.state == literal_column("'PENDING'")
+_PENDING_ROWS = delivery.update().where(_IS_PENDING)
+_WAITS_SINCE = (
+    delivery.update()
+    .where(delivery.c.delivery_id == bindparam("key"))
+    .values(created_at=bindparam("since"))
+)
 _PENDING = (DeliveryState.PENDING,)
 _UNSENT = (DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.CANCELED)
 _ABOUT = (
@@ -83,6 +90,18 @@ def due(
         .returning(delivery.c.delivery_id)
     )
     return _read(tx, list(leased.scalars()))
+
+
+def prolong(
+    tx: Transaction, delivery_ids: Collection[int], lease_until: datetime
+) -> None:
+    """Keep rows that are still to be sent for whoever leased them."""
+    if delivery_ids:
+        tx.execute(
+            delivery.update()
+            .where(delivery.c.delivery_id.in_(delivery_ids), _IS_PENDING)
+            .values(lease_until=lease_until)
+        )
 
 
 def get(tx: Transaction, delivery_id: int) -> Delivery:
@@ -189,6 +208,44 @@ def hasten(tx: Transaction, destination: str, now: datetime) -> int:
     if changed:
         tx.announce(Topic.DELIVERY)
     return changed
+
+
+def bring_near(
+    tx: Transaction, now: datetime, *, pause: timedelta, lease: timedelta
+) -> int:
+    """Bring back what a clock that was ahead put too far into the future.
+
+    Patience with a row begins no later than now.
+
+    Parameters
+    ----------
+    pause, lease
+        The longest that any row waits to be tried again, or is leased.
+
+    Returns
+    -------
+    int
+        How many would have waited longer.
+    """
+    tx.execute(_PENDING_ROWS.where(delivery.c.created_at > now).values(created_at=now))
+    waiting = _PENDING_ROWS.where(delivery.c.next_try_at > now + pause)
+    leased = _PENDING_ROWS.where(delivery.c.lease_until > now + lease)
+    changed: int = tx.execute(waiting.values(next_try_at=now)).rowcount
+    changed += tx.execute(leased.values(lease_until=now + lease)).rowcount
+    if changed:
+        tx.announce(Topic.DELIVERY)
+    return changed
+
+
+def prolong_patience(tx: Transaction, by: timedelta, now: datetime) -> None:
+    """Do not count time that did not pass: the clock was set forward."""
+    waiting = (delivery.c.delivery_id, delivery.c.created_at)
+    rows = [
+        {"key": row.delivery_id, "since": min(now, row.created_at + by)}
+        for row in tx.execute(select(*waiting).where(_IS_PENDING))
+    ]
+    if rows:
+        tx.execute(_WAITS_SINCE, rows)
 
 
 def superseded(

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import and_, bindparam, exists, select
 
 from storage.database import Transaction
+from storage.errors import ObjectMissing
 from storage.records import DeliveryState, Evidence, NewDelivery
-from storage.schema import delivery, evidence
+from storage.schema import delivery, evidence, instance
 from storage.signals import Topic
 
 _CONTENT = ("object_key", "size_bytes", "sha256", "created_at")
@@ -18,6 +19,19 @@ _SELECT_STORED = select(
     evidence.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
     evidence.c.object_removed_at.is_(None),
 )
+_SELECT_ADOPTED = select(
+    instance.c.sop_instance_uid,
+    instance.c.object_key,
+    instance.c.size_bytes,
+    instance.c.sha256,
+    instance.c.received_at.label("created_at"),
+).where(
+    instance.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
+    instance.c.object_removed_at.is_(None),
+    instance.c.calling_ae == "",
+    instance.c.not_eligible_code.is_not(None),
+)
+"""Results that were found in the store and not in the database: nobody sent them."""
 _CANCEL_PENDING = (
     delivery.update()
     .where(
@@ -37,9 +51,11 @@ def add_evidence(tx: Transaction, workitem_uid: str, new: Sequence[Evidence]) ->
     if not new:
         return
     uids = [one.sop_instance_uid for one in new]
+    # What an evidence row says comes last, and wins.
     stored = {
         row["sop_instance_uid"]: dict(row)
-        for row in tx.execute(_SELECT_STORED, {"uids": uids}).mappings()
+        for statement in (_SELECT_ADOPTED, _SELECT_STORED)
+        for row in tx.execute(statement, {"uids": uids}).mappings()
     }
     rows = [
         asdict(one)
@@ -75,6 +91,54 @@ def add_deliveries(
 def cancel_pending(tx: Transaction, workitem_uid: str) -> None:
     """Take what is still to be sent of a Workitem out of the outbox."""
     tx.execute(_CANCEL_PENDING, {"workitem": workitem_uid})
+
+
+def hand_over(
+    tx: Transaction, old_workitem_uid: str, new_workitem_uid: str, now: datetime
+) -> None:
+    """Let a new Workitem deliver what an old one could not, from the stored bytes.
+
+    All deliveries become the new one's: what was sent stays sent, what failed is due
+    again at once.
+
+    Raises
+    ------
+    ObjectMissing
+        Something that failed was deleted meanwhile.
+    """
+    mine = evidence.c.workitem_uid == old_workitem_uid
+    gone = (
+        select(evidence.c.sop_instance_uid)
+        .join(
+            delivery,
+            and_(
+                delivery.c.workitem_uid == evidence.c.workitem_uid,
+                delivery.c.sop_instance_uid == evidence.c.sop_instance_uid,
+            ),
+        )
+        .where(
+            mine,
+            delivery.c.state == DeliveryState.FAILED,
+            evidence.c.object_removed_at.is_not(None),
+        )
+    )
+    if tx.execute(gone.limit(1)).first() is not None:
+        raise ObjectMissing(
+            f"results of workitem {old_workitem_uid} are deleted by now;"
+            " reprocess analyses the image again"
+        )
+    rows = [
+        dict(row) | {"workitem_uid": new_workitem_uid}
+        for row in tx.execute(select(evidence).where(mine)).mappings()
+    ]
+    if rows:
+        tx.execute(tx.insert_new(evidence), rows)
+    tx.execute(
+        delivery.update()
+        .where(delivery.c.workitem_uid == old_workitem_uid)
+        .values(workitem_uid=new_workitem_uid)
+    )
+    send_failed_again(tx, new_workitem_uid, now)
 
 
 def send_failed_again(tx: Transaction, workitem_uid: str, now: datetime) -> int:

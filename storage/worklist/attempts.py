@@ -134,7 +134,7 @@ def heartbeat(
     return bool(beat)
 
 
-def retry_later(
+def retry_later(  # noqa: PLR0913  one retry is one call
     tx: Transaction,
     workitem_uid: str,
     transaction_uid: str,
@@ -142,8 +142,14 @@ def retry_later(
     not_before: datetime,
     error: str,
     now: datetime,
+    outcome: AttemptOutcome = AttemptOutcome.RETRY,
 ) -> None:
     """End this Attempt and queue the Workitem for another; it stays IN PROGRESS.
+
+    Parameters
+    ----------
+    outcome
+        How this Attempt ended, for whoever decides about the next.
 
     Raises
     ------
@@ -155,7 +161,7 @@ def retry_later(
         end_without_results(tx, item, CANCEL_REQUESTED, now)
         return
     update(tx, workitem_uid, **_QUEUED_AGAIN, not_before=not_before)
-    end_attempts(tx, [workitem_uid], now, AttemptOutcome.RETRY, error)
+    end_attempts(tx, [workitem_uid], now, outcome, error)
     record_step(tx, EventKind.RETRIED_LATER, now, item, attempt=item.attempts)
     if not_before <= now:
         tx.announce(Topic.WORK)
@@ -185,6 +191,32 @@ def reap(tx: Transaction, now: datetime) -> int:
     if expired:
         tx.announce(Topic.WORK)
     return len(expired)
+
+
+def bring_near(
+    tx: Transaction, now: datetime, *, pause: timedelta, lease: timedelta
+) -> int:
+    """Bring back what a clock that was ahead put too far into the future.
+
+    Parameters
+    ----------
+    pause, lease
+        The longest that any Workitem waits to be tried again, or is leased.
+
+    Returns
+    -------
+    int
+        How many would have waited longer.
+    """
+    waiting = workitem.update().where(IS_QUEUED, workitem.c.not_before > now + pause)
+    claimed = workitem.update().where(
+        IS_ANALYZING, workitem.c.lease_until > now + lease
+    )
+    changed: int = tx.execute(waiting.values(not_before=now)).rowcount
+    changed += tx.execute(claimed.values(lease_until=now + lease)).rowcount
+    if changed:
+        tx.announce(Topic.WORK)
+    return changed
 
 
 def next_claim_at(tx: Transaction) -> datetime | None:

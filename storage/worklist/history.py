@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import exists, func, or_, select
 
 from storage.database import Transaction
-from storage.records import Instance, Job, Stage, Workitem
+from storage.records import GIVEN_UP, Instance, Job, Stage, Workitem
 from storage.schema import instance, workitem
 from storage.worklist.jobs import read_jobs
 
@@ -19,7 +19,10 @@ _acquired_at = func.coalesce(instance.c.acquired_at, instance.c.received_at)
 _HAS_RESULTS = (
     workitem.c.analyzed_at.is_not(None),
     workitem.c.recalled_at.is_(None),
-    workitem.c.stage.in_((Stage.DELIVERING, Stage.DONE)),
+    or_(
+        workitem.c.stage.in_((Stage.DELIVERING, Stage.DONE)),
+        workitem.c.reason_code == GIVEN_UP,
+    ),
 )
 
 

@@ -10,7 +10,7 @@ from storage.database import Transaction
 from storage.errors import UnknownRecord
 from storage.inputs import complete_workitem
 from storage.pages import read_page
-from storage.records import Job, Page, ProcedureStepState, Stage
+from storage.records import InstanceState, Job, Page, ProcedureStepState
 from storage.rows import attempt_of, delivery_of, evidence_of, instance_of
 from storage.schema import (
     attempt,
@@ -20,6 +20,7 @@ from storage.schema import (
     is_by_model,
     workitem,
 )
+from storage.states import visible_state
 
 _Record = TypeVar("_Record")
 
@@ -30,7 +31,7 @@ def list_jobs(
     limit: int = 100,
     cursor: str | None = None,
     state: ProcedureStepState | None = None,
-    stage: Stage | None = None,
+    stage: InstanceState | None = None,
     since: datetime | None = None,
     **identifiers: str | None,
 ) -> Page:
@@ -41,7 +42,7 @@ def list_jobs(
     limit, cursor
         How many, and where the page before ended.
     state, stage
-        Only those in this state or stage.
+        Only those in this Procedure Step State, or in this visible state.
     since
         Only those scheduled then or later.
     **identifiers
@@ -65,7 +66,7 @@ def list_jobs(
     if state is not None:
         statement = statement.where(workitem.c.state == state)
     if stage is not None:
-        statement = statement.where(workitem.c.stage == stage)
+        statement = statement.where(visible_state == stage)
     if since is not None:
         statement = statement.where(workitem.c.scheduled_at >= since)
     order = (workitem.c.scheduled_at, workitem.c.workitem_uid)
@@ -141,7 +142,7 @@ _IDENTIFIERS: dict[str, ColumnElement[str]] = {
 
 
 def _select() -> Select[Any]:
-    return select(workitem, instance).join_from(workitem, instance)
+    return select(workitem, instance, visible_state).join_from(workitem, instance)
 
 
 def _complete(tx: Transaction, rows: list[RowMapping]) -> tuple[Job, ...]:
@@ -157,6 +158,7 @@ def _complete(tx: Transaction, rows: list[RowMapping]) -> tuple[Job, ...]:
             attempts=tuple(attempts.get(uid, ())),
             evidence=tuple(results.get(uid, ())),
             deliveries=tuple(outbox.get(uid, ())),
+            visible_state=InstanceState(row[visible_state]),
         )
         for uid, row in zip(uids, rows, strict=True)
     )

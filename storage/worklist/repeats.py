@@ -5,6 +5,7 @@ Workitem takes the place of the old one.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,12 +13,61 @@ from sqlalchemy import select
 from storage.database import Transaction
 from storage.errors import ObjectMissing, TransitionRefused
 from storage.events import record_step
-from storage.records import EventKind, ProcedureStepState, Stage, Workitem
+from storage.records import (
+    GIVEN_UP,
+    EventKind,
+    ProcedureStepState,
+    Stage,
+    Workitem,
+)
 from storage.schema import instance, is_by_model, workitem
 from storage.worklist.steps import read, update
-from storage.worklist.workitems import schedule
+from storage.worklist.workitems import insert, schedule
 
 _FINAL = (ProcedureStepState.COMPLETED, ProcedureStepState.CANCELED)
+
+
+def resume(
+    tx: Transaction, workitem_uid: str, now: datetime, new_uid: Callable[[], str]
+) -> str | None:
+    """Make a new Workitem that delivers what a failed one could not.
+
+    It is IN PROGRESS from its first moment, with the results that are stored: nobody
+    analyses again. What is to be sent is handed over to it next, in the same
+    transaction.
+
+    Returns
+    -------
+    str or None
+        UID of the new Workitem, or ``None`` where the old one did not fail for a
+        delivery, was called back, or has been replaced.
+
+    Raises
+    ------
+    UnknownRecord
+        There is no such Workitem.
+    """
+    item = read(tx, workitem_uid, lock=True)
+    given_up = item.reason is not None and item.reason.code == GIVEN_UP
+    if not given_up or item.recalled_at is not None or item.replaced_by is not None:
+        return None
+    uid = new_uid()
+    update(tx, item.workitem_uid, replaced_by=uid)
+    record_step(tx, EventKind.REPLACED, now, item, by=uid)
+    resumed = replace(
+        item,
+        workitem_uid=uid,
+        state=ProcedureStepState.IN_PROGRESS,
+        stage=Stage.DELIVERING,
+        scheduled_at=now,
+        transaction_uid=new_uid(),
+        attempts=0,
+        ended_at=None,
+        reason=None,
+    )
+    insert(tx, resumed)
+    record_step(tx, EventKind.SETTLED, now, resumed)
+    return uid
 
 
 def renew(

@@ -5,7 +5,7 @@ PS3.4 CC.1.1). What it leaves to be sent is the outbox's; who changes both does 
 one transaction.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from storage.errors import UnknownRecord
 from storage.events import record, record_step
 from storage.inputs import add_inputs, complete_workitem
 from storage.records import (
+    GIVEN_UP,
     AttemptOutcome,
     Cause,
     DeliveryState,
@@ -56,14 +57,28 @@ _COMPLETE = workitem.update().where(
 _COMPLETED = (workitem.c.workitem_uid, workitem.c.sop_instance_uid)
 _COMPLETE_ALL = _COMPLETE.returning(*_COMPLETED)
 _COMPLETE_ONE = _COMPLETE.where(IS_KEY).returning(*_COMPLETED)
+_GIVEN_UP = (
+    select(workitem.c.workitem_uid, delivery.c.destination)
+    .join(delivery, delivery.c.workitem_uid == workitem.c.workitem_uid)
+    .where(
+        IS_DELIVERING,
+        delivery.c.required,
+        delivery.c.state == DeliveryState.FAILED,
+    )
+)
 _ENDING = {"state": ProcedureStepState.COMPLETED, "stage": Stage.DONE}
+
+
+def insert(tx: Transaction, new: Workitem) -> None:
+    """Remember a new Workitem, in whatever state."""
+    tx.execute(_INSERT, values_of_workitem(new))
+    add_inputs(tx, new)
+    record_step(tx, EventKind.SCHEDULED, new.scheduled_at, new)
 
 
 def schedule(tx: Transaction, new: Workitem) -> None:
     """Put a Workitem into the queue."""
-    tx.execute(_INSERT, values_of_workitem(new))
-    add_inputs(tx, new)
-    record_step(tx, EventKind.SCHEDULED, new.scheduled_at, new)
+    insert(tx, new)
     tx.announce(Topic.WORK)
 
 
@@ -250,6 +265,49 @@ def complete_delivered(tx: Transaction, now: datetime) -> int:
     """Complete every Workitem whose required deliveries have all arrived."""
     ended = tx.execute(_COMPLETE_ALL, _ENDING | {"ended_at": now})
     return _record_completed(tx, ended.mappings(), now)
+
+
+def end_given_up(
+    tx: Transaction, now: datetime, workitem_uid: str | None = None
+) -> list[Workitem]:
+    """End as failed what waits for a required delivery that was given up.
+
+    What is still on its way to others goes on; see
+    :func:`storage.worklist.repeats.resume` for the way back.
+
+    Parameters
+    ----------
+    workitem_uid
+        Only this one; all without it.
+
+    Returns
+    -------
+    list
+        The Workitems that this call ended.
+    """
+    statement = _GIVEN_UP
+    if workitem_uid is not None:
+        statement = statement.where(workitem.c.workitem_uid == workitem_uid)
+    lost: dict[str, set[str]] = {}
+    for uid, destination in tx.execute(statement).all():
+        lost.setdefault(uid, set()).add(destination)
+    ended = []
+    for uid, destinations in sorted(lost.items()):
+        item = read(tx, uid, lock=True)
+        if item.stage is Stage.DELIVERING:
+            reason = _given_up(sorted(destinations))
+            ended.append(end_without_results(tx, item, reason, now))
+    return ended
+
+
+def _given_up(destinations: Sequence[str]) -> Reason:
+    names = ", ".join(destinations)
+    return Reason(
+        GIVEN_UP,
+        f"A required result was not delivered to {names} and is given up;"
+        " a retry sends what is stored, without the model.",
+        Cause.FAILURE,
+    )
 
 
 def _record_completed(

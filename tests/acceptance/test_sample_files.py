@@ -21,7 +21,7 @@ NOT_ELIGIBLE = {
     "RG3_J2KI.dcm": "NOT_CHEST",
     "RG3_JLSN.dcm": "NOT_CHEST",
     "RG3_JPLL.dcm": "NOT_CHEST",
-    "RG3_RLE.dcm": "IMAGE_TYPE",
+    "RG3_RLE.dcm": "NOT_CHEST",
     "sc_ct_scout_abdomen.dcm": "MODALITY",
     "broken/RG3_JPLY_undecodable.dcm": "NOT_CHEST",
     "broken/sc_65535x65535_tiny_pixeldata.dcm": "MODALITY",

@@ -27,10 +27,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 
 @pytest.fixture(params=["file", "memory"])
-def full_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    """A store without room for one more byte."""
+def low_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """A store with less room than its watermark."""
     if request.param == "memory":
-        return MemoryObjectStore(capacity_bytes=0)
+        return MemoryObjectStore(watermark_bytes=1 << 60)
     return FileObjectStore(tmp_path / "store", watermark_bytes=1 << 60)
 
 
@@ -191,10 +191,22 @@ def test_free_room_is_told(store):
     assert store.free_bytes() > 1_000_000
 
 
-def test_a_full_store_accepts_nothing(full_store):
-    assert full_store.free_bytes() == 0
+def test_below_the_watermark_nothing_is_received_and_results_are_stored(low_store):
+    assert low_store.free_bytes() == 0
+    assert low_store.room_bytes() > len(CONTENT)
     with pytest.raises(StoreFull):
-        full_store.incoming()
-    with pytest.raises(StoreFull):
-        full_store.put(io.BytesIO(CONTENT))
-    assert list(full_store.keys()) == []
+        low_store.incoming()
+    low_store.verify(low_store.put(io.BytesIO(CONTENT)).key)
+
+
+def test_what_is_set_aside_is_told_and_no_object_any_more(store):
+    at = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+    stored = store.put(io.BytesIO(CONTENT))
+    store.set_aside(stored.key, at)
+    store.set_aside(stored.key, at)
+    assert list(store.keys()) == []
+    (aside,) = store.aside()
+    assert (aside.key, aside.size_bytes, aside.at) == (stored.key, len(CONTENT), at)
+    assert store.forget_aside(at) == 0
+    assert store.forget_aside(at + timedelta(seconds=1)) == 1
+    assert list(store.aside()) == []

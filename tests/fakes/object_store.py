@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from storage.errors import ObjectCorrupt, ObjectMissing, StoreFull
-from storage.objects.protocol import StoredObject
+from storage.objects.protocol import SetAside, StoredObject
 
 
 class MemoryObjectStore:
     """An object store that forgets everything with the process."""
 
-    def __init__(self, *, capacity_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self, *, capacity_bytes: int = 1 << 30, watermark_bytes: int = 0
+    ) -> None:
+        self._watermark_bytes = watermark_bytes
+        self._aside: list[SetAside] = []
         self._objects: dict[str, bytes] = {}
         self._stored_at: dict[str, datetime] = {}
         self._capacity_bytes = capacity_bytes
@@ -55,7 +59,25 @@ class MemoryObjectStore:
         return 0
 
     def free_bytes(self) -> int:
+        return max(0, self.room_bytes() - self._watermark_bytes)
+
+    def room_bytes(self) -> int:
         return self._capacity_bytes - sum(map(len, self._objects.values()))
+
+    def set_aside(self, key: str, at: datetime) -> None:
+        content = self._objects.pop(key, None)
+        if content is not None:
+            second = at.replace(microsecond=0)
+            self._aside.append(SetAside(key, len(content), second))
+
+    def aside(self) -> list[SetAside]:
+        return list(self._aside)
+
+    def forget_aside(self, before: datetime) -> int:
+        kept = [one for one in self._aside if one.at >= before]
+        removed = len(self._aside) - len(kept)
+        self._aside = kept
+        return removed
 
     def keys(self) -> list[str]:
         return list(self._objects)
@@ -63,7 +85,7 @@ class MemoryObjectStore:
     def keep(self, content: bytes) -> StoredObject:
         digest = hashlib.sha256(content).hexdigest()
         key = f"{digest[:2]}/{digest}"
-        if key not in self._objects and len(content) > self.free_bytes():
+        if key not in self._objects and len(content) > self.room_bytes():
             raise StoreFull("the capacity is used up")
         self._objects[key] = content
         self._stored_at[key] = datetime.now(UTC)
@@ -71,10 +93,11 @@ class MemoryObjectStore:
 
     def fill_up(self) -> None:
         """Have no room for anything new from now on."""
-        self._capacity_bytes -= self.free_bytes()
+        self._capacity_bytes -= self.room_bytes()
 
     def damage(self, key: str) -> None:
-        self._objects[key] = self._objects[key][:-1] + b"\0"
+        content = self._objects[key]
+        self._objects[key] = content[:-1] + bytes([content[-1] ^ 1])
 
     def _bytes(self, key: str) -> bytes:
         try:

@@ -20,12 +20,18 @@ from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import BackOff
 from storage.database import Database
 from storage.outbox import deliveries
-from storage.records import DeliveryState, NewDelivery, ProcedureStepState
+from storage.records import (
+    DeliveryState,
+    InstanceState,
+    NewDelivery,
+    ProcedureStepState,
+)
+from storage.schema import delivery
 from storage.signals import Topic
 from storage.worklist import jobs
 from tests.factories.choices import patience as a_patience
 from tests.factories.choices import route
-from tests.factories.rows import after, an_evidence, claim, receive, settle
+from tests.factories.rows import after, an_evidence, claim, new_uid, receive, settle
 from tests.fakes.destination import RecordingDestination
 from tests.fakes.object_store import MemoryObjectStore
 
@@ -160,7 +166,7 @@ def test_after_a_week_a_delivery_is_given_up_visibly(house):
     house.work()
     assert house.row().state is DeliveryState.FAILED
     assert house.row().last_error == "full"
-    assert house.job().workitem.state is ProcedureStepState.IN_PROGRESS
+    assert house.job().visible_state is InstanceState.FAILED
 
 
 def test_an_administrators_retry_starts_the_patience_anew(house):
@@ -168,12 +174,11 @@ def test_an_administrators_retry_starts_the_patience_anew(house):
     house.work()
     house.pass_time(7 * 24 * HOUR_S)
     house.work()
-    steps = ProcedureSteps(
-        house.database, clock=lambda: house.now, new_uid=lambda: "1.2"
-    )
-    steps.retry("1.9.1")
+    steps = ProcedureSteps(house.database, clock=lambda: house.now, new_uid=new_uid)
+    again = steps.retry("1.9.1")
     house.work()
-    assert house.row().state is DeliveryState.PENDING
+    (row,) = steps.job(again).deliveries
+    assert row.state is DeliveryState.PENDING
 
 
 def test_while_nobody_answers_only_a_probe_knocks(house):
@@ -240,6 +245,44 @@ def test_a_refusal_for_good_is_not_tried_again(house):
     assert house.row().last_status == 0x0124
 
 
+def test_a_job_that_is_given_up_has_failed_with_its_reason_and_one_warning(
+    tmp_path, caplog
+):
+    house = House(tmp_path, kinds=("segmentation", "measurement-report"))
+    house.script(*[PeerRefused(0xA900)] * 2)
+    house.work()
+    job = house.job()
+    assert {row.state for row in job.deliveries} == {DeliveryState.FAILED}
+    assert job.workitem.state is ProcedureStepState.CANCELED
+    assert job.workitem.reason.code == "DELIVERY_GIVEN_UP"
+    assert job.visible_state is InstanceState.FAILED
+    (line,) = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert "The job failed" in line.getMessage()
+    assert (line.workitem, line.destination) == ("1.9.1", "pacs")
+    house.database.close()
+
+
+def test_a_destination_that_never_answered_is_given_up_with_one_warning(house, caplog):
+    house.script(*[PeerUnreachable("gone")] * 9)
+    house.destination.probe = lambda: (_ for _ in ()).throw(PeerUnreachable("gone"))
+    house.work()
+    house.pass_time(8 * 24 * HOUR_S)
+    caplog.clear()
+    house.work()
+    assert house.job().visible_state is InstanceState.FAILED
+    warnings = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert [one.action for one in warnings] == ["give up"]
+
+
+def test_a_result_that_nobody_requires_fails_no_job(house):
+    with house.database.transaction() as tx:
+        tx.execute(delivery.update().values(required=False))
+    house.script(PeerRefused(0xA900))
+    house.work()
+    assert house.row().state is DeliveryState.FAILED
+    assert house.job().visible_state is InstanceState.DELIVERED
+
+
 def test_what_is_taken_with_a_remark_is_sent_and_the_remark_logged(house, caplog):
     house.script(0xB000)
     house.work()
@@ -254,6 +297,38 @@ def test_lost_bytes_fail_visibly(house):
     house.work()
     assert house.row().state is DeliveryState.FAILED
     assert house.contents == []
+
+
+def test_an_object_that_was_altered_on_the_disk_is_not_sent(tmp_path):
+    house = House(tmp_path, kinds=("segmentation", "measurement-report"))
+    altered, good = house.job().evidence
+    house.store.damage(altered.object_key)
+    house.work()
+    states = {one.sop_instance_uid: one.state for one in house.job().deliveries}
+    assert states == {
+        altered.sop_instance_uid: DeliveryState.FAILED,
+        good.sop_instance_uid: DeliveryState.SENT,
+    }
+    assert len(house.contents) == 1
+    house.database.close()
+
+
+def test_what_waits_behind_slow_answers_is_not_sent_by_another_process(tmp_path):
+    """Each answer takes less than a lease, all of them together much longer."""
+    kinds = tuple(f"kind-{number}" for number in range(6))
+    house = House(tmp_path, kinds=kinds, patience=replace(PATIENCE, lease_s=10.0))
+    other = house.make_deliverer()
+
+    def answer_slowly(_):
+        house.pass_time(6.0)
+        assert not other.work()
+
+    house.destination._script = answer_slowly
+    house.work()
+    assert len(house.contents) == len(kinds)
+    assert len(set(house.contents)) == len(kinds)
+    assert all(row.attempts == 1 for row in house.job().deliveries)
+    house.database.close()
 
 
 def test_the_next_best_object_goes_instead_of_a_class_not_accepted(tmp_path):

@@ -10,13 +10,14 @@ import pytest
 from dicom_node.node.maintenance import (
     Maintenance,
     Retention,
+    Sweep,
     Timer,
     complete,
+    forget_aside,
     reap,
     retain,
-    sweep,
 )
-from storage.catalog import instances
+from storage.catalog import instances, retention
 from storage.database import Database
 from storage.objects.files import FileObjectStore
 from storage.outbox import deliveries
@@ -156,13 +157,66 @@ def test_not_eligible_sources_go_too(house):
     assert old.object_key not in set(house.store.keys())
 
 
-def test_only_objects_that_no_row_knows_are_swept_and_only_old_ones(house):
-    """As a process leaves them that dies between the object and its commit."""
+class Looks:
+    """A sweep with a clock and a monotonic clock of its own; adoption finds nothing."""
+
+    def __init__(self, house):
+        self.house = house
+        self.ran_s = 0.0
+        self.sweep = Sweep(
+            house.store,
+            self.unknown,
+            lambda: None,
+            lambda: house.now,
+            lambda: self.ran_s,
+        )
+
+    def unknown(self):
+        with self.house.database.transaction(read_only=True) as tx:
+            return retention.unreferenced(tx, list(self.house.store.keys()))
+
+
+def test_only_what_no_row_knows_is_set_aside_and_only_after_two_looks(house):
+    """As a process leaves it that dies between the object and its commit."""
     orphan = house.store.put(BytesIO(b"stored, never committed"))
-    young = house.store.put(BytesIO(b"being received right now"))
-    house.write_again(orphan.key, house.now - DAY)
-    assert sweep(house.database, house.store, lambda: house.now) == 1
-    assert set(house.store.keys()) == {house.source.key, house.result.key, young.key}
+    looks = Looks(house)
+    assert looks.sweep.run() == 0
+    looks.ran_s += 6 * 3600
+    assert looks.sweep.run() == 1
+    assert set(house.store.keys()) == {house.source.key, house.result.key}
+    (kept,) = house.store.aside()
+    assert (kept.key, kept.size_bytes) == (orphan.key, orphan.size_bytes)
+
+
+def test_no_clock_makes_an_object_abandoned(house):
+    orphan = house.store.put(BytesIO(b"stored, never committed"))
+    house.write_again(orphan.key, house.now - 1000 * DAY)
+    looks = Looks(house)
+    for days in (100, -400, 2000):
+        house.now += days * DAY
+        looks.ran_s += 60
+        assert looks.sweep.run() == 0
+    assert orphan.key in set(house.store.keys())
+
+
+def test_what_was_written_again_between_two_looks_is_new(house):
+    orphan = house.store.put(BytesIO(b"stored, never committed"))
+    looks = Looks(house)
+    looks.sweep.run()
+    house.write_again(orphan.key, house.now + timedelta(minutes=1))
+    looks.ran_s += 6 * 3600
+    assert looks.sweep.run() == 0
+    looks.ran_s += 6 * 3600
+    assert looks.sweep.run() == 1
+
+
+def test_what_was_set_aside_goes_after_its_grace_and_not_before(house):
+    orphan = house.store.put(BytesIO(b"stored, never committed"))
+    house.store.set_aside(orphan.key, house.now - 10 * DAY)
+    assert forget_aside(house.store, 11 * DAY, house.now) == 0
+    assert forget_aside(house.store, timedelta(0), house.now) == 0
+    assert forget_aside(house.store, 9 * DAY, house.now) == 1
+    assert list(house.store.aside()) == []
 
 
 def test_timers_run_at_once_and_again_and_survive_a_failure():
@@ -174,7 +228,7 @@ def test_timers_run_at_once_and_again_and_survive_a_failure():
             raise ZeroDivisionError
         second.set()
 
-    timers = Maintenance([Timer("test", 0.01, fails_first)], lambda: datetime.now(UTC))
+    timers = Maintenance([Timer("test", 0.01, fails_first)])
     timers.start()
     try:
         assert second.wait(60)
@@ -183,7 +237,7 @@ def test_timers_run_at_once_and_again_and_survive_a_failure():
 
 
 def test_stopping_timers_twice_is_harmless():
-    timers = Maintenance([], lambda: datetime.now(UTC))
+    timers = Maintenance([])
     timers.stop()
     timers.start()
     timers.stop()

@@ -85,7 +85,11 @@ def test_a_job_tells_everything_by_its_published_names(tmp_path, pacs):
         send(node, path)
         seen = wait_for_state(node, dataset.SOPInstanceUID, "delivered")
         job = get(node, f"/api/v1/jobs/{seen['workitem_uid']}")
-    assert (job["state"], job["stage"], job["reason"]) == ("COMPLETED", "done", None)
+    assert (job["state"], job["stage"], job["reason"]) == (
+        "COMPLETED",
+        "delivered",
+        None,
+    )
     assert job["patient_id"] == dataset.PatientID
     assert job["accession_number"] == dataset.AccessionNumber
     assert job["study_instance_uid"] == dataset.StudyInstanceUID
@@ -327,14 +331,22 @@ def test_a_class_without_a_stand_in_fails_visibly_and_can_be_retried(
             (row,) = get(node, f"/api/v1/jobs/{uid}")["deliveries"]
             assert row["state"] == "FAILED"
             assert "0x0122" in row["last_error"]
+            assert seen["reason"]["code"] == "DELIVERY_GIVEN_UP"
+            failed = get(node, f"/api/v1/jobs/{uid}")
+            assert (failed["state"], failed["stage"]) == ("CANCELED", "failed")
+            assert failed["reason"] == seen["reason"]
+            (listed,) = get(node, "/api/v1/jobs?stage=failed")["items"]
+            assert listed == failed
     able, runner = PACS([SegmentationStorage]), ScriptedRunner()
     with (
         able.listening(port),
         scripted_node(settings(tmp_path, [place]), runner=runner) as node,
     ):
         status, answer = request(node, "POST", f"/api/v1/jobs/{uid}/retry")
-        assert (status, answer) == (200, {"workitem_uid": uid})
-        wait_for_state(node, dataset.SOPInstanceUID, "delivered")
+        assert status == 200
+        seen = wait_for_state(node, dataset.SOPInstanceUID, "delivered")
+        assert seen["workitem_uid"] == answer["workitem_uid"] != uid
+        assert get(node, f"/api/v1/jobs/{uid}")["replaced_by"] == seen["workitem_uid"]
         assert runner.batches == []
 
 
@@ -372,10 +384,21 @@ def test_own_results_that_come_back_are_recognised_and_left_alone(tmp_path, pacs
         (capture,) = pacs.datasets()
         back = tmp_path / "back.dcm"
         back.write_bytes(next(iter(pacs.held.values())))
+        held = stored_bytes(tmp_path)
         (stored,) = send(node, back)
         seen = wait_for_state(node, capture.SOPInstanceUID, "not eligible")
-    assert stored.status == 0x0000
+        (again,) = send(node, back)
+        assert stored_bytes(tmp_path) == held
+        seen_again = get(node, f"/api/v1/instances/{capture.SOPInstanceUID}")
+    assert (stored.status, again.status) == (0x0000, 0x0000)
     assert seen["reason"]["code"] == "OWN_RESULT"
+    assert (seen["duplicates"], seen_again["duplicates"]) == (0, 1)
+
+
+def stored_bytes(folder):
+    """Count the bytes of all objects in a node's store."""
+    files = (folder / "objects").rglob("*")
+    return sum(one.stat().st_size for one in files if one.is_file())
 
 
 def test_the_same_image_again_is_acknowledged_and_not_analysed_again(tmp_path, pacs):

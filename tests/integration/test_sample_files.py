@@ -21,7 +21,7 @@ NOT_ELIGIBLE = {
     "RG3_J2KI.dcm": "NOT_CHEST",
     "RG3_JLSN.dcm": "NOT_CHEST",
     "RG3_JPLL.dcm": "NOT_CHEST",
-    "RG3_RLE.dcm": "IMAGE_TYPE",
+    "RG3_RLE.dcm": "NOT_CHEST",
     "sc_ct_scout_abdomen.dcm": "MODALITY",
     "ct_bigendian.dcm": "SOP_CLASS",
     "broken/RG3_JPLY_undecodable.dcm": "NOT_CHEST",

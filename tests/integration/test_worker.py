@@ -1,5 +1,7 @@
 """The worker on a real database: every image ends in one of four ways."""
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
 
@@ -8,15 +10,25 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from dicom_node.analysis.leases import Leases
+from dicom_node.analysis.pool import ReaderPool
 from dicom_node.analysis.process import Analyzer
+from dicom_node.analysis.reader import ReaderOptions
 from dicom_node.analysis.worker import Worker
 from dicom_node.dataset.part10 import part10_header
+from dicom_node.evidence.encode import MAKING
 from dicom_node.injected import clock, new_uid
+from dicom_node.web.api import views
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from inference.errors import ModelFailed
 from storage.database import Database
-from storage.records import Cause, DeliveryState, ProcedureStepState, Stage
+from storage.records import (
+    AttemptOutcome,
+    Cause,
+    DeliveryState,
+    ProcedureStepState,
+    Stage,
+)
 from storage.signals import Topic
 from storage.worklist import attempts, jobs, workitems
 from tests.factories.analyses import a_maker, a_style
@@ -25,6 +37,7 @@ from tests.factories.nodes import wait_until
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.object_store import MemoryObjectStore
 from tests.fakes.runner import ScriptedRunner
+from tests.peers import mortal_reader
 from tests.peers.receiving import arriving_of
 
 RULES = rules(minimum_size_px=64)
@@ -38,14 +51,20 @@ class House:
         self.database = Database(f"sqlite:///{folder}/node.db")
         self.database.migrate()
         self.store = MemoryObjectStore()
-        self.steps = ProcedureSteps(self.database, clock=clock, new_uid=new_uid)
+        self.steps = ProcedureSteps(
+            self.database, clock=lambda: self.now or clock(), new_uid=new_uid
+        )
         self.runner = runner or ScriptedRunner()
         self.runner.load()
         self.watch = self.database.watch(Topic.WORK)
+        self.readers = None
+        self.now = None
 
     def worker(self, **options):
         wanted = {"name": "worker", "batch_wait_s": 0.0, "lost_attempts": 2} | options
-        analyzer = Analyzer(self.runner, RULES, a_maker(), a_style(), ROUTE.evidence)
+        analyzer = Analyzer(
+            self.runner, RULES, a_maker(), a_style(), ROUTE.evidence, self.readers
+        )
         return Worker(
             self.steps,
             self.store,
@@ -57,9 +76,9 @@ class House:
     def work(self, **options):
         return self.worker(**options).work(self.watch)
 
-    def receive(self, seed=0):
+    def receive(self, seed=0, **attributes):
         """Let a film arrive; its SOP Instance UID."""
-        dataset = synthetic_dataset("CR", seed, rows=128, columns=112)
+        dataset = synthetic_dataset("CR", seed, rows=128, columns=112, **attributes)
         arriving = arriving_of(dataset)
         reception = Reception(self.store, self.database, RULES, clock, new_uid)
         incoming = reception.incoming()
@@ -213,19 +232,76 @@ def test_leases_are_renewed_while_the_model_runs(house):
         assert wait_until(renewed)
 
 
-def test_an_image_that_kills_its_workers_is_canceled_and_its_neighbours_are_not(
-    house,
-):
-    culprit = house.receive(0)
-    others = [house.receive(seed) for seed in (1, 2)]
-    for _ in range(2):
+@pytest.mark.slow
+def test_an_image_that_ends_its_process_waits_a_day_and_ends_alone(house):
+    """Its neighbours are delivered; it is tried once more before it is canceled."""
+    options = ReaderOptions(readers=2, memory_bytes=1 << 30, time_s=60.0)
+    with closing(ReaderPool(options, mortal_reader.read)) as house.readers:
+        culprit = house.receive(0, StudyDescription=mortal_reader.ABORTS)
+        others = [house.receive(seed) for seed in (1, 2)]
+        house.work()
+        for uid in others:
+            assert house.job(uid).workitem.stage is Stage.DELIVERING
+        waits = []
+        while (item := house.job(culprit).workitem).stage is Stage.QUEUED:
+            before = house.now or clock()
+            waits.append((item.not_before - before).total_seconds())
+            house.now = item.not_before
+            house.work()
+    job = house.job(culprit)
+    assert len(waits) == 2
+    assert waits[0] < 60
+    assert 86_000 < waits[1] <= 86_400
+    assert (job.workitem.reason.code, job.workitem.reason.cause) == (
+        "PROCESS_LOST",
+        Cause.FAILURE,
+    )
+    assert [one.outcome for one in job.attempts] == [
+        AttemptOutcome.PROCESS_LOST,
+        AttemptOutcome.PROCESS_LOST,
+        AttemptOutcome.CANCELED,
+    ]
+
+
+def test_workers_that_fell_silent_prove_nothing_against_an_image(house):
+    images = [house.receive(seed) for seed in range(3)]
+    for _ in range(9):
         assert house.lose_worker() == 3
     house.work()
-    assert house.runner.batches == [1, 1]
-    reason = house.job(culprit).workitem.reason
-    assert (reason.code, reason.cause) == ("PROCESS_LOST", Cause.FAILURE)
-    for uid in others:
+    for uid in images:
         assert house.job(uid).workitem.stage is Stage.DELIVERING
+
+
+def test_a_kind_that_cannot_be_made_is_named_and_the_others_go_out(
+    house, monkeypatch, caplog
+):
+    def broken(*_):
+        raise ValueError("odd")
+
+    kind = "segmentation"
+    monkeypatch.setitem(MAKING, kind, replace(MAKING[kind], encode=broken))
+    uid = house.receive()
+    house.work()
+    job = house.job(uid)
+    assert [one.kind for one in job.evidence] == ["measurement-report"]
+    assert [row.state for row in job.deliveries] == [DeliveryState.PENDING]
+    (failed,) = job.workitem.result["evidence_failed"]
+    assert failed == {"kind": kind, "reason": "an unforeseen error (ValueError)"}
+    (shown,) = views.job(job).evidence_failed
+    assert shown.kind == kind
+    assert "segmentation could not be made" in caplog.text
+
+
+def test_an_image_that_was_altered_on_the_disk_is_not_analysed(house):
+    uid, other = house.receive(0), house.receive(1)
+    key = house.job(uid).instance.object_key
+    house.store.damage(key)
+    house.work()
+    reason = house.job(uid).workitem.reason
+    assert (reason.code, reason.cause) == ("OBJECT_CORRUPT", Cause.FAILURE)
+    assert house.job(uid).deliveries == ()
+    assert house.runner.batches == [1]
+    assert house.job(other).workitem.stage is Stage.DELIVERING
 
 
 def test_after_one_lost_worker_each_image_goes_alone(house):

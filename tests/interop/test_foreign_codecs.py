@@ -41,7 +41,7 @@ def run(*command):
 
 def stored(path):
     dataset = dcmread(path)
-    return read_patterns(dataset, PixelCells.of(dataset, 1_000_000))
+    return read_patterns(dataset, PixelCells.of(dataset, 1_000_000)).patterns
 
 
 def drawn(bits):

@@ -99,7 +99,15 @@ def test_a_follow_up_a_repetition_and_a_recall(tmp_path, orthanc):
 
         file = tmp_path / "node.toml"
         file.write_text(f'[node]\ndata_dir = "{conf.node.data_dir}"\n')
-        recall = ("recall", "--model", "scripted@1", "--config", str(file), "--json")
+        recall = (
+            "recall",
+            "--model",
+            "scripted@1",
+            "--config",
+            str(file),
+            "--json",
+            "--yes",
+        )
         result = CliRunner().invoke(cli, recall)
         assert (result.exit_code, result.stderr) == (0, "")
         objects = {

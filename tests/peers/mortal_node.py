@@ -18,6 +18,7 @@ from dicom_node.delivery.destination import Destination, Handover, Parcel
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.node import Node
 from dicom_node.node.parts import Parts
+from dicom_node.node.roles import Role
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.parts import open_parts
 from dicom_node.node.wiring.reception import eligibility_rules
@@ -164,12 +165,18 @@ class MortalDestination:
             self._fate.pass_by("recorded")
 
 
-def live(values: dict[str, Any], point: str, count: int, ready: Connection) -> None:
+def live(
+    values: dict[str, Any],
+    point: str,
+    count: int,
+    ready: Connection,
+    role: Role = Role.ALL,
+) -> None:
     """Run until SIGTERM, or until fate strikes; tells its ports through ``ready``."""
     settings = Settings.load(None, values)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     fated = partial(mortal_parts, Fate(point, count))
-    with Node(settings, open_parts=fated) as node:
+    with Node(settings, role, open_parts=fated) as node:
         ready.send({"dimse": node.dimse_port, "http": node.http_port})
         stop.wait()

@@ -53,6 +53,7 @@ WRONG_ADDRESS = Rejection(1, 1, 3, "calling AE title comes from another address"
 NOT_OUR_TITLE = Rejection(1, 1, 7, "called AE title not recognised")
 STOPPING = Rejection(2, 3, 1, "the node is stopping")
 TOO_MANY = Rejection(2, 3, 2, "too many associations")
+TOO_MANY_FROM_THERE = Rejection(2, 3, 2, "too many associations from this address")
 
 
 def rejection_of(

@@ -21,19 +21,22 @@ from dicom_node.dataset.part10 import (
 from dicom_node.dimse.acceptor.admission import (
     STOPPING,
     TOO_MANY,
+    TOO_MANY_FROM_THERE,
     Peer,
     Rejection,
     rejection_of,
 )
 from dicom_node.dimse.acceptor.association import StreamedAssociation
 from dicom_node.dimse.acceptor.dispatch import add_contexts, handlers_of, opener_of
-from dicom_node.dimse.acceptor.listener import Listener
+from dicom_node.dimse.acceptor.listener import Limits, Listener
 from dicom_node.dimse.service_class import ServiceClass
 
 logger = logging.getLogger(__name__)
 _UNASSOCIATED_CONNECTIONS = 16
+_UNASSOCIATED_CONNECTIONS_PER_ADDRESS = 8
 _LAST_WORDS_S = 2.0
 _POLL_S = 0.1
+_NAMED_CLASSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class DimseConfig:
         Whether anybody else may, too.
     max_associations
         How many at the same time.
+    max_associations_per_address
+        How many of them from one address.
+    minimum_bytes_per_s
+        What a peer has to send while a message is under way.
     maximum_pdu_bytes
         Announced to peers; larger ones mean fewer, cheaper reads.
     association_timeout_s
@@ -73,6 +80,8 @@ class DimseConfig:
     peers: tuple[Peer, ...]
     accept_unknown_peers: bool
     max_associations: int
+    max_associations_per_address: int
+    minimum_bytes_per_s: float
     maximum_pdu_bytes: int
     association_timeout_s: float
     message_timeout_s: float
@@ -109,11 +118,17 @@ class ApplicationEntity:
             (config.host, config.port),
             handlers=[
                 (evt.EVT_REQUESTED, self._admit),
+                (evt.EVT_ESTABLISHED, _tell_refused_classes),
                 *handlers_of(self._services),
             ],
             opener=opener_of(self._services),
             ended=self._forget,
-            maximum_connections=config.max_associations + _UNASSOCIATED_CONNECTIONS,
+            limits=Limits(
+                config.max_associations + _UNASSOCIATED_CONNECTIONS,
+                config.max_associations_per_address
+                + _UNASSOCIATED_CONNECTIONS_PER_ADDRESS,
+                config.minimum_bytes_per_s,
+            ),
             tls=config.tls,
         )
         self._listener = threading.Thread(
@@ -189,14 +204,15 @@ class ApplicationEntity:
         rejection = self._refuses(request, str(association.requestor.address))
         if rejection is None:
             with self._changed:
-                if len(self._admitted) < self._config.max_associations:
+                rejection = self._too_many(str(association.requestor.address))
+                if rejection is None:
                     self._admitted.add(association)
                     return
-            rejection = TOO_MANY
         logger.warning(
-            "Rejected an association from %s at %s: %s.",
-            repr(str(request.calling_ae_title)),
+            "Rejected an association from '%s' at %s to '%s': %s.",
+            request.calling_ae_title,
             association.requestor.address,
+            request.called_ae_title,
             rejection.text,
             extra={"action": "reject"},
         )
@@ -216,7 +232,35 @@ class ApplicationEntity:
             peers=None if config.accept_unknown_peers else config.peers,
         )
 
+    def _too_many(self, address: str) -> Rejection | None:
+        if len(self._admitted) >= self._config.max_associations:
+            return TOO_MANY
+        there = sum(one.requestor.address == address for one in self._admitted)
+        if there >= self._config.max_associations_per_address:
+            return TOO_MANY_FROM_THERE
+        return None
+
     def _forget(self, association: StreamedAssociation) -> None:
         with self._changed:
             self._admitted.discard(association)
             self._changed.notify_all()
+
+
+def _tell_refused_classes(event: evt.Event) -> None:
+    """Log what a caller offered and this node does not take, in one line."""
+    association = event.assoc
+    refused = sorted(
+        {str(one.abstract_syntax) for one in association.rejected_contexts}
+    )
+    if not refused:
+        return
+    named = ", ".join(map(repr, refused[:_NAMED_CLASSES]))
+    more = len(refused) - _NAMED_CLASSES
+    logger.warning(
+        "Refused SOP classes or their transfer syntaxes from %r at %s: %s%s.",
+        str(association.requestor.ae_title).strip(),
+        association.requestor.address,
+        named,
+        f" and {more} more" if more > 0 else "",
+        extra={"action": "refuse"},
+    )

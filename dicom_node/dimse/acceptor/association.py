@@ -8,13 +8,15 @@ pynetdicom's reactor polls every millisecond; this one waits for events.
 import logging
 import threading
 from collections.abc import Callable
+from typing import cast
 
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
-from dicom_node.dimse.acceptor.messages import Opener, StreamingMessages
+from dicom_node.dimse.acceptor.messages import Opener, StreamingMessages, lacking
+from dicom_node.dimse.acceptor.pace import Pace
 from dicom_node.dimse.acceptor.upper_layer import EventDrivenProvider, RingingQueue
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ class StreamedAssociation(Association):
         Opens the place for the data set of a C-STORE request.
     ended
         Called with the association when its thread ends.
+    minimum_bytes_per_s
+        What a peer has to send while a message is under way.
     """
 
     def __init__(
@@ -39,14 +43,20 @@ class StreamedAssociation(Association):
         ae: ApplicationEntity,
         opener: Opener,
         ended: Callable[["StreamedAssociation"], None],
+        minimum_bytes_per_s: float,
     ) -> None:
         self._woken = threading.Event()
         self._ended = ended
         super().__init__(ae, MODE_ACCEPTOR)
         self._messages = StreamingMessages(self, opener, RingingQueue(self.wake))
         self.dimse = self._messages
+        grace_s = ae.network_timeout or float("inf")
         self.dul = EventDrivenProvider(
-            self, self._messages, self.wake, ae.maximum_pdu_size
+            self,
+            self._messages,
+            self.wake,
+            ae.maximum_pdu_size,
+            Pace(grace_s, minimum_bytes_per_s),
         )
         # These setters also start from the providers' timers.
         self.acse_timeout = ae.acse_timeout
@@ -89,10 +99,23 @@ class StreamedAssociation(Association):
     def _serve_queued(self) -> None:
         while not self._kill and not self.dimse.msg_queue.empty():
             context_id, message = self.dimse.get_msg(block=False)
-            if message is not None and context_id is not None:
-                self._serve_request(message, context_id)
-                # However long that took, the peer was not the one who was idle.
-                self.dul._idle_timer.restart()
+            if message is None or context_id is None:
+                continue
+            if missing := lacking(message):
+                self._tell(f"a request has no {missing}")
+                self.abort()
+                return
+            self._serve_request(message, context_id)
+            # However long that took, the peer was not the one who was idle.
+            self.dul._idle_timer.restart()
+
+    def _tell(self, why: str) -> None:
+        logger.warning(
+            "Aborted the association of %s: %s.",
+            cast("EventDrivenProvider", self.dul).caller,
+            why,
+            extra={"action": "abort"},
+        )
 
     def _is_over(self) -> bool:
         """Tell whether the association ended; answer a release request."""
@@ -109,9 +132,7 @@ class StreamedAssociation(Association):
             evt.trigger(self, evt.EVT_ABORTED, {})
             return True
         if self.dul.idle_timer_expired():
-            logger.warning(
-                "Nothing came within the network time-out.", extra={"action": "abort"}
-            )
+            self._tell("nothing came within the network time-out")
             self.abort()
             return True
         return not self.dul.is_alive()

@@ -5,23 +5,42 @@
 import logging
 import socket
 import ssl
+import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EventHandlerType
-from pynetdicom.transport import (
-    AssociationSocket,
-    RequestHandler,
-    ThreadedAssociationServer,
-)
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from dicom_node.dimse.acceptor.association import StreamedAssociation
 from dicom_node.dimse.acceptor.messages import Opener
-from dicom_node.dimse.library import configure
+from dicom_node.dimse.library import PeerSocket, configure
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What peers may cost before anybody knows who they are.
+
+    Parameters
+    ----------
+    connections
+        At the same time; further ones are closed at once, for each takes a thread.
+    connections_per_address
+        Of them from one address, so that one machine shuts out none of the others.
+    bytes_per_s
+        What has to come while a message is under way.
+    """
+
+    connections: int
+    connections_per_address: int
+    bytes_per_s: float
 
 
 class Listener(ThreadedAssociationServer):
@@ -39,9 +58,8 @@ class Listener(ThreadedAssociationServer):
         Opens the place for the data set of a C-STORE request.
     ended
         Called with each association that ends.
-    maximum_connections
-        Further ones are closed at once: they cost threads before they say who
-        they are.
+    limits
+        What a peer may cost.
     tls
         Context of a server.
     """
@@ -57,16 +75,16 @@ class Listener(ThreadedAssociationServer):
         handlers: list[EventHandlerType],
         opener: Opener,
         ended: Callable[[StreamedAssociation], None],
-        maximum_connections: int,
+        limits: Limits,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         configure()
         self.opener = opener
         self.tls = tls
         self._ended = ended
-        self._connections = 0
+        self._connections: Counter[str] = Counter()
         self._counting = threading.Lock()
-        self._maximum_connections = maximum_connections
+        self.limits = limits
         super().__init__(
             entity,
             address,
@@ -82,19 +100,28 @@ class Listener(ThreadedAssociationServer):
         del request
         # Counted here, before it has a thread: a burst is no way round the limit.
         with self._counting:
-            if self._connections < self._maximum_connections:
-                self._connections += 1
+            too_many = self._too_many(str(client_address[0]))
+            if too_many is None:
+                self._connections[str(client_address[0])] += 1
                 return True
         logger.warning(
-            "Closed a connection from %s: too many.",
+            "Closed a connection from %s: %s.",
             client_address[0],
+            too_many,
             extra={"action": "reject"},
         )
         return False
 
-    def end(self, association: StreamedAssociation) -> None:
-        """Forget an association that ended."""
-        self._uncount()
+    def _too_many(self, address: str) -> str | None:
+        if self._connections.total() >= self.limits.connections:
+            return "too many connections"
+        if self._connections[address] >= self.limits.connections_per_address:
+            return "too many connections from this address"
+        return None
+
+    def end(self, address: str, association: StreamedAssociation) -> None:
+        """Forget an association that ended, and the connection from an address."""
+        self._uncount(address)
         self._ended(association)
 
     def service_actions(self) -> None:
@@ -103,17 +130,22 @@ class Listener(ThreadedAssociationServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say in one line what broke a connection before it was an association."""
         del request
-        self._uncount()
+        self._uncount(str(client_address[0]))
+        error = sys.exception()
+        foreseen = isinstance(error, OSError)  # a handshake that failed is one, too
         logger.warning(
-            "A connection from %s broke.",
+            "A connection from %s broke: %s.",
             client_address[0],
-            exc_info=True,  # noqa: LOG014  called while the error is handled
+            getattr(error, "reason", None) or type(error).__name__,
+            exc_info=not foreseen,
             extra={"action": "reject"},
         )
 
-    def _uncount(self) -> None:
+    def _uncount(self, address: str) -> None:
         with self._counting:
-            self._connections -= 1
+            self._connections[address] -= 1
+            if self._connections[address] <= 0:
+                del self._connections[address]
 
 
 class _Connection(RequestHandler):
@@ -130,10 +162,15 @@ class _Connection(RequestHandler):
 
     def _create_association(self) -> StreamedAssociation:
         server = self.server
-        association = StreamedAssociation(self.ae, server.opener, server.end)
+        association = StreamedAssociation(
+            self.ae,
+            server.opener,
+            partial(server.end, str(self.client_address[0])),
+            server.limits.bytes_per_s,
+        )
         association._server = server
         association.name = f"association-{self.client_address[0]}"
-        association.set_socket(AssociationSocket(association, self.request))
+        association.set_socket(PeerSocket(association, self.request))
         acceptor = association.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
         acceptor.ae_title = server.ae_title

@@ -4,24 +4,30 @@ A C-STORE data set is handed on fragment by fragment while the next is under way
 pynetdicom would hold it in memory until it is complete.
 """
 
+import logging
 import struct
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
 if TYPE_CHECKING:
     import queue
 
+logger = logging.getLogger(__name__)
+
 _COMMAND, _LAST = 0x01, 0x02  # Message Control Header, PS3.8 E.2
 _COMMAND_BYTES = 1024 * 1024
 _QUEUED_MESSAGES = 16
 _C_STORE_RSP, _NO_DATA_SET = 0x8001, 0x0101  # PS3.7 E.1
+_PRIORITIES = (0, 1, 2)  # medium, high, low; PS3.7 E.1-1
+_NEEDED = ("AffectedSOPClassUID", "AffectedSOPInstanceUID", "MessageID")
 
 Opener = Callable[[Association, int, C_STORE_RQ], BytesIO]
 """Opens the place where the data set of a C-STORE request goes, piece by piece."""
@@ -59,6 +65,25 @@ def split(body: memoryview) -> Iterator[Fragment]:
         offset = end
 
 
+def lacking(request: Any) -> str | None:
+    """Name what a C-STORE request cannot do without and has not."""
+    if not isinstance(request, (C_STORE, C_STORE_RQ)):
+        return None
+    said = request.command_set if isinstance(request, C_STORE_RQ) else request
+    values = ((name, getattr(said, name, None)) for name in _NEEDED)
+    return next((name for name, value in values if value in (None, "")), None)
+
+
+def mend_priority(event: evt.Event) -> None:
+    """Take a priority that means nothing for a medium one; this node knows no other.
+
+    The library would refuse the request.
+    """
+    command = event.message.command_set
+    if getattr(command, "Priority", None) not in (None, *_PRIORITIES):
+        command.Priority = 0
+
+
 class StreamingMessages(DIMSEServiceProvider):
     """The DIMSE service provider of one association.
 
@@ -80,6 +105,12 @@ class StreamingMessages(DIMSEServiceProvider):
         self._destination: BytesIO | None = None
         self._command_bytes = 0
         self.msg_queue = messages
+        assoc.bind(evt.EVT_DIMSE_RECV, mend_priority)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every message that was begun has ended."""
+        return self.message is None
 
     def abandon(self) -> None:
         """Close what was received and will not be served any more."""
@@ -114,6 +145,8 @@ class StreamingMessages(DIMSEServiceProvider):
             raise Malformed("the message is too long")
         self._pass_on(fragment)
         if isinstance(self.message, C_STORE_RQ):
+            if missing := lacking(self.message):
+                raise Malformed(f"a request has no {missing}")
             self._destination = self._opener(
                 self.assoc, fragment.context_id, self.message
             )
@@ -127,6 +160,21 @@ class StreamingMessages(DIMSEServiceProvider):
         self.receive_primitive(data)
         if self.message is None:
             self._command_bytes = 0
+        elif self._ends(fragment):
+            # The library has queued the abort already, and says nothing.
+            logger.warning(
+                "Aborted an association with %s: a request has an unreadable value.",
+                self.assoc.requestor.address,
+                extra={"action": "abort"},
+            )
+
+    def _ends(self, fragment: Fragment) -> bool:
+        """Tell whether a fragment is the last of its message."""
+        if not fragment.control & _LAST:
+            return False
+        command = cast("DIMSEMessage", self.message).command_set
+        alone = command.CommandDataSetType == _NO_DATA_SET
+        return not fragment.control & _COMMAND or alone
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
         """Send a message; the answer to a C-STORE takes a short cut."""

@@ -10,7 +10,6 @@ buffer, and bounds what it reads and for how long (DICOM PS3.8 sections 9.2, 9.3
 import contextlib
 import logging
 import queue
-import select
 import socket
 import struct
 import threading
@@ -22,7 +21,10 @@ from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
 
 from dicom_node.dataset.quiet import UNREADABLE
+from dicom_node.dimse.acceptor.association_request import calling_title, tidied
 from dicom_node.dimse.acceptor.messages import Malformed, StreamingMessages, split
+from dicom_node.dimse.acceptor.pace import Pace
+from dicom_node.dimse.library import readable
 from dicom_node.errors import NodeError
 
 logger = logging.getLogger(__name__)
@@ -70,8 +72,8 @@ class _Bell:
 
     def wait_for(self, connection: socket.socket, timeout_s: float) -> None:
         """Wait until the bell rings or the connection has something to read."""
-        ready, _, _ = select.select([connection, self._out], [], [], timeout_s)
-        if self._out in ready:
+        readable(connection, self._out, wait_s=timeout_s)
+        with contextlib.suppress(BlockingIOError):  # it was the connection
             self._out.recv(4096)
 
     def close(self) -> None:
@@ -94,6 +96,8 @@ class EventDrivenProvider(DULServiceProvider):
         Called when there is something for the association.
     maximum_pdu_bytes
         What was announced as the maximum length received.
+    pace
+        How slow the peer may be within a message.
     """
 
     def __init__(
@@ -102,9 +106,12 @@ class EventDrivenProvider(DULServiceProvider):
         messages: StreamingMessages,
         wake: Callable[[], None],
         maximum_pdu_bytes: int,
+        pace: Pace,
     ) -> None:
         super().__init__(assoc)
         self.daemon = True
+        self._pace = pace
+        self._calling = "?"
         self._messages = messages
         self._maximum_pdu_bytes = maximum_pdu_bytes + _SLACK_BYTES
         self._buffer = bytearray()
@@ -180,6 +187,14 @@ class EventDrivenProvider(DULServiceProvider):
                 if not connection.recv(64 * 1024):
                     return
 
+    @property
+    def caller(self) -> str:
+        """Who is at the other end, for the log: its title, as far as known, and where.
+
+        What it called itself is escaped where it is logged.
+        """
+        return f"'{self._calling}' at {self.assoc.requestor.address}"
+
     def _read_pdu_data(self) -> None:
         """Read one PDU and queue the event that it is."""
         try:
@@ -187,25 +202,56 @@ class EventDrivenProvider(DULServiceProvider):
             if pdu_type == _P_DATA_TF:
                 self._indicate(body)
                 return
-            header = struct.pack(">BBI", pdu_type, 0, len(body))
-            pdu, event = self._decode_pdu(bytearray(header + bytes(body)))
+            said = self._tidied(bytes(body)) if pdu_type == _ASSOCIATE_RQ else body
+            header = struct.pack(">BBI", pdu_type, 0, len(said))
+            pdu, event = self._decode_pdu(bytearray(header + bytes(said)))
+            if pdu_type == _ASSOCIATE_RQ:
+                pdu.to_primitive()  # what it cannot hold is refused here, not later
         except OSError:
             self.event_queue.put("Evt17")  # Transport connection closed
         except Malformed as error:
-            logger.warning("Refused a PDU: %s.", error, extra={"action": "abort"})
-            self.event_queue.put("Evt19")  # Unrecognized or invalid PDU
+            self._refuse(str(error))
         except (AssertionError, NodeError, *UNREADABLE) as error:
-            kind = type(error).__name__
-            logger.warning("Refused a message: %s.", kind, extra={"action": "abort"})
-            self.event_queue.put("Evt19")
+            self._refuse(f"the library cannot read it ({type(error).__name__})")
         else:
             self._recv_pdu.put(pdu)
             self.event_queue.put(event)
+
+    def _refuse(self, why: str) -> None:
+        logger.warning(
+            "Aborted the association of %s: %s.",
+            self.caller,
+            why,
+            extra={"action": "abort"},
+        )
+        self.event_queue.put("Evt19")  # Unrecognized or invalid PDU
+
+    def _tidied(self, body: bytes) -> bytes:
+        """Mend an association request, and say what of it is refused."""
+        self._calling = calling_title(body)
+        request = tidied(body)
+        if not request.version & 1:
+            logger.warning(
+                "Rejected an association from %s: protocol version %d.",
+                self.caller,
+                request.version,
+                extra={"action": "reject"},
+            )
+        elif request.defects:
+            logger.warning(
+                "Refused a part of the association of %s: %s.",
+                self.caller,
+                "; ".join(request.defects),
+                extra={"action": "reject"},
+            )
+        return request.body
 
     def _indicate(self, body: memoryview) -> None:
         """Hand data on: action DT-2 without its detour by way of two queues."""
         for fragment in split(body):
             self._messages.take(fragment)
+        if self._messages.complete:
+            self._pace.restart()
 
     def _read_pdu(self) -> tuple[int, memoryview]:
         header = bytearray(6)
@@ -217,6 +263,8 @@ class EventDrivenProvider(DULServiceProvider):
             self._buffer = bytearray(max(length, 16 * 1024))
         body = memoryview(self._buffer)[:length]
         self._fill(body)
+        if pdu_type != _P_DATA_TF:
+            self._pace.restart()
         return pdu_type, body
 
     def _limit(self, pdu_type: int) -> int:
@@ -231,7 +279,7 @@ class EventDrivenProvider(DULServiceProvider):
         return _SHORT_PDU_BYTES
 
     def _fill(self, view: memoryview) -> None:
-        """Read exactly that many bytes, each lot within the network time-out.
+        """Read exactly that many bytes, each lot in time and all at a fair pace.
 
         Before the association is accepted, the whole request has to come before
         the ARTIM timer runs out.
@@ -239,12 +287,26 @@ class EventDrivenProvider(DULServiceProvider):
         connection = self.socket.socket if self.socket else None
         if connection is None:
             raise OSError("the connection is closed")
-        timeout = self.network_timeout
         while view:
-            if self.state_machine.current_state == "Sta2":
-                timeout = max(self.artim_timer.remaining, 0.001)
-            connection.settimeout(timeout)
-            count = connection.recv_into(view)
+            since = time.monotonic()
+            try:
+                connection.settimeout(self._patience_s())
+                count = connection.recv_into(view)
+            except TimeoutError as error:
+                if self.state_machine.current_state == "Sta2":
+                    raise
+                raise Malformed("what it began comes too slowly") from error
             if not count:
                 raise ConnectionResetError("the peer closed the connection")
+            self._pace.took(count, since)
+            self._idle_timer.restart()  # slow is another thing than silent
             view = view[count:]
+
+    def _patience_s(self) -> float | None:
+        if self.state_machine.current_state == "Sta2":
+            return max(self.artim_timer.remaining, 0.001)
+        patience = self.network_timeout or float("inf")
+        left = min(patience, self._pace.left_s())
+        if left <= 0:
+            raise TimeoutError
+        return None if left == float("inf") else left

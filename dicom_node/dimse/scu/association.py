@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pynetdicom import evt
-from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
@@ -17,7 +16,7 @@ from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
 )
-from dicom_node.dimse.library import configure
+from dicom_node.dimse.library import RequestingEntity, configure
 from dicom_node.errors import ClassNotAccepted, NodeError, PeerBusy, PeerUnreachable
 
 logger = logging.getLogger(__name__)
@@ -110,7 +109,7 @@ def associate(
         The peer accepted none of the contexts.
     """
     configure()
-    entity = ApplicationEntity(ae_title=calling_ae)
+    entity = RequestingEntity(ae_title=calling_ae)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.connection_timeout = timeouts.connection_s
@@ -118,18 +117,24 @@ def associate(
     entity.dimse_timeout = timeouts.message_s
     entity.network_timeout = timeouts.network_s
     with ExitStack() as stack:
-        association = entity.associate(
-            remote.host,
-            remote.port,
-            list(contexts),
-            ae_title=remote.ae_title,
-            max_pdu=_MAXIMUM_PDU_BYTES,
-            tls_args=_tls(remote, stack),
-            evt_handlers=[
-                (evt.EVT_ACSE_SENT, _close_in_the_end, [stack]),
-                (evt.EVT_CONN_OPEN, _prepare, [timeouts.network_s]),
-            ],
-        )
+        try:
+            association = entity.associate(
+                remote.host,
+                remote.port,
+                list(contexts),
+                ae_title=remote.ae_title,
+                max_pdu=_MAXIMUM_PDU_BYTES,
+                tls_args=_tls(remote, stack),
+                evt_handlers=[
+                    (evt.EVT_ACSE_SENT, _close_in_the_end, [stack]),
+                    (evt.EVT_CONN_OPEN, _prepare, [timeouts.network_s]),
+                ],
+            )
+        except (OSError, UnicodeError) as error:
+            why = f"the host name {remote.host} does not resolve"
+            if not isinstance(error, (socket.gaierror, UnicodeError)):
+                why = str(error.strerror or type(error).__name__)
+            raise PeerUnreachable(f"no association with {remote}: {why}") from error
         if not association.is_established:
             raise _failure(association, remote)
         try:

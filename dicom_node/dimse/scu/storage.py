@@ -64,6 +64,8 @@ class Outgoing:
                 str(meta.MediaStorageSOPInstanceUID),
                 str(meta.TransferSyntaxUID),
             )
+        except FileNotFoundError as error:
+            raise DatasetInvalid(f"no such file: {path}") from error
         except (InvalidDicomError, OSError, *UNREADABLE) as error:
             raise DatasetInvalid(f"{path.name} is not a DICOM file") from error
 

@@ -4,6 +4,7 @@ What an object's modules require (PS3.3 Annex A), what every code, reference and
 item must hold wherever it stands, and what PS3.5 section 6.2 says of each value.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pydicom.config import RAISE
@@ -12,6 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.uid import (
+    RE_VALID_UID,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EnhancedSRStorage,
@@ -135,6 +137,8 @@ def attribute_defects(dataset: Dataset) -> Defects:
         yield from _required_by_place(path, place)
         for element in place:
             yield from _value(element)
+    if not re.fullmatch(RE_VALID_UID, str(dataset.get("SeriesInstanceUID", ""))):
+        yield "SeriesInstanceUID is not a valid UID"  # the object's own
     if not holds_every_text(dataset):
         yield "a text is not of the Specific Character Set"
 
@@ -225,12 +229,21 @@ def _is_valid(element: DataElement) -> bool:
     several = isinstance(element.value, MultiValue | list)
     values = element.value if several else [element.value]
     numeric = element.VR in {VR.DS, VR.IS}
+    if element.keyword in _OF_THE_SOURCE:  # as sent, be it valid or not
+        return all(_UID.fullmatch(str(value)) for value in values)
     try:
         for value in values:
             validate_value(element.VR, str(value) if numeric else value, RAISE)
     except (ValueError, TypeError):
         return False
     return True
+
+
+# What names the source and its study: docs/decisions/0006. UIDs of ours stay valid.
+_OF_THE_SOURCE = frozenset(
+    {"StudyInstanceUID", "SeriesInstanceUID", "ReferencedSOPInstanceUID"}
+)
+_UID = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*")
 
 
 def _is_multiplicity(count: int, allowed: str) -> bool:

@@ -10,7 +10,7 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.service import time_left
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.analysis import make_worker
+from dicom_node.node.wiring.analysis import make_readers, make_worker
 from dicom_node.node.wiring.delivery import make_deliverer
 from storage.database import Database
 from storage.signals import Topic, Watch
@@ -90,20 +90,23 @@ class WorkService:
         self._settings = settings
         self._parts = parts
         self._loops = loops
+        self._readers = make_readers(settings)
         self._runner: ModelRunner | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Load the model, then work."""
+        self._readers.warm()
         self._runner = self._parts.runner()
         self._runner.load()
-        worker = make_worker(self._settings, self._parts, self._runner)
+        worker = make_worker(self._settings, self._parts, self._runner, self._readers)
         self._thread = self._loops.run(self.name, worker.run, Topic.WORK)
 
     def stop(self, deadline: float) -> None:
-        """Finish the batch, then give the model back."""
+        """Finish the batch, then end the readers and give the model back."""
         if self._thread is not None:
             self._loops.finish(self._thread, deadline)
+        self._readers.close()
         if self._runner is not None:
             self._runner.close()
 

@@ -8,11 +8,14 @@ from dicom_node.node.settings.section import Section
 
 
 class WorkerSection(Section):
-    """Leases and retries of the analysis."""
+    """Leases and retries of the analysis, and the processes that read images."""
 
     lease_s: PositiveFloat = 60.0
     poll_s: PositiveFloat = 5.0
-    lost_attempts: PositiveInt = 3
+    lost_attempts: PositiveInt = 2
+    readers: int = Field(default=2, ge=1, le=64)
+    reader_memory_bytes: int = Field(default=2_147_483_648, ge=268_435_456)
+    reader_time_s: PositiveFloat = 60.0
 
 
 class EligibilitySection(Section):
@@ -25,3 +28,12 @@ class EligibilitySection(Section):
     minimum_size_px: int = Field(default=384, ge=64)
     unknown_view: Literal["analyze", "refuse"] = "analyze"
     unknown_body_part: Literal["analyze", "refuse"] = "analyze"
+    body_part_words: tuple[str, ...] = ()
+    refused_views: tuple[Literal["lateral", "oblique", "other"], ...] = (
+        "lateral",
+        "oblique",
+        "other",
+    )
+    derived_products: Literal["analyze", "refuse"] = "refuse"
+    refused_image_types: tuple[str, ...] = ()
+    accepted_modalities: tuple[str, ...] = ()

@@ -41,9 +41,19 @@ class ReceiverSection(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     evidence: tuple[WantedKind, ...] = USUAL
     fallback: Mapping[WantedKind, tuple[WantedKind, ...]] = STAND_INS
-    storage_commitment: Literal[False] = False
     required: bool = True
     not_analysable_report: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_commitment(cls, table: Any) -> Any:
+        """Let a file say that it wants no Storage Commitment; more there is not."""
+        if not isinstance(table, Mapping) or "storage_commitment" not in table:
+            return table
+        if table["storage_commitment"] is not False:
+            msg = "storage_commitment: this release does not ask for it"
+            raise ValueError(msg)
+        return {k: v for k, v in table.items() if k != "storage_commitment"}
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

@@ -4,7 +4,14 @@ import ipaddress
 import re
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from dicom_node.node.settings.section import (
     AETitle,
@@ -15,6 +22,8 @@ from dicom_node.node.settings.section import (
 )
 
 _HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+
+_ASSOCIATIONS_PER_ADDRESS = 8
 
 
 def _caller(address: str) -> str:
@@ -47,6 +56,8 @@ class DimseSection(Section):
     require_called_ae_title: bool = True
     accept_unknown_peers: bool = False
     max_associations: PositiveInt = 50
+    max_associations_per_address: NonNegativeInt = 0
+    minimum_bytes_per_s: PositiveFloat = 1024.0
     maximum_pdu_bytes: int = Field(default=131_072, ge=4096, le=1_048_576)
     maximum_object_bytes: PositiveInt = 536_870_912
     association_timeout_s: PositiveFloat = 30.0
@@ -55,6 +66,16 @@ class DimseSection(Section):
     connection_timeout_s: PositiveFloat = 10.0
     tls: TlsSection = TlsSection()
     peers: tuple[PeerSection, ...] = ()
+
+    @property
+    def associations_per_address(self) -> int:
+        """How many associations one address may hold.
+
+        By default a third, so that it takes three machines to shut out the others;
+        eight in any case, because at a small site all images come from one.
+        """
+        chosen = self.max_associations_per_address
+        return chosen or max(self.max_associations // 3, _ASSOCIATIONS_PER_ADDRESS)
 
     @model_validator(mode="after")
     def _mutual_tls(self) -> Self:

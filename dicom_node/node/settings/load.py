@@ -5,13 +5,14 @@ keys, bad values and impossible combinations are refused with the key's path;
 ``conf/node.toml`` shows every key with its unit, default and reason.
 """
 
+import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
-from pydantic import ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -133,6 +134,8 @@ def _toml(path: Path | None) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise SettingsInvalid(f"no such file: {path}") from error
     except OSError as error:
         raise SettingsInvalid(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -156,7 +159,9 @@ def _environment(cls: type[BaseSettings]) -> dict[str, Any]:
         section = name.upper().removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower()
         known = section in cls.model_fields
         if name.upper().startswith(ENVIRONMENT_PREFIX) and not known:
-            raise SettingsInvalid(f"environment: {name}: unknown key")
+            close = difflib.get_close_matches(section, list(cls.model_fields), n=1)
+            meant = f"; did you mean {close[0].upper()!r}?" if close else ""
+            raise SettingsInvalid(f"environment: {name}: unknown key{meant}")
     try:
         return EnvSettingsSource(cls)()
     except SettingsError as error:
@@ -174,12 +179,39 @@ def _merge(weak: Mapping[str, Any], strong: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def _meant(place: Sequence[int | str]) -> str:
+    """Name the key of the same table that is most like an unknown one."""
+    close = difflib.get_close_matches(str(place[-1]), _known_at(place), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _known_at(place: Sequence[int | str]) -> list[str]:
+    """List the keys of the table in which a key stands."""
+    tables: list[type[BaseModel]] = [Settings]
+    for part in without_kind(place)[:-1]:
+        if not isinstance(part, int):
+            tables = [
+                table
+                for model in tables
+                if part in model.model_fields
+                for table in _tables_of(model.model_fields[part].annotation)
+            ]
+    return [name for table in tables for name in table.model_fields]
+
+
+def _tables_of(annotation: Any) -> list[type[BaseModel]]:
+    """Find the tables that an annotation is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [table for part in get_args(annotation) for table in _tables_of(part)]
+
+
 def _one_line(error: ValidationError, path: Path | None) -> str:
     def sentence(detail: Mapping[str, Any]) -> str:
         where = ".".join(str(part) for part in without_kind(detail["loc"]))
         text = str(detail["msg"]).removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
-            text = "unknown key"
+            text = "unknown key" + _meant(detail["loc"])
         elif detail["type"] == "missing":
             text = "required key is missing"
         elif detail["type"] == WRONG_KIND:

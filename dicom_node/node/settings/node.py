@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, SecretStr
+from pydantic import Field, PositiveFloat, SecretStr, model_validator
 
 from dicom_node.node.settings.section import AETitle, Section
+
+_SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
 
 class NodeSection(Section):
@@ -25,12 +27,21 @@ class DatabaseSection(Section):
 
     url: SecretStr = SecretStr("")
 
+    @model_validator(mode="after")
+    def _known_scheme(self) -> Self:
+        url = self.url.get_secret_value()
+        if url and not url.startswith(_SCHEMES):
+            msg = f"url begins with {' or '.join(_SCHEMES)}"
+            raise ValueError(msg)
+        return self
+
 
 class RetentionSection(Section):
     """How long objects stay after delivery; what is not delivered always stays."""
 
     sources_days: float = Field(default=30.0, ge=0)
     results_days: float = Field(default=90.0, ge=0)
+    aside_days: float = Field(default=180.0, ge=0)
 
     @property
     def sources(self) -> timedelta:
@@ -41,3 +52,8 @@ class RetentionSection(Section):
     def results(self) -> timedelta:
         """Time after which a delivered result may go; zero keeps it."""
         return timedelta(days=self.results_days)
+
+    @property
+    def aside(self) -> timedelta:
+        """Time after which an object that was set aside may go; zero keeps it."""
+        return timedelta(days=self.aside_days)

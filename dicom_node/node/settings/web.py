@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import PositiveFloat, PositiveInt, SecretStr, model_validator
 
 from dicom_node.node.settings.section import ListenPort, Section, TlsSection
 
@@ -37,6 +37,9 @@ class AuthSection(Section):
         if any(len(key.get_secret_value()) < _KEY_LENGTH for key in self.api_keys):
             msg = f"api_keys: a key has at least {_KEY_LENGTH} characters"
             raise ValueError(msg)
+        if not all(key.get_secret_value().isascii() for key in self.api_keys):
+            msg = "api_keys: a key is plain ASCII, which a header can carry"
+            raise ValueError(msg)
         return self
 
 
@@ -45,6 +48,10 @@ class HttpSection(Section):
 
     host: str = "127.0.0.1"
     port: ListenPort = 8042
+    allowed_hosts: tuple[str, ...] = ()
+    max_connections: PositiveInt = 200
+    max_connections_per_address: PositiveInt = 100
+    request_timeout_s: PositiveFloat = 30.0
     tls: HttpTlsSection = HttpTlsSection()
     auth: AuthSection = AuthSection()
 

@@ -5,7 +5,10 @@ import socket
 import uuid
 from collections.abc import Sequence
 
+from dicom_node.analysis.pool import ReaderPool
 from dicom_node.analysis.process import Analyzer
+from dicom_node.analysis.reader import ReaderOptions
+from dicom_node.analysis.reading import Readers
 from dicom_node.analysis.worker import Worker, WorkerOptions
 from dicom_node.delivery.route import kinds_of
 from dicom_node.evidence.kinds import USUAL, EvidenceKind
@@ -35,25 +38,53 @@ def worker_options(settings: Settings) -> WorkerOptions:
     )
 
 
+def make_readers(settings: Settings) -> ReaderPool:
+    """Make what reads images; no process starts before the first of them."""
+    section = settings.worker
+    return ReaderPool(
+        ReaderOptions(
+            readers=section.readers,
+            memory_bytes=section.reader_memory_bytes,
+            time_s=section.reader_time_s,
+        )
+    )
+
+
 def make_analyzer(
-    settings: Settings, runner: ModelRunner, kinds: Sequence[EvidenceKind] | None = None
+    settings: Settings,
+    runner: ModelRunner,
+    kinds: Sequence[EvidenceKind] | None = None,
+    readers: Readers | None = None,
 ) -> Analyzer:
-    """Make the analysis around a loaded model; ``kinds`` instead of those asked for."""
+    """Make the analysis around a loaded model.
+
+    Parameters
+    ----------
+    settings, runner
+        How, and with what.
+    kinds
+        Kinds of result instead of those asked for.
+    readers
+        Who reads the images; nobody but this process unless said.
+    """
     return Analyzer(
         runner,
         eligibility_rules(settings),
         make_maker(settings, ModelIdentity.of(runner.manifest)),
         style(settings),
         evidence_kinds(settings) if kinds is None else kinds,
+        readers,
     )
 
 
-def make_worker(settings: Settings, parts: Parts, runner: ModelRunner) -> Worker:
+def make_worker(
+    settings: Settings, parts: Parts, runner: ModelRunner, readers: Readers
+) -> Worker:
     """Make what works off the worklist."""
     return Worker(
         parts.steps,
         parts.store,
-        make_analyzer(settings, runner),
+        make_analyzer(settings, runner, readers=readers),
         routes(settings),
         worker_options(settings),
     )

@@ -26,6 +26,8 @@ def dimse_config(settings: Settings) -> DimseConfig:
         peers=tuple(Peer(peer.ae_title, peer.address) for peer in section.peers),
         accept_unknown_peers=section.accept_unknown_peers,
         max_associations=section.max_associations,
+        max_associations_per_address=section.associations_per_address,
+        minimum_bytes_per_s=section.minimum_bytes_per_s,
         maximum_pdu_bytes=section.maximum_pdu_bytes,
         association_timeout_s=section.association_timeout_s,
         message_timeout_s=section.message_timeout_s,

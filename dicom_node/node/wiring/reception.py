@@ -1,10 +1,13 @@
-"""The door for images, and which of them are analysed."""
+"""The door for images, which of them are analysed, and what holds them together."""
 
 from dicom_node.injected import clock, new_uid
+from dicom_node.node.bond import Bond
 from dicom_node.node.settings.load import Settings
+from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
 from storage.database import Database
+from storage.objects.mark import MarkFile
 from storage.objects.protocol import ObjectStore
 
 
@@ -19,6 +22,11 @@ def eligibility_rules(settings: Settings) -> EligibilityRules:
         minimum_size_px=section.minimum_size_px,
         unknown_view=section.unknown_view,
         unknown_body_part=section.unknown_body_part,
+        body_part_words=frozenset(section.body_part_words),
+        refused_views=frozenset(section.refused_views),
+        derived_products=section.derived_products,
+        refused_image_types=frozenset(section.refused_image_types),
+        accepted_modalities=frozenset(section.accepted_modalities),
     )
 
 
@@ -39,3 +47,23 @@ def make_reception(
         new_uid,
         explains=explains(settings),
     )
+
+
+def make_adoption(
+    store: ObjectStore, database: Database, reception: Reception
+) -> Adoption:
+    """Make what takes in what a database lacks."""
+    return Adoption(store, database, reception, clock)
+
+
+def make_bond(
+    settings: Settings,
+    store: ObjectStore,
+    database: Database,
+    adoption: Adoption | None = None,
+) -> Bond:
+    """Make what holds a store and a database together."""
+    if adoption is None:
+        reception = make_reception(settings, store, database)
+        adoption = make_adoption(store, database, reception)
+    return Bond(MarkFile(settings.node.data_dir), store, database, adoption, clock)

@@ -1,12 +1,16 @@
 """What happens by the clock, how often, and on what."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from dicom_node.node import maintenance
-from dicom_node.node.maintenance import Maintenance, Retention, Timer
+from dicom_node.node.clocks import Pauses, Reaper
+from dicom_node.node.maintenance import Maintenance, Retention, Sweep, Timer
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.delivery import patience
+from dicom_node.worklist.retry import LONGEST_PAUSE_S
 
 
 def retention(settings: Settings) -> Retention:
@@ -21,24 +25,34 @@ def make_timers(
     database, store, clock = parts.database, parts.store, parts.clock
     section = settings.worker
     periods = retention(settings)
+    reaper = Reaper(database, pauses(settings), clock)
+    sweep = Sweep(store, parts.adoption.unknown, parts.bond.adopt_found, clock)
 
     def retain() -> None:
-        maintenance.retain(database, store, periods, clock)
-
-    def sweep() -> None:
-        maintenance.sweep(database, store, clock)
+        believed = parts.bond.believed()
+        maintenance.retain(database, store, periods, lambda: believed)
+        maintenance.forget_aside(store, settings.retention.aside, believed)
 
     timers = [
         Timer("poll", section.poll_s, wake),
-        Timer(
-            "reap",
-            min(section.poll_s, section.lease_s / 2),
-            partial(maintenance.reap, database, clock),
-        ),
+        Timer("reap", min(section.poll_s, section.lease_s / 2), reaper.run),
         Timer(
             "deliver", section.poll_s, partial(maintenance.complete, database, clock)
         ),
         Timer("retain", maintenance.RETENTION_EVERY_S, retain),
-        Timer("sweep", maintenance.SWEEP_EVERY_S, sweep),
+        Timer("sweep", maintenance.SWEEP_EVERY_S, sweep.run),
+        Timer("mark", maintenance.MARK_EVERY_S, parts.bond.keep_up),
     ]
-    return Maintenance(timers, clock)
+    return Maintenance(timers)
+
+
+def pauses(settings: Settings) -> Pauses:
+    """Say how long anything waits at most."""
+    worker, delivery = settings.worker, settings.delivery
+    tries = patience(settings).back_off
+    return Pauses(
+        claim=timedelta(seconds=LONGEST_PAUSE_S),
+        claim_lease=timedelta(seconds=worker.lease_s),
+        delivery=timedelta(seconds=tries.limit_s),
+        delivery_lease=timedelta(seconds=delivery.lease_s),
+    )

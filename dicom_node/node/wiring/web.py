@@ -7,6 +7,7 @@ from dicom_node.node.settings.load import Settings
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
 from dicom_node.web.application import create_app
+from dicom_node.web.connections import HttpLimits
 from dicom_node.web.server import HttpAddress, HttpServer
 
 
@@ -18,7 +19,9 @@ def make_server(
     """Make the HTTP listener with every face."""
     keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock)
-    return HttpServer(create_app([api(asked)], keys), http_address(settings))
+    hosts = (settings.http.host, *settings.http.allowed_hosts)
+    app = create_app([api(asked)], keys, hosts)
+    return HttpServer(app, http_address(settings), http_limits(settings))
 
 
 def http_address(settings: Settings) -> HttpAddress:
@@ -31,4 +34,14 @@ def http_address(settings: Settings) -> HttpAddress:
         files.key,
         files.ca,
         require_client_certificate=files.require_client_certificate,
+    )
+
+
+def http_limits(settings: Settings) -> HttpLimits:
+    """Say what clients may cost."""
+    section = settings.http
+    return HttpLimits(
+        section.max_connections,
+        section.max_connections_per_address,
+        section.request_timeout_s,
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from dicom_node.web.api import views
 from dicom_node.web.api.filters import Filter
 from dicom_node.web.api.parts import ApiParts
+from storage.catalog import arrivals
 from storage.catalog import instances as catalog
 from storage.records import InstanceState
 
@@ -16,6 +17,8 @@ class InstanceFilter(Filter):
 
     state: InstanceState | None = None
     reason: str | None = None
+    calling_ae: str | None = None
+    duplicates: bool | None = None
 
 
 def instances(parts: ApiParts) -> APIRouter:
@@ -26,9 +29,9 @@ def instances(parts: ApiParts) -> APIRouter:
     def list_instances(
         wanted: Annotated[InstanceFilter, Query()],
     ) -> views.Items[views.InstanceView]:
-        """List received images with their state, newest first."""
+        """List every received image with its state, newest first."""
         with parts.database.transaction(read_only=True) as tx:
-            page = catalog.list_instances(tx, **wanted.model_dump())
+            page = arrivals.list_instances(tx, **wanted.model_dump())
         items = [views.instance(item) for item in page.items]
         return views.Items(items=items, next=page.next_cursor)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from dicom_node.web.api import views
 from dicom_node.web.api.filters import Filter
 from dicom_node.web.api.parts import ApiParts
-from storage.records import ProcedureStepState, Stage
+from storage.records import InstanceState, ProcedureStepState
 from storage.worklist import jobs as worklist
 
 
@@ -16,7 +16,7 @@ class JobFilter(Filter):
     """Which jobs to list."""
 
     state: ProcedureStepState | None = None
-    stage: Stage | None = None
+    stage: InstanceState | None = None
 
 
 class Retried(BaseModel):

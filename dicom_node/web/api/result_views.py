@@ -79,6 +79,13 @@ class ReferenceView(View):
     study_instance_uid: str
 
 
+class FailedEvidenceView(View):
+    """A kind of result object that could not be made."""
+
+    kind: str
+    reason: str
+
+
 class PercentagesView(View):
     """Numbers for both lungs together and for each."""
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from dicom_node.web.api.result_views import (
+    FailedEvidenceView,
     FindingView,
     ModelView,
     PriorView,
@@ -89,7 +90,9 @@ class JobView(View):
 
     workitem_uid: str
     state: records.ProcedureStepState
-    stage: records.Stage
+    stage: records.InstanceState = Field(
+        description="where it stands, in the words of /api/v1/instances"
+    )
     reason: ReasonView | None
     priority: int
     cancel_requested: bool
@@ -124,6 +127,9 @@ class JobView(View):
     )
     predecessor: str | None = Field(description="UID of the report that is replaced")
     evidence: list[EvidenceView]
+    evidence_failed: list[FailedEvidenceView] = Field(
+        description="kinds of result that could not be made, and why; the others were"
+    )
     deliveries: list[DeliveryView]
 
 
@@ -144,6 +150,8 @@ class InstanceView(View):
     state: records.InstanceState
     reason: ReasonView | None
     workitem_uid: str | None
+    duplicates: int = Field(description="how often the very same image came again")
+    duplicate_at: datetime | None = Field(description="when last")
 
 
 class Items(BaseModel, Generic[T]):
@@ -159,7 +167,7 @@ def job(value: records.Job) -> JobView:
     return JobView(
         workitem_uid=workitem.workitem_uid,
         state=workitem.state,
-        stage=workitem.stage,
+        stage=value.visible_state,
         reason=_reason(workitem.reason),
         priority=workitem.priority,
         cancel_requested=workitem.cancel_requested,
@@ -202,7 +210,7 @@ def _said(workitem: records.Workitem) -> dict[str, Any]:
     names = [one.name for one in fields(Result)]
     said = recorded(workitem)
     if said is None:
-        return dict.fromkeys(names) | {"remarks": []}
+        return dict.fromkeys(names) | {"remarks": [], "evidence_failed": []}
     return {name: getattr(said, name) for name in names}
 
 

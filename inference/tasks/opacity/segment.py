@@ -98,14 +98,18 @@ def segment(
     Raises
     ------
     UnsuitableImage
-        ``BLANK``, ``INVERTED``, ``NOT_FRONTAL`` or ``NO_LUNGS``.
+        ``BLANK``, ``TWO_FILMS``, ``NOT_FRONTAL``, ``NO_LUNGS`` or ``INVERTED``.
     """
     thresholds = manifest.thresholds
     grid = Grid(letterbox)
     opacity, *lung_maps = grid.crop(prediction.dense)
     small = suitability.thumbnail(frame, opacity.shape)
     suitability.require_contrast(small)
-    suitability.require_frontal(float(prediction.image[1]), thresholds.frontal)
+    probability = float(prediction.image[1])
+    suitability.require_one_film(
+        small, lung_maps, thresholds.lung, frontal=probability >= thresholds.frontal
+    )
+    suitability.require_frontal(probability, thresholds.frontal)
     right, left = _lungs(lung_maps[0], lung_maps[1], thresholds.lung)
     suitability.require_pair(right, left)
     suitability.require_dark_lungs(small, right | left)

@@ -10,7 +10,7 @@ from typing import Any
 
 from inference.errors import TrainingError
 from inference.manifest import read_manifest, write_manifest
-from inference.training.evaluation.model_card import model_card
+from inference.training.evaluation.model_card import model_card, remarks_of
 from inference.training.evaluation.report import headline
 from inference.training.recipe.recipe import recipe_of
 
@@ -18,7 +18,12 @@ FILE_NAME = "MODEL_CARD.md"
 
 
 def write_card(
-    model: Path, metrics: Path, recipe: Path, remarks: Path | None = None
+    model: Path,
+    metrics: Path,
+    recipe: Path,
+    remarks: Path | None = None,
+    *,
+    keep_remarks: bool = False,
 ) -> Path:
     """Write the card and put the overall metrics into the manifest.
 
@@ -32,6 +37,8 @@ def write_card(
         ``recipe.json`` of its training run.
     remarks
         Markdown to add at the end.
+    keep_remarks
+        Whether what the card that is there adds at the end is kept.
 
     Raises
     ------
@@ -50,9 +57,11 @@ def write_card(
         )
     manifest = replace(manifest, metrics=headline(table))
     text = remarks.read_text(encoding="utf-8") if remarks else ""
+    path = model / FILE_NAME
+    if keep_remarks and path.is_file():
+        text = remarks_of(path.read_text(encoding="utf-8"))
     card = model_card(table, recipe_of(told, str(recipe)), manifest, text)
     write_manifest(model, manifest)
-    path = model / FILE_NAME
     path.write_text(card, encoding="utf-8")
     return path
 

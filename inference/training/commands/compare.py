@@ -43,15 +43,51 @@ def compare(runs: Sequence[Path]) -> str:
         A folder holds no run, or one that was never validated.
     """
     recipes = [_recipe(run) for run in runs]
-    heads = ["run", "differs in", "steps", *SCORES.values()]
+    heads = ["run", "differs in", "learned from", "looked at", "steps"]
+    heads += SCORES.values()
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for run, recipe in zip(runs, recipes, strict=True):
         scores = _last_scores(run)
         cells = [run.name, ", ".join(_differences(recipes[0], recipe)) or "-"]
-        cells += [f"{scores['step']:.0f}"]
+        cells += [*_films(run, recipe), f"{scores['step']:.0f}"]
         cells += [_shown(scores.get(name, math.nan)) for name in SCORES]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_cautions(runs)]) + "\n"
+
+
+def _about(run: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((run / "run.json").read_text(encoding="utf-8")))
+    except OSError:
+        return {}  # of an older program
+    except (ValueError, TypeError) as error:
+        raise TrainingError(f"{run / 'run.json'}: not JSON") from error
+
+
+def _films(run: Path, recipe: Mapping[str, Any]) -> tuple[str, str]:
+    """Say what a run learned from, and whether what it looked at was held out."""
+    about = _about(run)
+    fold = recipe.get("data", {}).get("validation_fold")
+    folds = "all folds" if fold is None else f"all folds but {fold}"
+    learned = f"{folds}, {about.get('films_learned', '?')} films"
+    known = about.get("held_out_but_learned_from")
+    films = about.get("films_held_out", "?")
+    looked = f"{'no fold' if fold is None else f'fold {fold}'}, {films} films"
+    if known is None or about.get("held_out_but_unknown"):
+        return learned, f"{looked}, held out or not: not told"
+    if known:
+        return learned, f"{looked}, **not held out: {known} learned from**"
+    return learned, f"{looked}, held out"
+
+
+def _cautions(runs: Sequence[Path]) -> list[str]:
+    """Say it when runs were not looked at on the same films."""
+    looked = {_about(run).get("held_out_digest") for run in runs}
+    if len(looked) == 1 and None not in looked:
+        return []
+    if None in looked:
+        return ["", "Not every run tells which films it was looked at on."]
+    return ["", "Not looked at on the same films: the scores do not compare."]
 
 
 def _recipe(run: Path) -> dict[str, Any]:

@@ -5,8 +5,11 @@ thresholds and calibration that were fixed on the films of the other folds. With
 ``fix`` a model folder's manifest gets what is fixed on all of them together.
 """
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,20 @@ from tqdm import tqdm
 from inference.errors import TrainingError
 from inference.manifest import ModelManifest, read_manifest, write_manifest
 from inference.runners.runner import ModelRunner
-from inference.training.commands.evaluate import open_models, write
+from inference.training.commands.card import write_card
+from inference.training.commands.evaluate import learned_by, open_models, write
 from inference.training.commands.tune import see, sharp
-from inference.training.data.dataset import ReadFrame, read_picture
+from inference.training.data.dataset import ReadFrame, Sample, read_picture
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.films import read_data
 from inference.training.evaluation.scores.bootstrap import REPLICATES
 from inference.training.evaluation.serving import Look, judge, meet
 from inference.training.evaluation.tuning.studies import Study
 from inference.training.evaluation.tuning.tune import tune
+from inference.training.learned import Learned
+from inference.training.recipe.recipe import RECIPE_FILE
+
+logger = logging.getLogger(__name__)
 
 _LEAST_FOLDS = 2
 
@@ -72,10 +80,19 @@ def crossvalidate(  # noqa: PLR0913  the command's options, one for one
     """
     if len(models) < _LEAST_FOLDS:
         raise TrainingError("cross-validation wants the models of two folds or more")
+    learned = _checked(models)
     looked: dict[int, tuple[list[Study], list[Look]]] = {}
     manifests: list[ModelManifest] = []
+    known: dict[str, bool | None] = {}
     for fold, model in models.items():
-        films, others = read_data(data, [fold], dicom=read_frame is not read_picture)
+        films, others = read_data(
+            data,
+            [fold],
+            dicom=read_frame is not read_picture,
+            dealt_into=learned[fold].folds,
+        )
+        _refuse_learned(fold, films, learned[fold])
+        known |= {film.key: learned[fold].knows(film) for film in films}
         if isinstance(model, Sequence):
             runner = open_models(model, remember=remember, flip=flip)
         else:
@@ -85,6 +102,7 @@ def crossvalidate(  # noqa: PLR0913  the command's options, one for one
             looked[fold] = see(runner, films, others, read_frame)
     start = manifests[0] if fix is None else read_manifest(fix)
     cases, met = _judge(looked, start, read_frame)
+    cases = [replace(case, learned=known[case.key]) for case in cases]
     if fix is not None:
         write_manifest(fix, tune(*_together(looked), start))
     about = {
@@ -96,7 +114,49 @@ def crossvalidate(  # noqa: PLR0913  the command's options, one for one
         "thresholds": "fixed on the other folds",
         "calibration": "fixed on the other folds",
     }
-    return write(output, cases, met, about, replicates)
+    table = write(output, cases, met, about, replicates)
+    if fix is not None:
+        _renew_card(fix, output / "metrics.json", models)
+    return table
+
+
+def _checked(
+    models: Mapping[int, Sequence[Path] | ModelRunner],
+) -> dict[int, Learned]:
+    return {
+        fold: learned_by(model) if isinstance(model, Sequence) else Learned()
+        for fold, model in models.items()
+    }
+
+
+def _refuse_learned(fold: int, films: Sequence[Sample], learned: Learned) -> None:
+    """Refuse a model that learned from the fold that it shall be judged on."""
+    seen = sum(learned.knows(film) is True for film in films)
+    if seen:
+        raise TrainingError(
+            f"fold {fold}: its model learned from {seen} of its {len(films)} films, or"
+            " from others of their patients: they are not held out"
+        )
+
+
+def _renew_card(
+    fix: Path, metrics: Path, models: Mapping[int, Sequence[Path] | ModelRunner]
+) -> None:
+    """Write the card of thresholds and figures that hold now; keep its remarks."""
+    recipe = fix / RECIPE_FILE
+    if not recipe.is_file():
+        paths = [one for m in models.values() if isinstance(m, Sequence) for one in m]
+        beside = [one.with_name(RECIPE_FILE) for one in paths]
+        recipe = next((one for one in beside if one.is_file()), recipe)
+    if not recipe.is_file() or json.loads(metrics.read_text())["about"]["fused"]:
+        logger.warning(
+            "%s: its MODEL_CARD.md no longer fits its manifest: write it anew with"
+            " cxr-node card",
+            fix,
+            extra={"action": "crossvalidate"},
+        )
+        return
+    write_card(fix, metrics, recipe, keep_remarks=True)
 
 
 def _told(models: Mapping[int, Sequence[Path] | ModelRunner], *, flip: bool) -> str:

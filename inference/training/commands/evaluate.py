@@ -6,7 +6,7 @@ plots, the challenge's CSV, and ``cases.json`` from which folds can be pooled.
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from inference.manifest import ModelManifest
 from inference.runners.ensemble import Ensemble
 from inference.runners.onnx import Device, OnnxModelRunner
 from inference.runners.runner import ModelRunner
+from inference.training.checkpoint import learned_of
 from inference.training.data.dataset import ReadFrame, Sample, digest, read_picture
 from inference.training.evaluation import plots, report
 from inference.training.evaluation.cases import (
@@ -33,6 +34,7 @@ from inference.training.evaluation.strangers import (
     count_strangers,
     look_at_strangers,
 )
+from inference.training.learned import Learned
 
 
 def evaluate(  # noqa: PLR0913  the command's options, one for one
@@ -41,6 +43,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     output: Path,
     *,
     folds: Sequence[int] = (),
+    learned: Learned | None = None,
     read_frame: ReadFrame = read_picture,
     device: Device = "auto",
     replicates: int = REPLICATES,
@@ -60,6 +63,8 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
         Folder for the results; made when missing.
     folds
         Folds to measure; empty means all.
+    learned
+        What a runner's weights have seen; of a path it is looked up.
     read_frame
         Reads pictures; DICOM too, when the caller can.
     device
@@ -76,16 +81,43 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     TrainingError
         In one line, naming what is missing or wrong.
     """
-    films, strangers = read_data(data, folds, dicom=read_frame is not read_picture)
+    if learned is None:
+        learned = learned_of(model) if isinstance(model, Path) else Learned()
+    films, strangers = read_data(
+        data, folds, dicom=read_frame is not read_picture, dealt_into=learned.folds
+    )
     opened = open_runner(model, device) if isinstance(model, Path) else model
     with closing(opened) as runner:
         cases, met = measure(runner, films, strangers, read_frame)
+        cases = marked(cases, films, learned)
         about = describe(runner.manifest) | {
             "data": data.name,
             "folds": list(folds) or "all",
             "data_digest": digest(films),
         }
     return write(output, cases, met, about, replicates)
+
+
+def learned_by(models: Sequence[Path]) -> Learned:
+    """Tell what several models together have seen.
+
+    Raises
+    ------
+    TrainingError
+        A checkpoint or a record is corrupt.
+    """
+    first, *rest = [learned_of(model) for model in models]
+    for other in rest:
+        first = first.joined(other)
+    return first
+
+
+def marked(
+    cases: Sequence[Case], films: Sequence[Sample], learned: Learned
+) -> list[Case]:
+    """Say of every film whether the model, or one of an ensemble, learned from it."""
+    known = {film.key: learned.knows(film) for film in films}
+    return [replace(case, learned=known.get(case.key)) for case in cases]
 
 
 def pool(

@@ -1,6 +1,7 @@
 """COCO JSON beside a folder of pictures."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,18 @@ CATEGORY_NAMES = {
     RIGHT_LUNG: "right_lung",
     LEFT_LUNG: "left_lung",
 }
+_NUMBERS = {name: number for number, name in CATEGORY_NAMES.items()}
 
 
 def read_coco(source: CocoSource, folds: int) -> list[Sample]:
-    """Read a COCO file; categories 1 lung_opacity, 2 right_lung, 3 left_lung.
+    """Read a COCO file; its categories are known by their names.
 
     Per image, ``opacity_annotated`` (default true), ``box_completeness``,
     ``patient_id``, ``fold`` and ``source`` are understood.
     """
     place = source.annotations
     table = _read_json(place)
-    _check_categories(table, place)
+    category_of = _categories(table, place)
     for number, image in enumerate(table["images"]):
         _check_image(image, f"{place}: images[{number}]")
     images = {image["id"]: image for image in table["images"]}
@@ -44,8 +46,9 @@ def read_coco(source: CocoSource, folds: int) -> list[Sample]:
         raise TrainingError(f"{place}: no annotations")
     by_image: dict[Any, list[Mapping[str, Any]]] = {key: [] for key in images}
     for annotation in table["annotations"]:
-        _check_annotation(annotation, images, place)
-        by_image[annotation["image_id"]].append(annotation)
+        _check_annotation(annotation, images, category_of, place)
+        meant = {"category_id": category_of[annotation["category_id"]]}
+        by_image[annotation["image_id"]].append({**annotation, **meant})
     return [
         _coco_sample(image, by_image[key], source.images, folds)
         for key, image in images.items()
@@ -65,17 +68,21 @@ def _read_json(place: Path) -> dict[str, Any]:
     return dict(table)
 
 
-def _check_categories(table: Mapping[str, Any], place: Path) -> None:
+def _categories(table: Mapping[str, Any], place: Path) -> dict[int, int]:
+    """Tell which of our categories each number of the file means."""
+    category_of: dict[int, int] = {}
     for category in table["categories"]:
         if not isinstance(category, dict):
             raise TrainingError(f"{place}: categories: {category!r:.40} is no object")
         number, name = category.get("id"), category.get("name")
-        known = isinstance(number, int) and CATEGORY_NAMES.get(number) == name
-        if not known:
-            wanted = ", ".join(f"{k} {v}" for k, v in CATEGORY_NAMES.items())
-            raise TrainingError(
-                f"{place}: category {number} {name!r} is not one of: {wanted}"
-            )
+        if not isinstance(number, int) or number in category_of:
+            raise TrainingError(f"{place}: category {name!r} has no number of its own")
+        plain = re.sub(r"[\s-]+", "_", str(name).strip().lower())
+        if plain not in _NUMBERS:
+            wanted = ", ".join(_NUMBERS)
+            raise TrainingError(f"{place}: category {name!r} is not one of: {wanted}")
+        category_of[number] = _NUMBERS[plain]
+    return category_of
 
 
 def _check_image(image: object, where: str) -> None:
@@ -94,12 +101,15 @@ def _check_image(image: object, where: str) -> None:
 
 
 def _check_annotation(
-    annotation: object, images: Mapping[Any, Mapping[str, Any]], place: Path
+    annotation: object,
+    images: Mapping[Any, Mapping[str, Any]],
+    category_of: Mapping[int, int],
+    place: Path,
 ) -> None:
     if not isinstance(annotation, dict):
         raise TrainingError(f"{place}: annotations: {annotation!r:.40} is no object")
     where = f"{place}: annotation {annotation.get('id')}"
-    if annotation.get("category_id") not in list(CATEGORY_NAMES):
+    if annotation.get("category_id") not in list(category_of):
         raise TrainingError(f"{where}: category_id {annotation.get('category_id')}")
     key = annotation.get("image_id")
     image = images.get(key) if isinstance(key, int | str) else None

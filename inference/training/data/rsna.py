@@ -41,7 +41,11 @@ def read_rsna(source: RsnaSource, folds: int) -> list[Sample]:
             source="RSNA",
             opacity_known=True,
             opacities=tuple(found),
-            facts={"rsna_class": classes[patient]},
+            facts={
+                "rsna_class": classes[patient],
+                "patient_id": patient,
+                "source": "RSNA",
+            },
         )
         for patient, found in boxes.items()
     ]

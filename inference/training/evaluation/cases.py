@@ -79,6 +79,9 @@ class Case:
         Opacity in percent of the right lung, the left lung and both.
     extent, reader_extent
         Geographic extent, 0 to 8: the node's; the mean of the readers.
+    learned
+        Whether the model learned from it or from its patient; ``None`` when nobody
+        can say.
     """
 
     key: str
@@ -104,6 +107,7 @@ class Case:
     true_percent: ByLung | None = None
     extent: int | None = None
     reader_extent: float | None = None
+    learned: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

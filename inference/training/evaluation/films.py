@@ -10,20 +10,35 @@ from pathlib import Path
 
 from inference.errors import TrainingError
 from inference.training.data.dataset import Sample, read_samples
-from inference.training.recipe.data import CocoSource, DataRecipe, RsnaSource
+from inference.training.recipe.data import FOLDS, CocoSource, DataRecipe, RsnaSource
 
 
 def read_data(
-    data: Path, folds: Sequence[int] = (), *, dicom: bool = False
+    data: Path,
+    folds: Sequence[int] = (),
+    *,
+    dicom: bool = False,
+    dealt_into: int = FOLDS,
 ) -> tuple[list[Sample], list[Sample]]:
     """Find the frontal films of some folds, and the pictures to be refused.
+
+    Parameters
+    ----------
+    data
+        A folder, COCO or RSNA layout.
+    folds
+        Which of them; empty means all.
+    dicom
+        Whether other DICOM files must be refused too.
+    dealt_into
+        Into how many folds the recipe deals what the data give none.
 
     Raises
     ------
     TrainingError
         There is no annotation, or no film in these folds.
     """
-    samples = read_samples(_recipe(data))
+    samples = read_samples(_recipe(data, dealt_into))
     if folds:
         samples = [one for one in samples if one.fold in folds]
     films = [one for one in samples if one.frontal]
@@ -33,7 +48,7 @@ def read_data(
     return films, strangers + (_other_dicom(data) if dicom else [])
 
 
-def _recipe(data: Path) -> DataRecipe:
+def _recipe(data: Path, folds: int) -> DataRecipe:
     lateral = data / "lateral"
     others = (lateral,) if lateral.is_dir() else ()
     labels = data / "stage_2_train_labels.csv"
@@ -43,9 +58,9 @@ def _recipe(data: Path) -> DataRecipe:
             classes=data / "stage_2_detailed_class_info.csv",
             images=data / "stage_2_train_images",
         )
-        return DataRecipe(rsna=(rsna,), not_frontal=others)
+        return DataRecipe(rsna=(rsna,), not_frontal=others, folds=folds)
     coco = CocoSource(annotations=data / "annotations.json", images=data / "images")
-    return DataRecipe(coco=(coco,), not_frontal=others)
+    return DataRecipe(coco=(coco,), not_frontal=others, folds=folds)
 
 
 def _other_dicom(data: Path) -> list[Sample]:

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 
 from inference.training.evaluation.cases import Boxes, Case
-from inference.training.evaluation.scores import agreement, classification, detection
+from inference.training.evaluation.scores import (
+    agreement,
+    classification,
+    detection,
+    resampled,
+)
 
 Rows = Sequence[Any]
 
@@ -28,11 +33,14 @@ class Metric:
         What it needs of one film; ``None`` where the film does not count.
     value
         The number over what was selected.
+    again
+        The same, for the resamples of an interval, where ``value`` takes too long.
     """
 
     name: str
     select: Callable[[Case], Any]
     value: Callable[[Rows], float]
+    again: Callable[[Rows], float] | None = None
 
 
 def _opacity(case: Case) -> tuple[float, bool] | None:
@@ -164,11 +172,26 @@ def _refused(case: Case) -> float:
 
 def _film_metrics() -> tuple[Metric, ...]:
     return (
-        Metric("auroc", _opacity, _scored(classification.auroc)),
-        Metric("auprc", _opacity, _scored(classification.auprc)),
+        Metric(
+            "auroc",
+            _opacity,
+            _scored(classification.auroc),
+            _scored(resampled.auroc),
+        ),
+        Metric(
+            "auprc",
+            _opacity,
+            _scored(classification.auprc),
+            _scored(resampled.auprc),
+        ),
         Metric("sensitivity", _called, _scored(classification.sensitivity, 0.5)),
         Metric("specificity", _called, _scored(classification.specificity, 0.5)),
-        Metric("brier", _opacity, _scored(classification.brier)),
+        Metric(
+            "brier",
+            _opacity,
+            _scored(classification.brier),
+            _scored(resampled.brier),
+        ),
         Metric("ece", _opacity, _scored(classification.expected_calibration_error)),
         Metric("temperature", _opacity, _scored(classification.fit_temperature)),
     )
@@ -204,22 +227,23 @@ def _outline_metrics() -> tuple[Metric, ...]:
 def _severity_metrics() -> tuple[Metric, ...]:
     mae = _paired(agreement.mean_absolute_error)
     limits = agreement.limits_of_agreement
-    pearson, spearman = _paired(agreement.pearson), _paired(agreement.spearman)
+    linear = (_paired(agreement.pearson), _paired(resampled.pearson))
+    ranked = (_paired(agreement.spearman), _paired(resampled.spearman))
     return (
         Metric("severity_mae", _percents, mae),
         Metric("severity_mae_by_lung", _percents_by_lung, _by_lung),
         Metric("severity_bias", _percents, _paired(agreement.bias)),
         Metric("severity_low", _percents, _paired(lambda p, t: limits(p, t).low)),
         Metric("severity_high", _percents, _paired(lambda p, t: limits(p, t).high)),
-        Metric("severity_pearson", _percents, pearson),
-        Metric("severity_spearman", _percents, spearman),
+        Metric("severity_pearson", _percents, *linear),
+        Metric("severity_spearman", _percents, *ranked),
         Metric("reader_extent_mae", _extents, mae),
         Metric("reader_extent_bias", _extents, _paired(agreement.bias)),
-        Metric("reader_extent_pearson", _extents, pearson),
-        Metric("reader_extent_spearman", _extents, spearman),
-        Metric("reader_percent_pearson", _percent_and_readers, pearson),
-        Metric("reader_percent_spearman", _percent_and_readers, spearman),
-        Metric("reader_truth_pearson", _truth_and_readers, pearson),
+        Metric("reader_extent_pearson", _extents, *linear),
+        Metric("reader_extent_spearman", _extents, *ranked),
+        Metric("reader_percent_pearson", _percent_and_readers, *linear),
+        Metric("reader_percent_spearman", _percent_and_readers, *ranked),
+        Metric("reader_truth_pearson", _truth_and_readers, *linear),
         Metric("percent_on_negatives", _clean_percent, mean),
     )
 

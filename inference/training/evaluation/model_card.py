@@ -16,6 +16,7 @@ from inference.training.recipe.recipe import Recipe
 
 _SMALL_FILMS = 30
 _WIDE = 0.15
+REMARKS = "What else to know"
 
 
 def model_card(
@@ -51,9 +52,15 @@ def model_card(
         *_results(metrics),
         *_section("Who it was measured on", _subgroups(metrics)),
         *_section("Where it fails", _failures(metrics)),
-        *(_section("What else to know", [remarks.strip()]) if remarks else []),
+        *(_section(REMARKS, [remarks.strip()]) if remarks else []),
     ]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def remarks_of(card: str) -> str:
+    """Give back what a person had added to a card."""
+    _, _, remarks = card.partition(f"\n## {REMARKS}\n")
+    return remarks.strip()
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -78,14 +78,17 @@ def _reliability(axes: Axes, cases: Sequence[Case]) -> None:
     bins = classification.reliability(
         np.array([case.score for case in cases], np.float64), positive
     )
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, label="perfect")
     predicted = [one.predicted for one in bins]
-    axes.plot(predicted, [one.observed for one in bins], marker="o")
+    axes.plot(
+        predicted, [one.observed for one in bins], marker="o", label="films, in bins"
+    )
     for one in bins:
         axes.annotate(str(one.count), (one.predicted, one.observed), fontsize=7)
     axes.set(
         xlabel="predicted probability", ylabel="share with opacity", title="Calibration"
     )
+    axes.legend(fontsize="x-small")
 
 
 def _severity(path: Path, cases: Sequence[Case]) -> Path:
@@ -105,30 +108,41 @@ def _severity(path: Path, cases: Sequence[Case]) -> Path:
         for case in cases
         if case.extent is not None and case.reader_extent is not None
     ]
-    readers.plot([0, 8], [0, 8], color="0.7", linewidth=0.8)
-    readers.plot([two for _, two in read], [one for one, _ in read], "o", alpha=0.6)
+    readers.plot([0, 8], [0, 8], color="0.7", linewidth=0.8, label="same score")
+    said, wanted = [one for one, _ in read], [two for _, two in read]
+    readers.plot(wanted, said, "o", alpha=0.6, label=f"{len(read)} films")
     readers.set(
         xlabel="mean of three readers", ylabel="node", title="Extent score, 0 to 8"
     )
+    for axes in (scatter, differences, readers):
+        axes.legend(fontsize="x-small")
     figure.savefig(path, dpi=110)
     return path
 
 
 def _scatter(axes: Axes, pairs: NDArray[np.float64]) -> None:
-    axes.plot([0, 100], [0, 100], color="0.7", linewidth=0.8)
-    axes.plot(pairs[:, 1], pairs[:, 0], "o", alpha=0.6)
+    axes.plot([0, 100], [0, 100], color="0.7", linewidth=0.8, label="same")
+    axes.plot(pairs[:, 1], pairs[:, 0], "o", alpha=0.6, label=f"{len(pairs)} films")
     axes.set(
         xlabel="outlined, % of lung", ylabel="reported, % of lung", title="Severity"
     )
 
 
 def _bland_altman(axes: Axes, pairs: NDArray[np.float64]) -> None:
-    axes.plot(pairs.mean(axis=1), pairs[:, 0] - pairs[:, 1], "o", alpha=0.6)
+    label = f"{len(pairs)} films"
+    axes.plot(
+        pairs.mean(axis=1), pairs[:, 0] - pairs[:, 1], "o", alpha=0.6, label=label
+    )
     limits = agreement.limits_of_agreement(pairs[:, 0], pairs[:, 1])
     middle = agreement.bias(pairs[:, 0], pairs[:, 1])
-    for level in (limits.low, middle, limits.high):
+    lines = (
+        (middle, "-", "bias"),
+        (limits.low, "--", "limits of agreement"),
+        (limits.high, "--", None),
+    )
+    for level, style, name in lines:
         if np.isfinite(level):
-            axes.axhline(level, color="0.4", linestyle="--", linewidth=0.8)
+            axes.axhline(level, color="0.4", linestyle=style, linewidth=0.8, label=name)
     axes.set(
         xlabel="mean of both, % of lung",
         ylabel="reported - outlined, points",

@@ -111,6 +111,8 @@ def tabulate(
         "groups": len({case.group for case in cases}),
         "with_opacity": sum(case.positive is True for case in cases),
         "without_opacity": sum(case.positive is False for case in cases),
+        "held_out": held_out(cases),
+        "learned_from": [case.key for case in cases if case.learned],
         "overall": _plain(summarise(cases, METRICS, replicates)),
         "by": {
             by: {
@@ -125,6 +127,49 @@ def tabulate(
             case.key: case.refused for case in cases if case.refused is not None
         },
     }
+
+
+def held_out(cases: Sequence[Case]) -> bool | None:
+    """Tell whether the model learned from none of these films.
+
+    Returns
+    -------
+        False as soon as it did from one; ``None`` when nobody can say.
+    """
+    if any(case.learned for case in cases):
+        return False
+    told = bool(cases) and all(case.learned is False for case in cases)
+    return True if told else None
+
+
+def _standing(table: Mapping[str, Any]) -> str:
+    """Say in words what these figures are worth."""
+    known = len(table["learned_from"])
+    if table["held_out"]:
+        return "Held out: the model learned from none of these films or patients."
+    if known:
+        return (
+            f"**Not held out: the model learned from {known} of these"
+            f" {table['films']} films, or from others of their patients** (named in"
+            " `metrics.json`, `learned_from`). The figures flatter."
+        )
+    return (
+        "**Nobody can say whether these films are held out**: the model has no whole"
+        " record of what it learned from."
+    )
+
+
+def _settings(about: Mapping[str, Any]) -> list[str]:
+    """Tell what was measured and how, one setting a row."""
+    rows = []
+    for key, value in about.items():
+        if isinstance(value, Mapping):
+            rows += [f"| {key}, {name} | {one:.4g} |" for name, one in value.items()]
+        elif isinstance(value, list | tuple):
+            rows.append(f"| {key} | {', '.join(map(str, value))} |")
+        else:
+            rows.append(f"| {key} | {value} |")
+    return ["| setting | value |", "|---|---|", *rows] if rows else []
 
 
 def _plain(summary: Mapping[str, Interval]) -> Table:
@@ -159,7 +204,8 @@ def headline(table: Mapping[str, Any]) -> dict[str, float]:
 
 def markdown(table: Mapping[str, Any]) -> str:
     """Write the tables for people."""
-    parts = ["# Evaluation", "", _introduction(table)]
+    parts = ["# Evaluation", "", _introduction(table), "", _standing(table)]
+    parts += ["", *_settings(table["about"])]
     for title, names in SECTIONS.items():
         parts += ["", f"## {title}", "", *overall_rows(table, names)]
     if table["not_analysable_refused"]:
@@ -174,13 +220,11 @@ def markdown(table: Mapping[str, Any]) -> str:
 
 
 def _introduction(table: Mapping[str, Any]) -> str:
-    about = "; ".join(f"{key}: {value}" for key, value in table["about"].items())
     return (
         f"{table['films']} frontal films of {table['groups']} patients or publications:"
         f" {table['with_opacity']} with opacity, {table['without_opacity']} verified"
         " without, the others unknown and left out of every opacity metric. Intervals"
-        " are 95 %, by resampling patients or publications.\n\n"
-        f"{about}."
+        " are 95 %, by resampling patients or publications."
     )
 
 

@@ -27,6 +27,7 @@ def summarise(
             [row for row, _ in kept],
             [group for _, group in kept],
             metric.value,
+            again=metric.again,
             replicates=replicates,
         )
     return found

@@ -32,10 +32,13 @@ from inference.models import sha256_of, verify
 from inference.preprocess import preprocess
 from inference.runners.onnx import OnnxModelRunner
 from inference.training.architectures.table import architecture_of
-from inference.training.checkpoint import load_to_serve, read_checkpoint
+from inference.training.checkpoint import learned_of, load_to_serve, read_checkpoint
 from inference.training.data.dataset import ReadFrame, read_picture
 from inference.training.export.parity import Parity, compare
 from inference.training.export.precision import halve_weights, quantise, rounded
+from inference.training.learned import FILE_NAME as LEARNED
+from inference.training.learned import write_learned
+from inference.training.recipe.recipe import RECIPE_FILE, Recipe
 from inference.training.recipe.table import NetworkTable
 
 logger = logging.getLogger(__name__)
@@ -115,7 +118,18 @@ def export(
     output.mkdir(parents=True, exist_ok=True)
     digest = read_checkpoint(checkpoint).data_digest
     manifest, _ = build_folder(net, recipe.network, output, order, inputs, digest)
+    write_learned(output, learned_of(checkpoint))
+    write_recipe(output, recipe, order.width)
     return manifest
+
+
+def write_recipe(output: Path, recipe: Recipe, width: int | None) -> None:
+    """Put beside a model what others need to go on from it."""
+    if width is not None:
+        network = recipe.network.model_copy(update={"width_per_group": width})
+        recipe = recipe.model_copy(update={"network": network})
+    text = recipe.portable().model_dump_json(indent=1) + "\n"
+    (output / RECIPE_FILE).write_text(text, encoding="utf-8")
 
 
 def export_quantised(
@@ -171,6 +185,9 @@ def export_quantised(
         metrics={},
     )
     write_manifest(output, made)
+    for beside in (LEARNED, RECIPE_FILE):
+        if (model / beside).is_file():
+            shutil.copyfile(model / beside, output / beside)
     return made
 
 

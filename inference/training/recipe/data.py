@@ -11,6 +11,9 @@ from inference.training.recipe.table import (
     Table,
 )
 
+FOLDS = 5
+"""Into how many folds patients are dealt when nobody says."""
+
 
 class CocoSource(Table):
     """COCO JSON beside a folder of images (JPEG, PNG or DICOM).
@@ -76,7 +79,7 @@ class DataRecipe(Table):
     rsna: tuple[RsnaSource, ...] = ()
     not_frontal: tuple[Path, ...] = ()
     validation_fold: Annotated[int | None, EmptyIsNone] = 0
-    folds: Count = 5
+    folds: Count = FOLDS
     box_weight: Fraction = 0.3
     box_shape: Literal["ellipse", "rectangle"] = "ellipse"
     box_shrink: Positive = 1.0

@@ -5,6 +5,7 @@ A recipe is a TOML file; unknown keys are refused with their path. Tables under
 stand ready side by side.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from inference.errors import TrainingError
+from inference.training.architectures.mask_rcnn.from_graph import model_of
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.recipe.data import DataRecipe
 from inference.training.recipe.schedule import LossWeights, ScheduleRecipe
 from inference.training.recipe.showing import AugmentationRecipe, SamplingRecipe
 from inference.training.recipe.table import Table
 
+RECIPE_FILE = "recipe.json"
+"""A recipe with all defaults written out, in the folder of a run or of a model."""
 # The union, on ``kind``, of the tables of all architectures: one so far.
 Network = MaskRcnnNetwork
 
@@ -44,6 +48,27 @@ class Recipe(Table):
         data = self.data.model_copy(update={"validation_fold": fold})
         return self.model_copy(update={"data": data})
 
+    def portable(self) -> Self:
+        """Leave of every path what means something on another machine."""
+        data = self.data.model_copy(
+            update={
+                "coco": tuple(_shortened(one) for one in self.data.coco),
+                "rsna": tuple(_shortened(one) for one in self.data.rsna),
+                "not_frontal": tuple(_last(one) for one in self.data.not_frontal),
+            }
+        )
+        update = {"data": data, "network": _shortened(self.network)}
+        return self.model_copy(update=update)
+
+
+def _shortened(table: Table) -> Table:
+    paths = {name: _last(value) for name, value in table if isinstance(value, Path)}
+    return table.model_copy(update=paths)
+
+
+def _last(path: Path) -> Path:
+    return Path(*path.parts[-2:])
+
 
 def read_recipe(path: Path, variant: str | None = None) -> Recipe:
     """Read a TOML recipe, with one of its variants laid over it.
@@ -65,7 +90,25 @@ def read_recipe(path: Path, variant: str | None = None) -> Recipe:
             known = ", ".join(sorted(variants)) or "none"
             raise TrainingError(f"{path}: no variant {variant!r} (there are: {known})")
         table = _laid_over(table, {"name": variant} | variants[variant])
-    return recipe_of(table, str(path))
+    return recipe_of(_started(table, path), str(path))
+
+
+def _started(table: dict[str, Any], place: Path) -> dict[str, Any]:
+    """Take the shape of a network that starts from a model from that model."""
+    network = table.get("network")
+    if not isinstance(network, Mapping):
+        return table
+    weights = network.get("weights")
+    if not isinstance(weights, str) or not weights:
+        return table
+    folder = model_of(Path(weights))
+    if folder is None or not (folder / RECIPE_FILE).is_file():
+        return table
+    try:
+        shape = json.loads((folder / RECIPE_FILE).read_text("utf-8"))["network"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{place}: {folder / RECIPE_FILE}: no recipe") from error
+    return table | {"network": {**shape, **network}}
 
 
 def recipe_of(table: Mapping[str, Any], place: str) -> Recipe:

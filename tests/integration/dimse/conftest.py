@@ -31,8 +31,10 @@ def node(start: Callable[..., Listening]) -> Listening:
 class Line:
     """A TCP connection that says what it likes."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=180)
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(
+            ("127.0.0.1", port), timeout=180, source_address=(source, 0)
+        )
 
     def say(self, data: bytes) -> None:
         self._socket.sendall(data)
@@ -61,12 +63,12 @@ class Line:
 
 
 @pytest.fixture
-def dial() -> Iterator[Callable[[int], Line]]:
+def dial() -> Iterator[Callable[..., Line]]:
     """Open raw connections."""
     lines: list[Line] = []
 
-    def connect(port: int) -> Line:
-        lines.append(Line(port))
+    def connect(port: int, source: str = "127.0.0.1") -> Line:
+        lines.append(Line(port, source))
         return lines[-1]
 
     yield connect

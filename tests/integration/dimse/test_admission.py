@@ -93,6 +93,24 @@ def test_an_unknown_class_is_rejected_beside_a_known_one(start):
     assert results == [3, 4]  # abstract syntax, transfer syntaxes not supported
 
 
+def test_a_refused_class_and_a_rejected_caller_leave_one_line_each(start, caplog):
+    node = start(accept_unknown_peers=False, peers=(Peer(MODALITY),))
+    caller = ApplicationEntity(MODALITY)
+    offered = [
+        context(VERIFICATION_CLASS, UNCOMPRESSED),
+        context("1.2.840.10008.5.1.4.1.1.2", UNCOMPRESSED),
+    ]
+    association = caller.associate("127.0.0.1", node.port, offered, ae_title=NODE)
+    association.release()
+    call(node, calling="STRANGER")
+    lines = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    refused = [line for line in lines if "1.2.840.10008.5.1.4.1.1.2" in line]
+    assert len(refused) == 1
+    assert MODALITY in refused[0]
+    assert VERIFICATION_CLASS not in refused[0]
+    assert len([line for line in lines if "'STRANGER' at 127.0.0.1" in line]) == 1
+
+
 def test_a_lossless_syntax_is_chosen_where_a_lossy_one_is_offered_too(start):
     node = start()
     sop_class = acceptor_contexts("Storage")[0].abstract_syntax

@@ -181,6 +181,47 @@ def test_a_request_without_data_set_cannot_be_understood(node, dial):
     assert status_heard(line) in {0xC000, 0x0110}
 
 
+def without(request: bytes, tag: int, value: bytes | None = None) -> bytes:
+    """A command set less one element, or with another value of the same length."""
+    at = 12
+    while struct.unpack_from("<HH", request, at)[1] != tag:
+        at += 8 + struct.unpack_from("<I", request, at + 4)[0]
+    (length,) = struct.unpack_from("<I", request, at + 4)
+    new = b"" if value is None else request[at : at + 8] + value
+    body = request[12:at] + new + request[at + 8 + length :]
+    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+
+
+@pytest.mark.parametrize("data_set", [NO_DATA_SET, DATA_SET])
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        (0x0002, "AffectedSOPClassUID"),
+        (0x1000, "AffectedSOPInstanceUID"),
+        (0x0110, "MessageID"),
+    ],
+)
+def test_a_request_that_lacks_what_names_it_ends_at_once(
+    node, dial, caplog, tag, name, data_set
+):
+    line = open_line(dial, node)
+    line.say(data_pdu(3, without(store_request("1.2.3", 1, data_set), tag)))
+    assert bytes([ABORT, 0, 0, 0, 0, 4]) in line.hear()
+    assert f"of '{MODALITY}' at 127.0.0.1: a request has no {name}" in caplog.text
+    assert node.receiver.half_written() == []
+
+
+@pytest.mark.parametrize("priority", [3, 0xFFFF])
+def test_a_priority_that_means_nothing_is_none_of_ours(node, dial, priority):
+    image = radiograph(1)
+    uid = image.SOPInstanceUID
+    request = without(store_request(uid), 0x0700, struct.pack("<H", priority))
+    line = open_line(dial, node)
+    line.say(data_pdu(3, request) + data_pdu(2, encoded(image)))
+    assert status_heard(line) == 0
+    assert node.receiver.knows(uid)
+
+
 def test_a_sender_that_hangs_up_in_the_middle_leaves_nothing(node, dial, tmp_path):
     line = open_line(dial, node)
     said = pieces(encoded(radiograph(1, PixelData=bytes(500_000))), "1.2.3")

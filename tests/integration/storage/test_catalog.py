@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage.catalog import instances, quarantine, retention
+from storage.catalog import arrivals, instances, quarantine, retention
 from storage.database import Database
 from storage.errors import CursorInvalid, DuplicateInstance, UnknownRecord
 from storage.objects.protocol import StoredObject
@@ -39,7 +39,7 @@ def state_of(database: Database, number: int = 1) -> InstanceState:
 
 def list_uids(database: Database, **filters) -> list[str]:
     with database.transaction(read_only=True) as tx:
-        page = instances.list_instances(tx, **filters)
+        page = arrivals.list_instances(tx, **filters)
     return [status.instance.sop_instance_uid for status in page.items]
 
 
@@ -105,12 +105,13 @@ def test_the_visible_state_follows_the_workitem(database):
         deliveries.failed(
             tx, row.delivery.delivery_id, error="refused", now=after(1021)
         )
+        workitems.end_given_up(tx, after(1021))
     assert state_of(database) is InstanceState.FAILED
-    steps_at(database, 1030).retry(item.workitem_uid)
+    again = steps_at(database, 1030).retry(item.workitem_uid)
     assert state_of(database) is InstanceState.DELIVERING
     with database.transaction() as tx:
         deliveries.sent(tx, row.delivery.delivery_id, status=0, now=after(1040))
-        workitems.complete_if_delivered(tx, item.workitem_uid, after(1040))
+        workitems.complete_if_delivered(tx, again, after(1040))
     assert state_of(database) is InstanceState.DELIVERED
 
 
@@ -163,7 +164,7 @@ def test_a_listing_turns_its_pages_without_gaps_while_rows_arrive(database):
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor:
         with database.transaction() as tx:
-            page = instances.list_instances(tx, limit=2, cursor=cursor)
+            page = arrivals.list_instances(tx, limit=2, cursor=cursor)
             instances.add_instance(tx, an_instance(100 + pages, received_at=after(99)))
         seen += [status.instance.sop_instance_uid for status in page.items]
         cursor, pages = page.next_cursor, pages + 1
@@ -196,7 +197,7 @@ def test_a_listing_filters_by_every_identifier(database):
 @pytest.mark.parametrize("cursor", ["nonsense!", "", "MjAyNnwx", "MjAyNi0wMS0wMXwx"])
 def test_a_cursor_of_ones_own_making_is_refused(database, cursor):
     with database.transaction(read_only=True) as tx, pytest.raises(CursorInvalid):
-        instances.list_instances(tx, cursor=cursor)
+        arrivals.list_instances(tx, cursor=cursor)
 
 
 def test_instances_are_counted_by_visible_state(database):
@@ -252,6 +253,44 @@ def test_retention_keeps_results_that_a_rerun_still_needs(database):
         workitems.complete_if_delivered(tx, renewed, after(1041))
         assert retention.expired_evidence(tx, after(1041)) == []
         assert len(retention.expired_evidence(tx, after(1042))) == 2
+
+
+def test_retention_keeps_what_was_given_up_for_an_administrators_retry(database):
+    receive(database, 1)
+    settle(database, *claim(database), (an_evidence(),), TO_PACS)
+    with database.transaction() as tx:
+        (row,) = deliveries.due(
+            tx, destination="pacs", limit=9, now=after(1030), lease_s=9
+        )
+        deliveries.failed(
+            tx, row.delivery.delivery_id, error="refused", now=after(1031)
+        )
+        assert [one.workitem_uid for one in workitems.end_given_up(tx, after(1032))]
+        assert workitems.end_given_up(tx, after(1033)) == []
+        assert retention.expired_evidence(tx, after(9000)) == []
+        assert retention.expired_sources(tx, after(9000)) == []
+        workitems.recall(tx, "1.9.1", note_uid=None, reason="quality", now=after(1040))
+        assert len(retention.expired_evidence(tx, after(9000))) == 1
+
+
+def test_a_result_that_came_back_stays_as_long_as_results_do(database):
+    receive(database, 1)
+    ours = an_evidence(created_at=after(1000))
+    settle(database, *claim(database), (ours,), now=after(1010))
+    back = an_instance(
+        7,
+        sop_instance_uid=ours.sop_instance_uid,
+        object_key=ours.object_key,
+        not_eligible=LATERAL,
+        received_at=after(1020),
+    )
+    with database.transaction() as tx:
+        instances.add_instance(tx, back)
+        expired = retention.expired_sources(tx, after(9000))
+        assert [one.sop_instance_uid for one in expired] == ["1.2.3.1"]
+        assert len(retention.expired_evidence(tx, after(9000))) == 1
+        key = retention.forget_object(tx, ours.sop_instance_uid, after(9000))
+        assert key == ours.object_key
 
 
 def test_retention_waits_for_optional_destinations_with_the_results(database):

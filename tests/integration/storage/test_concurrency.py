@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.catalog import instances
+from storage.catalog import arrivals, instances
 from storage.database import Database
 from storage.objects.files import FileObjectStore
 from storage.outbox import deliveries
@@ -215,7 +215,7 @@ def test_a_reader_waits_for_no_writer(database):
 
 def count_instances(database: Database) -> int:
     with database.transaction(read_only=True) as tx:
-        return len(instances.list_instances(tx, since=NOW).items)
+        return len(arrivals.list_instances(tx, since=NOW).items)
 
 
 RECEIVER = """

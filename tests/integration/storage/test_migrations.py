@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from storage.catalog import instances
+from storage.catalog import arrivals
 from storage.database import Database
 from storage.errors import SchemaOutdated
 from storage.records import (
@@ -137,7 +137,7 @@ def test_old_rows_are_listed_as_before(upgraded):
     database, _ = upgraded
     with database.transaction(read_only=True) as tx:
         listed = jobs.list_jobs(tx).items
-        received = instances.list_instances(tx).items
+        received = arrivals.list_instances(tx).items
     assert [job.workitem.workitem_uid for job in listed] == ["9.4", "9.3", "9.2", "9.1"]
     assert [job.attempts[0].outcome for job in listed] == [
         AttemptOutcome.CANCELED,

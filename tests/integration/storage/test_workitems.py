@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from storage.catalog import instances, retention
+from storage.catalog import arrivals, instances, retention
 from storage.errors import (
     LeaseLost,
     ObjectMissing,
@@ -87,7 +87,7 @@ def test_instance_and_workitem_stand_or_fall_together(database):
     with pytest.raises(InterruptedError):
         receive_halfway()
     with database.transaction(read_only=True) as tx:
-        assert instances.list_instances(tx).items == ()
+        assert arrivals.list_instances(tx).items == ()
         assert jobs.list_jobs(tx).items == ()
 
 

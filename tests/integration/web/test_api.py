@@ -1,6 +1,7 @@
 """The HTTP interface over a real socket."""
 
 import ast
+import base64
 import re
 import ssl
 import urllib.request
@@ -12,6 +13,8 @@ import pytest
 import storage.errors
 from dicom_node.injected import clock
 from dicom_node.node.roles import Role
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.web import http_limits
 from dicom_node.web import problems
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
@@ -41,7 +44,7 @@ def serving(app):
     address = HttpAddress(
         "127.0.0.1", 0, None, None, None, require_client_certificate=False
     )
-    server = HttpServer(app, address)
+    server = HttpServer(app, address, http_limits(Settings()))
     try:
         yield server.start()
     finally:
@@ -292,3 +295,22 @@ def test_a_request_that_ends_with_an_error_answers_its_status_and_sentence(error
         status, problem = request(port, "GET", "/api/v1/jobs/1.2.3")
     assert status == problems.STATUS[error] == problem["status"]
     assert problem["detail"] == "1.2.3 cannot be told"
+
+
+@pytest.mark.parametrize("what", ["jobs", "instances"])
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00:00%2B01:00", "9999-12-31T23:59:59-01:00"]
+)
+def test_an_instant_beyond_the_calendar_is_refused(node, what, since):
+    status, answer = request(node, "GET", f"/api/v1/{what}?since={since}")
+    assert status == 422
+    assert "since" in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    "instant", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"]
+)
+def test_a_cursor_beyond_the_calendar_is_refused(node, instant):
+    cursor = base64.urlsafe_b64encode(f"{instant}|1.2".encode()).decode()
+    status, _ = request(node, "GET", f"/api/v1/jobs?cursor={cursor}")
+    assert status == 400

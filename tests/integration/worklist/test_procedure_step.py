@@ -3,17 +3,19 @@
 import pytest
 
 from storage.catalog import retention
-from storage.errors import LeaseLost, TransitionRefused, UnknownRecord
+from storage.errors import LeaseLost, ObjectMissing, TransitionRefused, UnknownRecord
 from storage.outbox import deliveries
 from storage.records import (
+    AttemptOutcome,
     DeliveryState,
+    InstanceState,
     ModelName,
     NewDelivery,
     ProcedureStepState,
     Reason,
     Stage,
 )
-from storage.worklist import attempts, jobs
+from storage.worklist import attempts, jobs, workitems
 from tests.factories.rows import (
     after,
     an_evidence,
@@ -46,6 +48,22 @@ def send_everything(database, destination="pacs"):
             delivery_id = row.delivery.delivery_id
             deliveries.sent(tx, delivery_id, status=0, now=after(3000))
     return [row.delivery.sop_instance_uid for row in rows]
+
+
+def ended(database, workitem_uid):
+    """Look how a job stands after everything was completed that could be."""
+    with database.transaction() as tx:
+        workitems.complete_delivered(tx, after(3000))
+    return job(database, workitem_uid).visible_state
+
+
+def give_up(database, destination="pacs"):
+    with database.transaction() as tx:
+        (row,) = deliveries.due(
+            tx, destination=destination, limit=9, now=after(1100), lease_s=9
+        )
+        deliveries.failed(tx, row.delivery.delivery_id, error="no", now=after(1101))
+        workitems.end_given_up(tx, after(1101))
 
 
 def test_settling_records_results_and_fills_the_outbox(database):
@@ -129,9 +147,54 @@ def test_a_failed_delivery_is_retried_without_inference(database):
             tx, destination="pacs", limit=9, now=after(1100), lease_s=9
         )
         deliveries.failed(tx, row.delivery.delivery_id, error="no", now=after(1101))
-    assert steps_at(database, 1102).retry("1.9.1") == "1.9.1"
+        (failed,) = workitems.end_given_up(tx, after(1101))
+    assert (failed.state, failed.stage) == (ProcedureStepState.CANCELED, Stage.CANCELED)
+    assert failed.reason is not None
+    assert failed.reason.code == "DELIVERY_GIVEN_UP"
+    assert "pacs" in failed.reason.text
+    again = steps_at(database, 1102).retry("1.9.1")
+    assert job(database).workitem.replaced_by == again != "1.9.1"
+    assert job(database, again).workitem.result == failed.result
+    assert job(database, again).visible_state is InstanceState.DELIVERING
     assert claim(database, now=after(2000)) == []
     assert send_everything(database) == ["1.7.1"]
+    assert ended(database, again) is InstanceState.DELIVERED
+
+
+def test_what_was_given_up_is_not_sent_again_once_it_was_deleted(database):
+    receive(database, 1)
+    settle(database, *claim(database), (an_evidence(),), TO_PACS)
+    give_up(database)
+    with database.transaction() as tx:
+        retention.forget_object(tx, "1.7.1", after(2000))
+    with pytest.raises(ObjectMissing, match="reprocess"):
+        steps_at(database, 2001).retry("1.9.1")
+    assert job(database).workitem.replaced_by is None
+
+
+def test_what_arrived_before_the_others_were_given_up_is_not_sent_twice(database):
+    receive(database, 1)
+    wanted = (*TO_PACS, NewDelivery("archive", "1.7.1"), NewDelivery("slow", "1.7.1"))
+    settle(database, *claim(database), (an_evidence(),), wanted)
+    assert send_everything(database, "archive") == ["1.7.1"]
+    give_up(database)
+    again = steps_at(database, 1102).retry("1.9.1")
+    assert send_everything(database, "archive") == []
+    assert send_everything(database) == ["1.7.1"]
+    assert ended(database, again) is InstanceState.DELIVERING
+    assert send_everything(database, "slow") == ["1.7.1"]
+    assert ended(database, again) is InstanceState.DELIVERED
+
+
+def test_what_was_given_up_and_called_back_is_analysed_again_not_sent(database):
+    receive(database, 1)
+    settle(database, *claim(database), (an_evidence(),), TO_PACS)
+    give_up(database)
+    with database.transaction() as tx:
+        workitems.recall(tx, "1.9.1", note_uid=None, reason="quality", now=after(1110))
+    again = steps_at(database, 1120).retry("1.9.1")
+    assert job(database, again).visible_state is InstanceState.QUEUED
+    assert send_everything(database) == []
 
 
 def test_a_failed_delivery_whose_object_was_deleted_is_not_retried(database):
@@ -202,4 +265,6 @@ def test_attempts_that_ended_with_their_worker_are_counted(database):
     claim(database)
     reap(database, 5000)
     (item,) = claim(database, now=after(5001))
-    assert steps_at(database, 5002).lost_attempts(item) == 1
+    counted = steps_at(database, 5002).attempts_ended
+    assert counted(item, AttemptOutcome.LEASE_EXPIRED) == 1
+    assert counted(item, AttemptOutcome.PROCESS_LOST) == 0

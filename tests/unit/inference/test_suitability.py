@@ -46,6 +46,71 @@ def test_a_frontal_probability_at_the_threshold_will_do():
     assert code(suitability.require_frontal, 0.499, 0.5) == "NOT_FRONTAL"
 
 
+def lungs_of(*films: tuple[int, int], shape=(100, 100)):
+    """Draw films of lungs at (row, column), 100 x 100 cells each: picture and maps."""
+    noise = np.random.default_rng(0).random(shape, dtype=np.float32)
+    maps = np.zeros((2, *shape), np.float32)
+    for row, column in films:
+        maps[0, row : row + 100, column : column + 100] += RIGHT
+        maps[1, row : row + 100, column : column + 100] += LEFT
+    return noise, list(maps)
+
+
+@pytest.mark.parametrize("frontal", [True, False])
+def test_one_film_is_one_film(frontal):
+    small, lungs = lungs_of((0, 0))
+    suitability.require_one_film(small, lungs, 0.6, frontal=frontal)
+
+
+@pytest.mark.parametrize(
+    ("films", "shape"),
+    [
+        (((0, 0), (0, 100)), (100, 200)),
+        (((0, 0), (100, 0)), (200, 100)),
+        (((0, 0),), (100, 200)),
+        (((0, 100),), (100, 200)),
+        (((0, 0),), (220, 100)),
+        (((60, 60), (60, 160)), (220, 320)),
+    ],
+    ids=["side", "stacked", "lateral right", "lateral left", "below", "on a canvas"],
+)
+def test_two_films_on_one_image_are_refused(films, shape):
+    small, lungs = lungs_of(*films, shape=shape)
+    if len(films) == 2 and shape == (220, 320):  # the canvas is plain
+        canvas = np.zeros(shape, np.float32)
+        canvas[60:160, 60:260] = small[60:160, 60:260]
+        small = canvas
+    with pytest.raises(UnsuitableImage) as caught:
+        suitability.require_one_film(small, lungs, 0.6, frontal=True)
+    assert caught.value.code == "TWO_FILMS"
+
+
+def test_a_wide_background_is_no_second_film():
+    small, lungs = lungs_of((0, 0), shape=(100, 200))
+    small[:, 100:] = 0
+    suitability.require_one_film(small, lungs, 0.6, frontal=True)
+
+
+def test_what_is_not_frontal_is_two_films_only_when_its_shape_says_so():
+    _, lungs = lungs_of((0, 0))
+    lungs[0][85:99, 10:80] = 1  # a second piece beside a small one
+    lungs[0][20:60] = 0
+    small = np.random.default_rng(0).random((100, 100), dtype=np.float32)
+    suitability.require_one_film(small, lungs, 0.6, frontal=False)
+
+
+def test_a_picture_without_lungs_is_left_to_the_other_checks():
+    small, (right, _) = lungs_of((0, 0))
+    suitability.require_one_film(small, [right, right * 0], 0.6, frontal=True)
+
+
+def test_a_thumbnail_shows_the_picture_within_its_frame():
+    pixels = np.ones((30, 40), np.float32)
+    pixels[10:20, 5:35] = 0
+    frame = Frame(pixels, picture=(slice(10, 20), slice(5, 35)))
+    assert suitability.thumbnail(frame, (7, 9)).max() == 0
+
+
 def test_a_pair_side_by_side_will_do():
     suitability.require_pair(RIGHT, LEFT)
 

@@ -24,8 +24,10 @@ class MaskRcnnNetwork(NetworkTable):
     backbone
         torchvision ResNet; batch norm is folded into the convolutions.
     weights
-        State dict to start from, ``.npz`` or ``.pt``, or an earlier run's checkpoint;
-        ``""`` starts at random.
+        State dict to start from, ``.npz`` or ``.pt``, an earlier run's checkpoint, or
+        a model that is served: its folder, or ``model:NAME`` for one that comes with
+        the node. What the recipe does not say of the network is then as in that
+        model's own recipe. ``""`` starts at random.
     stride_in_1x1
         Stride of a stage on its first 1x1 convolution (ResNet v1).
     width_per_group

@@ -2,7 +2,8 @@
 
 Accepts torchvision state dicts (a ResNet classifier, or a whole Mask R-CNN whose
 trunk, pyramid and proposal head are taken), the compact ``.npz`` form with batch norm
-already folded, and checkpoints of earlier runs (all heads of their averaged network).
+already folded, checkpoints of earlier runs (all heads of their averaged network), and
+the graph of a model that is served (the whole network).
 Batch norm is folded into the convolutions here, once.
 """
 
@@ -16,6 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from inference.errors import TrainingError
+from inference.training.architectures.mask_rcnn.from_graph import (
+    load_model,
+    model_of,
+)
 
 _EPSILON = 1e-5
 _UNREADABLE = (
@@ -39,6 +44,10 @@ def initialise(net: nn.Module, path: Path) -> None:
     TrainingError
         The file is missing, unreadable or of another architecture.
     """
+    folder = model_of(path)
+    if folder is not None:
+        load_model(net, folder)
+        return
     state = read_state(path)
     trunk = _trunk_state(state)
     wanted = net.get_submodule("backbone").state_dict()

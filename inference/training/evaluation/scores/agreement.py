@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from inference.training.evaluation.scores.classification import ranks
+from scipy import stats
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _LEAST_PAIRS = 3
+_SAME = 1e-12  # of its size: less is rounding
 
 
 def dice(one: Bools, other: Bools) -> float:
@@ -53,13 +53,20 @@ def limits_of_agreement(predicted: Floats, true: Floats) -> LimitsOfAgreement:
 
 def pearson(one: Floats, other: Floats) -> float:
     """Linear correlation; NaN when either does not vary."""
-    if one.size < _LEAST_PAIRS:
+    if not varies(one, other):
         return float("nan")
-    a, b = one - one.mean(), other - other.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale > 0 else float("nan")
+    return float(stats.pearsonr(one, other).statistic)
 
 
 def spearman(one: Floats, other: Floats) -> float:
     """Rank correlation, ties sharing their mean rank."""
-    return pearson(ranks(one), ranks(other))
+    if not varies(one, other):
+        return float("nan")
+    return float(stats.spearmanr(one, other).statistic)
+
+
+def varies(one: Floats, other: Floats) -> bool:
+    """Tell whether a correlation is defined: scipy warns where it is not."""
+    enough = one.size >= _LEAST_PAIRS
+    parts = (one, other)
+    return enough and all(np.ptp(each) > _SAME * np.abs(each).max() for each in parts)

@@ -41,6 +41,7 @@ def interval(
     groups: Sequence[str],
     metric: Callable[[Sequence[Row]], float],
     *,
+    again: Callable[[Sequence[Row]], float] | None = None,
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> Interval:
@@ -54,6 +55,8 @@ def interval(
         The patient (or publication) of each film, same length.
     metric
         A value of any selection of rows.
+    again
+        The same for resamples, where ``metric`` takes too long.
     replicates
         How often to resample; 0 gives no interval.
     seed
@@ -68,7 +71,9 @@ def interval(
     values = np.full(replicates, np.nan)
     for k in range(replicates if len(blocks) > 1 else 0):
         chosen = draw.integers(0, len(blocks), len(blocks))
-        values[k] = metric([row for block in chosen for row in blocks[block]])
+        values[k] = (again or metric)(
+            [row for block in chosen for row in blocks[block]]
+        )
     finite = values[np.isfinite(values)]
     low = high = float("nan")
     if replicates and finite.size >= replicates / 2:

@@ -1,13 +1,15 @@
 """Metrics of one score per film: ranking, one operating point, calibration.
 
-Definitions follow scikit-learn's, so that numbers compare; NaN stands for "not
-defined on these films" (one class missing).
+Ranking and Brier score are scikit-learn's; NaN stands for "not defined on these films"
+(one class missing), where scikit-learn would warn.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import metrics
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -15,11 +17,9 @@ Bools = NDArray[np.bool_]
 _TINY = 1e-6
 
 
-def ranks(values: Floats) -> Floats:
-    """Rank from 1, ties sharing their mean."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
+def _both(positive: Bools) -> bool:
+    """Tell whether there are films of both classes."""
+    return bool(positive.any() and not positive.all())
 
 
 def auroc(scores: Floats, positive: Bools) -> float:
@@ -32,40 +32,28 @@ def auroc(scores: Floats, positive: Bools) -> float:
     positive
         bool (n,).
     """
-    n_positive = int(positive.sum())
-    n_negative = positive.size - n_positive
-    if n_positive == 0 or n_negative == 0:
+    if not _both(positive):
         return float("nan")
-    rank_sum = float(ranks(scores)[positive].sum())
-    above = rank_sum - n_positive * (n_positive + 1) / 2
-    return above / (n_positive * n_negative)
+    return float(roc_auc_score(positive, scores))
 
 
 def auprc(scores: Floats, positive: Bools) -> float:
     """Average precision: precision summed over the steps of recall."""
-    n_positive = int(positive.sum())
-    if n_positive == 0:
+    if not positive.any():
         return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ordered, hits = scores[order], np.cumsum(positive[order])
-    # films with the same score enter together
-    ends = np.append(np.flatnonzero(np.diff(ordered)), ordered.size - 1)
-    precision = hits[ends] / (ends + 1)
-    recall = hits[ends] / n_positive
-    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    return float(average_precision_score(positive, scores))
 
 
 def roc_curve(scores: Floats, positive: Bools) -> tuple[Floats, Floats]:
-    """Trace false and true positive rates from (0, 0) to (1, 1)."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)
-    true = np.cumsum(positive[order])[ends]
-    false = ends + 1 - true
-    start = np.zeros(1)
-    return (
-        np.concatenate([start, false / max(1, false[-1])]),
-        np.concatenate([start, true / max(1, true[-1])]),
-    )
+    """Trace false and true positive rates from (0, 0) to (1, 1).
+
+    Parameters
+    ----------
+    scores, positive
+        Films of both classes.
+    """
+    false, true, _ = metrics.roc_curve(positive, scores, drop_intermediate=False)
+    return np.asarray(false, np.float64), np.asarray(true, np.float64)
 
 
 def sensitivity(scores: Floats, positive: Bools, threshold: float) -> float:
@@ -108,7 +96,9 @@ def operating_point(
 
 def brier(probabilities: Floats, positive: Bools) -> float:
     """Mean squared distance between probability and outcome."""
-    return float(np.mean((probabilities - positive) ** 2)) if positive.size else np.nan
+    if not positive.size:
+        return float("nan")
+    return float(brier_score_loss(positive, probabilities, pos_label=True))
 
 
 @dataclass(frozen=True, slots=True)

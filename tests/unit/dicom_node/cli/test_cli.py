@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import shutil
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from dicom_node.cli import MODULES, _one_line, cli
+from dicom_node.cli import MODULES, _one_line, cli, options
 from dicom_node.cli.models import with_model
 from dicom_node.cli.training import ExtraMissing, extra, read_frame
 from inference.errors import TrainingError
-from inference.manifest import write_manifest
+from inference.manifest import read_manifest, write_manifest
+from inference.models import BUILTIN_MODELS
 from storage.database import Database
 from storage.records import ModelName
 from tests.factories.nodes import save
@@ -26,6 +30,7 @@ PUBLISHED = (
     "doctor",
     "analyze",
     "jobs",
+    "instances",
     "recall",
     "send",
     "echo",
@@ -110,7 +115,30 @@ def test_a_wrong_configuration_is_one_line_with_the_keys_path(tmp_path):
     (tmp_path / "node.toml").write_text("[dimse]\nprot = 1\n")
     result = run("serve", "--config", "node.toml")
     assert result.exit_code == 2
-    assert result.stderr == "cxr-node: node.toml: dimse.prot: unknown key\n"
+    assert result.stderr == (
+        "cxr-node: node.toml: dimse.prot: unknown key; did you mean 'port'?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "words"),
+    [
+        ('[database]\nurl = "mysql://here/db"\n', "database", "postgresql+psycopg://"),
+        ('[database]\nurl = "node.db"\n', "database", "sqlite:///"),
+        (
+            '[http.auth]\napi_keys = ["sch\u00fcssel-mit-umlaut"]\n',
+            "http.auth",
+            "ASCII",
+        ),
+    ],
+)
+def test_what_could_never_work_is_refused_in_one_line(tmp_path, table, key, words):
+    (tmp_path / "node.toml").write_text(table)
+    result = run("serve", "--config", "node.toml")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"cxr-node: node.toml: {key}: ")
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_jobs_are_listed_as_a_table(config):
@@ -198,13 +226,30 @@ def test_the_results_of_a_model_are_called_back(config, tmp_path):
     analysed(tmp_path)
     command = ("recall", "--model", "m@1", "--reason", "safety", "--config", config)
     assert "would be recalled" in run(*command, "--dry-run").stdout
-    result = run(*command, "--json")
+    result = run(*command, "--yes", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     (study,) = json.loads(result.stdout)["items"]
     (uid,) = study["workitem_uids"]
     shown = json.loads(run("jobs", "show", uid, "--json", "--config", config).stdout)
     assert shown["recalled"]["reason"] == "safety"
-    assert "nobody had received anything" in run(*command).stdout
+    assert "nobody had received anything" in run(*command, "--yes").stdout
+
+
+def test_nothing_is_called_back_without_a_yes(config, tmp_path, monkeypatch):
+    analysed(tmp_path)
+    command = ("recall", "--model", "m@1", "--config", config)
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "--yes" in refused.stderr
+    monkeypatch.setattr("dicom_node.cli.recall.at_terminal", lambda: True)
+    no = CliRunner().invoke(cli, command, input="n\n")
+    assert no.exit_code == 1
+    assert "0 objects of m@1 in 1 studies" in no.stderr
+    listed = run("jobs", "list", "--json", "--config", config).stdout
+    assert all(item["recalled"] is None for item in json.loads(listed)["items"])
+    assert CliRunner().invoke(cli, command, input="y\n").exit_code == 0
+    listed = run("jobs", "list", "--json", "--config", config).stdout
+    assert sum(item["recalled"] is not None for item in json.loads(listed)["items"])
 
 
 def test_a_model_without_results_cannot_be_called_back(config):
@@ -217,7 +262,9 @@ def test_a_model_without_results_cannot_be_called_back(config):
 def test_an_unknown_job_is_one_line_and_exit_1(config, verb):
     result = run("jobs", verb, "1.2.3.4.5", "--config", config)
     assert result.exit_code == 1
-    assert result.stderr == "cxr-node: no job 1.2.3.4.5\n"
+    assert result.stderr.startswith("cxr-node: no job ")
+    assert "1.2.3.4.5" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_without_a_database_jobs_says_so_and_makes_none(tmp_path):
@@ -236,9 +283,50 @@ def test_migrate_makes_the_schema_that_jobs_needs(tmp_path):
 def test_nobody_at_the_other_end_is_one_line_and_exit_1(free_port):
     result = run("echo", f"PACS@127.0.0.1:{free_port}")
     assert result.exit_code == 1
-    assert result.stderr == (
-        f"cxr-node: no association with PACS at 127.0.0.1:{free_port}\n"
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(
+        f"cxr-node: no association with PACS at 127.0.0.1:{free_port}: "
     )
+    assert "refused the connection" in line
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("jbos", "list"), "jobs"),
+        (("instnaces",), "instances"),
+        (("jobs", "lits"), "list"),
+        (("model", "verfy"), "verify"),
+    ],
+)
+def test_what_an_unknown_command_may_mean_is_said(typed, meant):
+    result = run(*typed)
+    assert result.exit_code == 2
+    assert f"id you mean '{meant}'" in result.stderr
+
+
+def test_the_configuration_is_named_or_of_the_environment_or_of_the_machine(
+    monkeypatch, tmp_path
+):
+    for name in ("named", "environment", "machine"):
+        (tmp_path / f"{name}.toml").write_text(f'[model]\nname = "{name}"\n')
+    seen = []
+
+    def model_in_use(*arguments):
+        result = run("model", "list", *arguments)
+        assert result.exit_code == 0
+        seen.append(run("doctor", *arguments).stdout.splitlines()[0].split()[-1])
+
+    monkeypatch.setattr(options, "SITE_CONFIG", tmp_path / "machine.toml")
+    model_in_use()
+    monkeypatch.setenv("CXR_NODE_CONFIG", "environment.toml")
+    model_in_use()
+    model_in_use("--config", "named.toml")
+    assert [Path(one).name for one in seen] == [
+        "machine.toml",
+        "environment.toml",
+        "named.toml",
+    ]
 
 
 def test_a_bug_is_one_line_without_values(capsys):
@@ -290,13 +378,26 @@ def test_a_model_that_is_not_what_its_manifest_says_fails_the_check(models):
 
 
 def test_a_model_is_put_to_use_in_the_configuration(models):
-    assert run("model", "use", "good", "--config", str(models)).exit_code == 0
+    assert run("model", "use", "default", "--config", str(models)).exit_code == 0
     assert models.read_text() == (
-        '[model]\nname = "good"  # a comment\nfolder = "models"\n'
+        '[model]\nname = "default"  # a comment\nfolder = "models"\n'
     )
 
 
-@pytest.mark.parametrize("name", ["bad", "absent"])
+def test_a_model_that_refuses_drawn_films_is_not_put_to_use(models, tmp_path):
+    strict = tmp_path / "models" / "strict"
+    shutil.copytree(BUILTIN_MODELS / "default", strict)
+    shipped = read_manifest(strict)
+    thresholds = replace(shipped.thresholds, frontal=1.0)
+    write_manifest(strict, replace(shipped, name="strict", thresholds=thresholds))
+    before = models.read_text()
+    result = run("model", "use", "strict", "--config", str(models))
+    assert result.exit_code == 1
+    assert "refuses drawn radiograph 0" in result.stderr
+    assert models.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["good", "bad", "absent"])
 def test_a_model_that_cannot_run_is_not_put_to_use(models, name):
     before = models.read_text()
     assert run("model", "use", name, "--config", str(models)).exit_code == 1

@@ -115,6 +115,80 @@ def test_a_bomb_is_refused_without_memory(syntax, bomb):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    "padding", [b" ", b"\x00", b"\x80", b"\xff", b"   ", b"\x7f\x01"]
+)
+@pytest.mark.parametrize("bits", [8, 16])
+def test_whatever_an_rle_segment_is_padded_with_is_left_alone(padding, bits):
+    samples = np.arange(120).reshape(10, 12).astype(f"u{bits // 8}")
+    geometry = Geometry(10, 12, bits)
+    stream = encode(samples, uid.RLELossless, geometry) + padding
+    assert np.array_equal(decode(stream, uid.RLELossless, geometry), samples)
+
+
+def test_an_rle_segment_that_is_cut_is_refused():
+    samples = np.arange(120, dtype=np.uint8).reshape(10, 12)
+    stream = encode(samples, uid.RLELossless, Geometry(10, 12, 8))
+    with pytest.raises(PixelsUndecodable):
+        decode(stream[:-20], uid.RLELossless, Geometry(10, 12, 8))
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+def jp2(stream: bytes, *, header: bytes = b"") -> bytes:
+    return (
+        box(b"jP  ", b"\r\n\x87\n")
+        + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+        + box(b"jp2h", header)
+        + box(b"jp2c", stream)
+    )
+
+
+def test_a_jp2_file_in_the_place_of_a_codestream_is_unwrapped():
+    samples = np.arange(120, dtype=np.uint16).reshape(10, 12)
+    geometry = Geometry(10, 12, 16, 12)
+    stream = encode(samples, uid.JPEG2000Lossless, geometry)
+    found = decode(jp2(stream), uid.JPEG2000Lossless, geometry)
+    assert np.array_equal(found, samples)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda stream: jp2(stream, header=box(b"pclr", b"\0" * 8)),
+        lambda stream: jp2(stream)[:60],
+        lambda stream: jp2(b"") + stream,
+        lambda stream: box(b"jP  ", b"\r\n\x87\n") * 500 + stream,
+        lambda stream: jp2(jp2(stream)),
+        lambda stream: b"\0\0" + stream,
+    ],
+)
+def test_a_codestream_begins_where_its_fragment_does(wrapped):
+    samples = np.arange(120, dtype=np.uint16).reshape(10, 12)
+    geometry = Geometry(10, 12, 16, 12)
+    stream = encode(samples, uid.JPEG2000Lossless, geometry)
+    with pytest.raises(PixelsUndecodable):
+        decode(wrapped(stream), uid.JPEG2000Lossless, geometry)
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEGLossless, uid.JPEGLSLossless])
+def test_a_jpeg_stream_begins_with_its_start_marker(syntax):
+    samples = np.arange(120, dtype=np.uint16).reshape(10, 12)
+    geometry = Geometry(10, 12, 16, 12)
+    stream = encode(samples, syntax, geometry)
+    with pytest.raises(PixelsUndecodable, match="start marker"):
+        decode(b"\0\0" + stream[2:], syntax, geometry)
+
+
+def test_a_stream_deeper_than_its_cells_is_refused():
+    samples = np.arange(120, dtype=np.uint16).reshape(10, 12)
+    stream = encode(samples, uid.JPEGLSLossless, Geometry(10, 12, 16))
+    with pytest.raises(PixelsUndecodable, match="allocates 8"):
+        decode(stream, uid.JPEGLSLossless, Geometry(10, 12, 8))
+
+
 def test_an_rle_bomb_is_refused_when_it_outgrows_the_picture():
     run = b"\x81\x00" * 100_000  # each pair unpacks to 128 bytes
     stream = struct.pack("<16I", 1, 64, *([0] * 14)) + run
@@ -153,7 +227,7 @@ def test_deeper_than_sixteen_bits_is_refused():
     stream = imagecodecs.jpeg2k_encode(
         deep, codecformat="j2k", bitspersample=24, reversible=True, level=0
     )
-    with pytest.raises(PixelsUndecodable, match="uint32"):
+    with pytest.raises(PixelsUndecodable, match="24 bits"):
         decode(bytes(stream), uid.JPEG2000Lossless, Geometry(ROWS, COLUMNS, 16))
 
 

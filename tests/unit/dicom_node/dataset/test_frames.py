@@ -12,7 +12,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import dcmwrite
 
 from dicom_node.dataset import codecs, frames
-from dicom_node.errors import DatasetInvalid, PixelsUndecodable
+from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
 from inference.frame import Orientation
 from tests.factories.cells import radiograph
 from tests.factories.radiographs import synthetic_dataset, synthetic_radiograph
@@ -231,8 +231,51 @@ def test_a_damaged_header_is_read_or_refused_never_worse(damage):
         _, frame = frames.read(
             io.BytesIO(bytes(damaged)), limits=frames.Limits(pixels=1_000_000)
         )
-    except (DatasetInvalid, PixelsUndecodable):
+    except (DatasetInvalid, NotEligible, PixelsUndecodable):
         return
     assert frame.pixels.dtype == np.float32
     assert np.isfinite(frame.pixels).all()
     assert 0 <= frame.pixels.min() <= frame.pixels.max() <= 1
+
+
+def framed(value=4095, widths=(20, 12, 16, 8), **attributes):
+    """Draw a film with a frame: rows above and below, columns left and right."""
+    drawn, _ = synthetic_radiograph(0, ROWS, COLUMNS)
+    top, bottom, left, right = widths
+    film = np.full((ROWS, COLUMNS), value)
+    film[top : ROWS - bottom, left : COLUMNS - right] = np.minimum(drawn, 4000)[
+        top : ROWS - bottom, left : COLUMNS - right
+    ]
+    return radiograph(film, **attributes)
+
+
+@pytest.mark.parametrize("widths", [(20, 12, 16, 8), (0, 30, 0, 0), (5, 5, 0, 40)])
+def test_a_white_frame_is_no_picture(widths):
+    _, frame = frames.read(framed(widths=widths))
+    top, bottom, left, right = widths
+    assert frame.picture == (slice(top, ROWS - bottom), slice(left, COLUMNS - right))
+    assert any("white frame" in remark for remark in frame.remarks)
+
+
+def test_a_frame_of_a_negative_is_white_too():
+    _, frame = frames.read(framed(value=0, PhotometricInterpretation="MONOCHROME1"))
+    assert frame.picture is not None
+
+
+@pytest.mark.parametrize("value", [0, 2000])
+def test_a_border_of_another_grey_is_picture(value):
+    _, frame = frames.read(framed(value=value))
+    assert frame.picture is None
+
+
+def test_tissue_that_the_window_makes_white_is_picture():
+    film = np.tile(np.arange(ROWS)[:, None] * 20 + 500, (1, COLUMNS))
+    film[:, ::2] += 1
+    _, frame = frames.read(radiograph(film, WindowCenter=1000, WindowWidth=1000))
+    assert frame.pixels[-1].min() == 1
+    assert frame.picture is None
+
+
+def test_an_empty_white_picture_is_left_as_it_is():
+    _, frame = frames.read(radiograph(np.full((40, 40), 4095)))
+    assert frame.picture is None

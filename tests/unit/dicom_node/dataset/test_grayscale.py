@@ -20,7 +20,7 @@ def shown(stored, **attributes):
 def lut(first, data, bits=16):
     item = Dataset()
     item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(data), first, bits])
-    item.add_new("LUTData", "US", list(data))
+    item.add_new("LUTData", "US", [int(entry) for entry in data])
     return item
 
 
@@ -268,3 +268,56 @@ def test_whatever_the_header_says_grey_lies_between_black_and_white(
     assert np.isfinite(frame.pixels).all()
     assert frame.pixels.min() >= 0
     assert frame.pixels.max() <= 1
+
+
+@pytest.mark.parametrize(("highest", "declared"), [(4095, 16), (1023, 12), (255, 16)])
+def test_a_lut_narrower_than_declared_is_scaled_by_its_own_range(highest, declared):
+    table = np.linspace(0, highest, 4096).astype(int)
+    y = shown(np.arange(4096), VOILUTSequence=Sequence([lut(0, table, bits=declared)]))
+    assert y == pytest.approx(table / highest, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.full(4096, 4095),
+        np.full(4096, 7),
+        np.zeros(4096, int),
+        np.minimum(np.arange(4096) * 16, 4095),
+        np.where(np.arange(4096) < 4000, 0, np.arange(4096)),
+    ],
+    ids=["white", "constant", "black", "mostly white", "mostly black"],
+)
+@pytest.mark.parametrize("windowed", [True, False])
+def test_a_lut_that_hides_the_film_gives_way(table, windowed):
+    window = {"WindowCenter": 2048, "WindowWidth": 4096} if windowed else {}
+    film = np.arange(4096)
+    dataset, frame = frames.read(
+        radiograph(film, VOILUTSequence=Sequence([lut(0, table, bits=12)]), **window)
+    )
+    assert frame.pixels[0].astype(float) == pytest.approx(shown(film, **window))
+    assert any("VOI LUT hides" in remark for remark in frame.remarks)
+    assert "VOILUTSequence" not in dataset
+
+
+def test_a_lut_that_shows_the_film_stays_in_the_header():
+    table = np.arange(4096)
+    dataset, _ = frames.read(
+        radiograph(table, VOILUTSequence=Sequence([lut(0, table, bits=12)]))
+    )
+    assert "VOILUTSequence" in dataset
+
+
+def test_entries_of_vr_ss_have_no_sign():
+    table = np.linspace(0, 65535, 4096).astype(int)
+    item = lut(0, [0] * 4096)
+    signed = np.where(table > 32767, table - 65536, table)
+    item.add_new("LUTData", "SS", signed.tolist())
+    y = shown(np.arange(4096), VOILUTSequence=Sequence([item]))
+    assert y == pytest.approx(table / 65535, abs=1e-6)
+
+
+def test_a_window_so_wide_that_nothing_is_seen_gives_way():
+    x = np.arange(1000, 1400)
+    wide = shown(x, WindowCenter=32768, WindowWidth=65536)
+    assert wide == pytest.approx(shown(x))

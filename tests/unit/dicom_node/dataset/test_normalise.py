@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from dicom_node.dataset.normalise import normalise
+from dicom_node.dataset.quiet import quiet
 from dicom_node.errors import EvidenceInvalid
 from dicom_node.evidence import encode as evidence
 from tests.factories.analyses import a_frame, a_subject, an_analysis
@@ -123,7 +124,7 @@ def test_invalid_values_of_a_file_still_give_valid_results():
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [
-        ("StudyInstanceUID", "1.2.03.4"),
+        ("StudyInstanceUID", "1.2..4"),
         ("SeriesInstanceUID", "not a uid"),
         ("SOPInstanceUID", None),
         ("StudyInstanceUID", "1." + "2" * 64),
@@ -138,6 +139,22 @@ def test_a_source_that_nothing_can_refer_to_is_refused(keyword, value):
         put(source, keyword, "UI", value)
     with pytest.raises(EvidenceInvalid, match=keyword):
         results(source)
+
+
+@pytest.mark.parametrize("uid", ["1.2.03.4", "1.2.826.0.1.3680043.9.007.2", "01.2"])
+@pytest.mark.parametrize(
+    "keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+)
+def test_a_uid_with_a_leading_zero_is_repeated_as_it_was_sent(keyword, uid):
+    source = a_source()
+    put(source, keyword, "UI", uid)
+    with quiet():
+        found = [read_back(item) for item in results(as_received(source), ALL_KINDS)]
+        for result in found:
+            assert result.SOPInstanceUID.is_valid
+            assert result.SeriesInstanceUID.is_valid
+            if keyword == "StudyInstanceUID":
+                assert result.StudyInstanceUID == uid
 
 
 @pytest.mark.parametrize(

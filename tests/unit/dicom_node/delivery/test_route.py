@@ -44,3 +44,21 @@ def test_what_may_be_needed_is_encoded_once_but_reports_only_once_in_all():
         "secondary-capture",
         "measurement-report",
     )
+
+
+def test_where_a_kind_could_not_be_made_its_stand_in_goes_once():
+    both = route(
+        "both",
+        ("segmentation", "presentation-state"),
+        fallback={"segmentation": ("presentation-state",)},
+    )
+    made = [an_evidence(1, kind="presentation-state")]
+    for receiver in (PACS, both):
+        (delivery,) = receiver.deliveries(made, failed={"segmentation"})
+        assert delivery.sop_instance_uid == "1.7.1"
+
+
+def test_where_no_stand_in_could_be_made_either_the_rest_goes():
+    made = [an_evidence(1, kind="segmentation")]
+    (delivery,) = PACS.deliveries(made, failed={"measurement-report"})
+    assert delivery.sop_instance_uid == "1.7.1"

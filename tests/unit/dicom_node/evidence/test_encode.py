@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.errors import EvidenceInvalid
-from dicom_node.evidence.encode import MAKING, check, encode_all
+from dicom_node.evidence.encode import MAKING, Making, check, encode_all, encode_each
 from dicom_node.evidence.kinds import KINDS, ON_REQUEST
 from dicom_node.evidence.report.classes import under_class
 from tests.factories.analyses import a_frame, a_subject, an_analysis
@@ -31,6 +31,42 @@ def test_a_kind_with_nothing_to_say_yields_no_object():
     kinds = ["segmentation", "lung-segmentation"]
     items = encode_all(kinds, a_subject(source), frame, analysis)
     assert [item.kind for item in items] == ["lung-segmentation"]
+
+
+def broken(*_):
+    raise ValueError("the value of PatientName is odd")
+
+
+def unfit(*_):
+    return Dataset()
+
+
+@pytest.mark.parametrize("making", [broken, unfit])
+def test_a_kind_that_fails_withholds_no_other_and_says_why(monkeypatch, making):
+    frame = a_frame(96, 81)
+    source = synthetic_dataset("CR", rows=96, columns=81)
+    kinds = ["segmentation", "presentation-state", "measurement-report"]
+    arguments = (kinds, a_subject(source), frame, an_analysis(frame))
+    whole = {item.kind: item.content for item in encode_all(*arguments)}
+    row = Making(making, MAKING["presentation-state"].check)
+    monkeypatch.setitem(MAKING, "presentation-state", row)
+    made = encode_each(*arguments)
+    assert {item.kind: item.content for item in made.evidence} == {
+        kind: content for kind, content in whole.items() if kind != kinds[1]
+    }
+    (failed,) = made.failed
+    assert failed.kind == "presentation-state"
+    assert failed.reason
+    assert "PatientName" not in failed.reason
+
+
+def test_where_nothing_can_be_made_the_first_error_is_raised(monkeypatch):
+    frame = a_frame(96, 81)
+    source = synthetic_dataset("CR", rows=96, columns=81)
+    row = Making(broken, MAKING["segmentation"].check)
+    monkeypatch.setitem(MAKING, "segmentation", row)
+    with pytest.raises(ValueError, match="odd"):
+        encode_each(["segmentation"], a_subject(source), frame, an_analysis(frame))
 
 
 def test_masks_that_do_not_fit_the_source_are_refused():

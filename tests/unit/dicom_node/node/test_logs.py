@@ -76,3 +76,34 @@ def test_the_level_is_kept(log):
     configured, stream = log
     configured("WARNING").info("Quiet.")
     assert stream.getvalue() == ""
+
+
+FORGERIES = [
+    "1.2\n2026-01-01T00:00:00.000Z ERROR forged",
+    "1.2\r\nforged",
+    "1.2\x0bforged\x0cforged\x85forged\u2028forged\u2029forged",
+    "1.2\x1b[2J\x1b[A",
+    "1.2\u202eforged",
+    "1.2\x00\x7f\x9b",
+    "1.2\ud800",
+]
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize("said", FORGERIES)
+def test_what_peers_say_stays_within_its_line(log, style, said):
+    configured, stream = log
+    logger = configured(style=style)
+    logger.warning("Refused %s.", said, extra={"instance": said, "peer": said})
+    written = stream.getvalue()
+    assert written.endswith("\n")
+    assert len(written.splitlines()) == 1
+    shown = json.loads(written)["message"] if style == "json" else written[:-1]
+    assert shown.isprintable()
+    shown.encode()
+
+
+def test_a_field_forges_no_other(log):
+    configured, stream = log
+    configured().warning("x", extra={"instance": "1.2 workitem=3"})
+    assert stream.getvalue().endswith("x instance=1.2\\x20workitem=3\n")

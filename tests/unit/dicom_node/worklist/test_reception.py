@@ -2,6 +2,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from pydicom.uid import (
 from dicom_node.dataset.part10 import part10_header
 from dicom_node.errors import DatasetInvalid, DatasetMismatch
 from dicom_node.worklist.procedure_step import ProcedureSteps, Settlement
-from dicom_node.worklist.reception import Custody, Receipt
+from dicom_node.worklist.reception import OWN_RESULT, Custody, Receipt
+from storage.catalog import retention
 from storage.errors import DatabaseUnavailable, StoreFull
 from storage.records import Evidence, ProcedureStepState, Stage
 from tests.peers.receiving import (
@@ -25,6 +27,7 @@ from tests.peers.receiving import (
     encoded,
     radiograph,
     receiver,
+    written,
 )
 
 
@@ -148,10 +151,11 @@ def test_another_object_under_the_same_uid_is_kept_apart(door, other):
     assert door.queued() == 1
 
 
-def test_a_result_of_this_node_is_recognised_and_left_alone(door):
+def make_result(door: Receiver, result: Dataset) -> Evidence:
+    """Let the node have made and stored an object about a film."""
     source = radiograph(1)
     send(door, source)
-    result = radiograph(2, "SC")
+    stored = door.store.put(BytesIO(written(result)))
     evidence = Evidence(
         sop_instance_uid=str(result.SOPInstanceUID),
         sop_class_uid=str(result.SOPClassUID),
@@ -159,17 +163,75 @@ def test_a_result_of_this_node_is_recognised_and_left_alone(door):
         study_instance_uid=str(source.StudyInstanceUID),
         workitem_uid=door.workitem(source.SOPInstanceUID).workitem_uid,
         kind="secondary-capture",
-        object_key="00/" + "0" * 64,
-        size_bytes=1,
-        sha256="0" * 64,
+        object_key=stored.key,
+        size_bytes=stored.size_bytes,
+        sha256=stored.sha256,
         created_at=door.instance(source.SOPInstanceUID).received_at,
     )
     settle(door, evidence)
-    receipt = send(door, result)
-    assert receipt.custody is Custody.STORED
-    assert receipt.not_eligible is not None
-    assert receipt.not_eligible.code == "OWN_RESULT"
+    return evidence
+
+
+def test_a_result_that_comes_back_is_recognised_and_not_kept_twice(door):
+    result = radiograph(2, "SC")
+    made = make_result(door, result)
+    held = set(door.store.keys())
+    receipt = send(door, result, calling_ae="FORWARDING")
+    assert receipt == Receipt(Custody.STORED, OWN_RESULT)
+    instance = door.instance(result.SOPInstanceUID)
+    assert (instance.object_key, instance.sha256) == (made.object_key, made.sha256)
+    assert instance.calling_ae == "FORWARDING"
     assert door.workitem(result.SOPInstanceUID) is None
+    again = send(door, result)
+    assert again == Receipt(Custody.DUPLICATE, OWN_RESULT)
+    assert door.instance(result.SOPInstanceUID).duplicates == 1
+    assert set(door.store.keys()) == held
+    assert door.half_written() == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PatientID": "COERCED"},
+        {"transfer_syntax": ImplicitVRLittleEndian},
+    ],
+    ids=["coerced", "in another encoding"],
+)
+def test_a_result_that_comes_back_otherwise_is_kept_as_it_came(door, changes):
+    make_result(door, radiograph(2, "SC"))
+    held = set(door.store.keys())
+    back = radiograph(2, "SC", **changes)
+    assert send(door, back) == Receipt(Custody.STORED, OWN_RESULT)
+    assert door.stored(back.SOPInstanceUID).endswith(encoded(back))
+    assert len(set(door.store.keys()) - held) == 1
+
+
+def test_a_result_that_comes_back_after_ours_is_gone_is_kept(door):
+    result = radiograph(2, "SC")
+    made = make_result(door, result)
+    send(door, result)
+    with door.database.transaction() as tx:
+        key = retention.forget_object(tx, made.sop_instance_uid, made.created_at)
+    door.store.delete(key)
+    receipt = send(door, result)
+    assert receipt == Receipt(Custody.DUPLICATE, OWN_RESULT)
+    assert door.stored(result.SOPInstanceUID).endswith(encoded(result))
+    assert door.instance(result.SOPInstanceUID).object_removed_at is None
+    assert door.quarantined() == []
+
+
+def test_an_image_that_comes_again_is_counted_and_leaves_a_line(door, caplog):
+    caplog.set_level("INFO")
+    uid = radiograph(1).SOPInstanceUID
+    send(door, radiograph(1))
+    for calling_ae in (MODALITY, "PACS"):
+        caplog.clear()
+        send(door, radiograph(1), calling_ae=calling_ae)
+        (line,) = caplog.records
+        assert (line.action, line.instance) == ("duplicate", uid)
+        assert calling_ae in line.getMessage()
+    assert door.instance(uid).duplicates == 2
+    assert door.instance(uid).duplicate_at is not None
 
 
 def settle(door: Receiver, evidence: Evidence) -> None:

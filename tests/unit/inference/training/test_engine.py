@@ -135,7 +135,8 @@ def test_resuming_on_changed_data_is_refused(
 def fields(kept: Checkpoint) -> dict[str, object]:
     """A checkpoint as it lies in its file."""
     table = {name: getattr(kept, name) for name in Checkpoint.__slots__}
-    return table | {"recipe": kept.recipe.model_dump_json()}
+    texts = {"recipe": kept.recipe.model_dump_json()}
+    return table | texts | {"learned": kept.learned.to_json()}
 
 
 def test_a_corrupt_or_foreign_checkpoint_gets_one_line(
@@ -302,3 +303,24 @@ def test_pictures_are_read_as_they_are(tmp_path: Path) -> None:
     assert np.allclose(first, second, atol=1e-4)
     assert first.dtype == np.float32
     assert (first.min(), first.max()) == (0, 1)
+
+
+def test_a_folder_that_is_not_empty_is_refused(tiny: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"not empty: --resume .* --overwrite"):
+        run(tiny, tmp_path)
+    with pytest.raises(TrainingError, match="not both"):
+        run(tiny, tmp_path, resume=True, overwrite=True)
+    assert not (tmp_path / "recipe.json").exists()
+
+
+def test_an_overwritten_run_starts_anew_and_leaves_what_is_not_its_own(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine", encoding="utf-8")
+    (output / "validation.csv").write_text("step\n900\n", encoding="utf-8")
+    run(tiny, output, overwrite=True, stop_after=2)
+    assert (output / "notes.txt").is_file()
+    assert "900" not in (output / "validation.csv").read_text("utf-8")

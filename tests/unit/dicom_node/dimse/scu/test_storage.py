@@ -27,5 +27,5 @@ def test_another_file_is_refused_by_name(tmp_path, content):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(DatasetInvalid):
+    with pytest.raises(DatasetInvalid, match=r"no such file: .*missing\.dcm"):
         Outgoing.read(tmp_path / "missing.dcm")

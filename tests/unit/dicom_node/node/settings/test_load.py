@@ -97,12 +97,35 @@ def test_arguments_beat_environment_beats_secrets_beats_file(monkeypatch, tmp_pa
 
 
 def test_an_unknown_key_is_refused_with_its_path():
-    assert refusal(dimse={"prot": 104}) == "dimse.prot: unknown key"
+    assert refusal(dimse={"qqqq": 104}) == "dimse.qqqq: unknown key"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "meant"),
+    [
+        ({"dimes": {"port": 104}}, "dimse"),
+        ({"dimse": {"prot": 104}}, "port"),
+        ({"dimse": {"tls": {"certficate": "a"}}}, "certificate"),
+        ({"dimse": {"peers": [{"ae_title": "A", "adress": ""}]}}, "address"),
+        ({"destinations": [{**PACS, "evidense": []}]}, "evidence"),
+        ({"http": {"auth": {"api_key": ["a" * 16]}}}, "api_keys"),
+    ],
+)
+def test_what_an_unknown_key_may_mean_is_said(overrides, meant):
+    assert refusal(**overrides).endswith(f"unknown key; did you mean {meant!r}?")
+
+
+def test_a_destination_may_say_that_it_wants_no_storage_commitment():
+    plain = Settings.load(None, {"destinations": [PACS]})
+    said = {**PACS, "storage_commitment": False}
+    assert Settings.load(None, {"destinations": [said]}) == plain
+    wanted = {**PACS, "storage_commitment": True}
+    assert "storage_commitment" in refusal(destinations=[wanted])
 
 
 def test_an_unknown_key_inside_a_list_is_refused_with_its_place():
-    message = refusal(destinations=[{**PACS, "evidense": []}])
-    assert message == "destinations.0.evidense: unknown key"
+    message = refusal(destinations=[{**PACS, "qqqq": []}])
+    assert message == "destinations.0.qqqq: unknown key"
 
 
 def test_an_unknown_kind_of_destination_is_refused_with_the_kinds_there_are():
@@ -116,7 +139,9 @@ def test_a_destination_that_is_no_table_is_refused_with_its_place():
 
 def test_an_unknown_environment_key_is_refused(monkeypatch):
     monkeypatch.setenv("CXR_NODE__DIMES__PORT", "104")
-    assert refusal() == "environment: CXR_NODE__DIMES__PORT: unknown key"
+    assert refusal() == (
+        "environment: CXR_NODE__DIMES__PORT: unknown key; did you mean 'DIMSE'?"
+    )
 
 
 def test_a_bad_value_is_refused_with_its_path_and_the_file(tmp_path):
@@ -136,7 +161,7 @@ def test_a_file_that_is_not_toml_is_refused_in_one_line(tmp_path):
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path):
-    with pytest.raises(SettingsInvalid, match=r"absent\.toml: No such file"):
+    with pytest.raises(SettingsInvalid, match=r"no such file: .*absent\.toml"):
         Settings.load(tmp_path / "absent.toml")
 
 

@@ -17,6 +17,7 @@ from storage.records import (
     Attempt,
     Delivery,
     DeliveryState,
+    InstanceState,
     Job,
     ModelName,
     ProcedureStepState,
@@ -62,6 +63,7 @@ def a_job(**changes):
                 last_status=0,
             ),
         ),
+        visible_state=InstanceState.DELIVERED,
     )
 
 

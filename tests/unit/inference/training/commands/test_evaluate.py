@@ -160,7 +160,7 @@ def test_model_folders_are_fused_with_mirror_images(data, tmp_path):
     table = evaluate(fused, data, tmp_path / "out", replicates=0)
     assert table["about"]["model"] == "one.two.flip"
     written = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    assert "model: one.two.flip" in written
+    assert "| model | one.two.flip |" in written
 
 
 def test_a_folder_without_a_model_gets_one_line(data, tmp_path):

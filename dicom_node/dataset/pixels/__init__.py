@@ -1,0 +1,1 @@
+"""From encapsulated bytes to values that mean what the header says."""

@@ -1,0 +1,111 @@
+"""Which requests are let in at all: addressed to this node, by its own pages, short.
+
+A page of anywhere can make a browser ask a node on its loopback address, by a name that
+it lets point there (DNS rebinding) or by a form. Such a request names another host than
+this node, or another origin; programs name the host that they were told, and no origin.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dicom_node.web.auth.keys import OPEN
+from dicom_node.web.connections import MAXIMUM_HEADER_BYTES
+from dicom_node.web.problems import problem
+
+MAXIMUM_BODY_BYTES = 1_048_576
+_PORTS = {"http": 80, "https": 443}
+
+
+class Door:
+    """Middleware that turns away what is not meant for this node, or too long.
+
+    Parameters
+    ----------
+    app
+        Who answers the others.
+    hosts
+        Names by which this node may be called, besides its addresses and its own.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()) -> None:
+        self._app = app
+        own = socket.gethostname().lower()
+        self._names = {"localhost", own, own.partition(".")[0]}
+        self._names |= {name.lower().rstrip(".") for name in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer why not."""
+        refusal = self._refusal(Request(scope)) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await problem(*refusal)(scope, receive, send)
+
+    def _refusal(self, request: Request) -> tuple[HTTPStatus, str] | None:
+        if too_long := _too_long(request.headers):
+            return too_long
+        headers = request.headers
+        if request.url.path in OPEN:
+            return None
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            text = "This node has another name: see http.allowed_hosts."
+            return HTTPStatus.MISDIRECTED_REQUEST, text
+        origin = headers.get("origin")
+        if origin is not None and not _is_same(origin, host):
+            text = "The page that asks does not come from this node."
+            return HTTPStatus.FORBIDDEN, text
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        name = _split(f"//{host}")[0]
+        if name in self._names:
+            return True
+        try:
+            # By an address nobody is led astray: only names can be made to point here.
+            ipaddress.ip_address(name.partition("%")[0])
+        except ValueError:
+            return False
+        return True
+
+
+def _too_long(headers: Headers) -> tuple[HTTPStatus, str] | None:
+    if sum(map(len, (*headers, *headers.values()))) > MAXIMUM_HEADER_BYTES:
+        text = f"Headers have {MAXIMUM_HEADER_BYTES} bytes at most."
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text
+    if "transfer-encoding" in headers:
+        return HTTPStatus.LENGTH_REQUIRED, "A body needs a Content-Length."
+    length = headers.get("content-length", "0")
+    # h11 has read it: there are but digits.
+    if len(length) > len(str(MAXIMUM_BODY_BYTES)) or (int(length) > MAXIMUM_BODY_BYTES):
+        text = f"A body has {MAXIMUM_BODY_BYTES} bytes at most."
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text
+    return None
+
+
+def _is_same(origin: str, host: str) -> bool:
+    """Compare a page's origin with the host that it asks.
+
+    A proxy in between may have another scheme towards this node, not another host.
+    """
+    scheme = origin.partition("://")[0].lower()
+    default = _PORTS.get(scheme)
+    if default is None:  # "null", or no page of a server
+        return False
+    there, here = _split(origin), _split(f"//{host}")
+    return there[0] == here[0] and (there[1] or default) == (here[1] or default)
+
+
+def _split(address: str) -> tuple[str, int | None]:
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return "", None
