@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from dicom_node import __version__
-from dicom_node.cli.options import did_you_mean
+from dicom_node.cli.terminal.options import did_you_mean
 from dicom_node.errors import NodeError, SettingsInvalid
 from inference.errors import InferenceError
 from storage.errors import StorageError
@@ -31,13 +31,13 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "adopt": ("adopt", "Take images of the store into a database that lost them."),
     "migrate": ("running", "Bring the database to the current schema."),
     "model": ("models", "List, verify and choose models."),
-    "train": ("training", "Train a model by recipe."),
-    "evaluate": ("training", "Measure a model on annotated films."),
-    "export": ("training", "Turn a checkpoint into a model folder."),
-    "tune": ("training", "Fix a model's thresholds on validation films."),
-    "card": ("training", "Write a model's card from what was measured."),
-    "crossvalidate": ("comparing", "Measure one model per held-out fold."),
-    "compare": ("comparing", "Tabulate training runs side by side."),
+    "train": ("learning.training", "Train a model by recipe."),
+    "evaluate": ("learning.training", "Measure a model on annotated films."),
+    "export": ("learning.training", "Turn a checkpoint into a model folder."),
+    "tune": ("learning.training", "Fix a model's thresholds on validation films."),
+    "card": ("learning.training", "Write a model's card from what was measured."),
+    "crossvalidate": ("learning.comparing", "Measure one model per held-out fold."),
+    "compare": ("learning.comparing", "Tabulate training runs side by side."),
     "conformance": ("conformance", "Print the DICOM Conformance Statement."),
     "demo": ("demo", "Send a radiograph through a node of its own."),
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from dicom_node.cli.options import config_option, keep_libraries_quiet
+from dicom_node.cli.terminal.options import config_option, keep_libraries_quiet
 from dicom_node.node import logs
 from dicom_node.node.settings.load import Settings
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from dicom_node.analysis.process import Analyzed, Analyzer, Conclusion, Source
 from dicom_node.cli.network import dicom_files
-from dicom_node.cli.options import AnyPath, FolderPath, config_option
+from dicom_node.cli.terminal.options import AnyPath, FolderPath, config_option
 from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.evidence.kinds import USUAL
 from dicom_node.evidence.pictures import overlay

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.options import config_option
+from dicom_node.cli.terminal.options import config_option
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node import logs
 from dicom_node.node.doctor import Checked, Verdict, examine

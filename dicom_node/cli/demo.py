@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dicom_node.cli.demonstration import Delivered, DemoFailed, run
-from dicom_node.cli.options import FolderPath, GivenFile, config_option
+from dicom_node.cli.terminal.options import FolderPath, GivenFile, config_option
 from dicom_node.evidence.kinds import KINDS, EvidenceKind
 from dicom_node.node import logs
 from dicom_node.worklist.result import ReportedFinding

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from dicom_node.cli.options import FolderPath, config_option
+from dicom_node.cli.terminal.options import FolderPath, config_option
 from dicom_node.dataset import part10_file
 from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.errors import DatasetInvalid, NodeError, NotEligible

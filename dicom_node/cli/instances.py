@@ -5,9 +5,14 @@ from typing import Any
 
 import click
 
-from dicom_node.cli.options import config_option, opened_database
-from dicom_node.cli.tables import json_option, print_json, print_table, print_values
-from dicom_node.cli.times import Instant, shown, utc_option, zoned
+from dicom_node.cli.terminal.options import config_option, opened_database
+from dicom_node.cli.terminal.tables import (
+    json_option,
+    print_json,
+    print_table,
+    print_values,
+)
+from dicom_node.cli.terminal.times import Instant, shown, utc_option, zoned
 from dicom_node.web.api import views
 from storage.catalog import arrivals
 from storage.catalog import instances as catalog

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.options import SITE_CONFIG, FilePath, config_option, site_config
+from dicom_node.cli.terminal.options import (
+    SITE_CONFIG,
+    FilePath,
+    config_option,
+    site_config,
+)
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node.golden import try_model
 from dicom_node.node.settings.load import Settings

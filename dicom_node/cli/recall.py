@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from dicom_node.cli.jobs import NameAtVersion
-from dicom_node.cli.options import config_option, opened_database
-from dicom_node.cli.tables import json_option, print_json
+from dicom_node.cli.terminal.options import config_option, opened_database
+from dicom_node.cli.terminal.tables import json_option, print_json
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.evidence import make_recall
 from dicom_node.node.wiring.model import model_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.options import config_option
+from dicom_node.cli.terminal.options import config_option
 from dicom_node.node import logs
 from dicom_node.node.private_files import keep_private
 from dicom_node.node.roles import Role

@@ -12,16 +12,17 @@ from typing import BinaryIO
 import numpy as np
 from pydicom.dataset import Dataset
 
-from dicom_node.dataset import codecs, part10_file
+from dicom_node.dataset import part10_file
 from dicom_node.dataset.attributes import number, numbers, text, texts
-from dicom_node.dataset.grayscale import develop
-from dicom_node.dataset.pixel_data import (
+from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels.border import within_white_frame
+from dicom_node.dataset.pixels.grayscale import develop
+from dicom_node.dataset.pixels.pixel_data import (
     PixelCells,
     count_patterns,
     look_up,
     read_patterns,
 )
-from dicom_node.dataset.pixels.border import within_white_frame
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.dataset.up_to_pixels import read_up_to_pixels
 from dicom_node.errors import DatasetInvalid

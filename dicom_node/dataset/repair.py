@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.valuerep import VR
 
-from dicom_node.dataset.grayscale import used_bits
+from dicom_node.dataset.pixels.grayscale import used_bits
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.dataset.values import as_list
 

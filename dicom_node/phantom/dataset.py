@@ -15,7 +15,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
 
 from dicom_node import phantom
-from dicom_node.dataset import codecs
+from dicom_node.dataset.pixels import codecs
 
 KINDS: Mapping[str, str] = {
     "CR": uid.ComputedRadiographyImageStorage,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread, uid
 
-from dicom_node.dataset.pixel_data import PixelCells, read_patterns
+from dicom_node.dataset.pixels.pixel_data import PixelCells, read_patterns
 from tests.factories.radiographs import synthetic_dataset, synthetic_radiograph
 from tests.factories.syntaxes import COMPRESSED
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_node.dataset.codecs import Precision, Samples
-from dicom_node.dataset.grayscale import StoredValues
+from dicom_node.dataset.pixels.codecs import Precision, Samples
+from dicom_node.dataset.pixels.grayscale import StoredValues
 from dicom_node.errors import NotEligible
 
 Patterns = NDArray[np.uint16]

@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from dicom_node.cli import MODULES, _one_line, cli, options
+from dicom_node.cli import MODULES, _one_line, cli
+from dicom_node.cli.learning.training import ExtraMissing, extra, read_frame
 from dicom_node.cli.models import with_model
-from dicom_node.cli.training import ExtraMissing, extra, read_frame
+from dicom_node.cli.terminal import options
 from inference.errors import TrainingError
 from inference.manifest import read_manifest, write_manifest
 from inference.models import BUILTIN_MODELS

@@ -11,7 +11,8 @@ from pydicom import uid
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import dcmwrite
 
-from dicom_node.dataset import codecs, frames
+from dicom_node.dataset import frames
+from dicom_node.dataset.pixels import codecs
 from dicom_node.errors import DatasetInvalid, NotEligible, PixelsUndecodable
 from inference.frame import Orientation
 from tests.factories.cells import radiograph

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import uid
 
-from dicom_node.dataset import codecs
+from dicom_node.dataset.pixels import codecs
 from dicom_node.dataset.pixels.codestream import transfer_syntax_of
 from tests.factories.syntaxes import COMPRESSED
 

@@ -5,10 +5,10 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from dicom_node.dataset import codecs
-from dicom_node.dataset.codecs import Precision
-from dicom_node.dataset.grayscale import StoredValues
-from dicom_node.dataset.pixel_data import PixelCells, read_patterns
+from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels.codecs import Precision
+from dicom_node.dataset.pixels.grayscale import StoredValues
+from dicom_node.dataset.pixels.pixel_data import PixelCells, read_patterns
 from dicom_node.dataset.pixels.sample_values import Claims, settle
 from dicom_node.errors import NotEligible
 from tests.factories.cells import radiograph

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import uid
 
-from dicom_node.dataset import codecs
-from dicom_node.dataset.codecs import Geometry, decode, encode
+from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels.codecs import Geometry, decode, encode
 from dicom_node.errors import PixelsUndecodable
 from dicom_node.phantom.dataset import synthetic_radiograph
 from tests.factories.syntaxes import COMPRESSED

@@ -8,8 +8,12 @@ from hypothesis.extra.numpy import arrays
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from dicom_node.dataset import codecs
-from dicom_node.dataset.pixel_data import PixelCells, count_patterns, read_patterns
+from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels.pixel_data import (
+    PixelCells,
+    count_patterns,
+    read_patterns,
+)
 from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 from tests.factories.cells import radiograph
 from tests.factories.syntaxes import COMPRESSED

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dicom_node.cli.times import shown
+from dicom_node.cli.terminal.times import shown
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, as the HTTP interface does."

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.options import (
+from dicom_node.cli.learning.training import extra, read_frame
+from dicom_node.cli.terminal.options import (
     FolderPath,
     ModelPath,
     data_option,
@@ -13,7 +14,6 @@ from dicom_node.cli.options import (
     remember_option,
     replicates_option,
 )
-from dicom_node.cli.training import extra, read_frame
 
 
 class _FoldAndModel(click.ParamType[tuple[int, Path]]):

@@ -12,7 +12,7 @@ from typing import Literal
 
 import click
 
-from dicom_node.cli.options import (
+from dicom_node.cli.terminal.options import (
     AnyPath,
     FilePath,
     FolderPath,

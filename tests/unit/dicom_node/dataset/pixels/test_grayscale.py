@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from dicom_node.dataset import frames
-from dicom_node.dataset.grayscale import StoredValues
+from dicom_node.dataset.pixels.grayscale import StoredValues
 from tests.factories.cells import radiograph
 
 

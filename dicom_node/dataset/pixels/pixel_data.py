@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from dicom_node.dataset import codecs
 from dicom_node.dataset.attributes import integer, text, value
-from dicom_node.dataset.grayscale import StoredValues
+from dicom_node.dataset.pixels import codecs
 from dicom_node.dataset.pixels.fragments import joined
+from dicom_node.dataset.pixels.grayscale import StoredValues
 from dicom_node.dataset.pixels.sample_values import Claims, Patterns, Settled, settle
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.errors import DatasetInvalid, PixelsUndecodable

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from dicom_node.cli.times import Instant, shown, zoned
+from dicom_node.cli.terminal.times import Instant, shown, zoned
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 

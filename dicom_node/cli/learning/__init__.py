@@ -1,0 +1,1 @@
+"""Commands of those who train models: run, measure, export, compare."""
