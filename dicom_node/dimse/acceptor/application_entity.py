@@ -27,6 +27,7 @@ from dicom_node.dimse.acceptor.admission import (
     rejection_of,
 )
 from dicom_node.dimse.acceptor.association import StreamedAssociation
+from dicom_node.dimse.acceptor.association_request import NOTHING
 from dicom_node.dimse.acceptor.dispatch import add_contexts, handlers_of, opener_of
 from dicom_node.dimse.acceptor.listener import Limits, Listener
 from dicom_node.dimse.service_class import ServiceClass
@@ -247,10 +248,17 @@ class ApplicationEntity:
 
 
 def _tell_refused_classes(event: evt.Event) -> None:
-    """Log what a caller offered and this node does not take, in one line."""
+    """Log what a caller offered and this node does not take, in one line.
+
+    A context that lacked a syntax has had its line when it was read.
+    """
     association = event.assoc
     refused = sorted(
-        {str(one.abstract_syntax) for one in association.rejected_contexts}
+        {
+            str(one.abstract_syntax)
+            for one in association.rejected_contexts
+            if NOTHING not in (one.abstract_syntax, *one.transfer_syntax)
+        }
     )
     if not refused:
         return

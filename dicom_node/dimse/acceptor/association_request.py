@@ -18,7 +18,7 @@ _MAXIMUM_LENGTH, _IMPLEMENTATION_CLASS, _ROLES, _VERSION_NAME = 0x51, 0x52, 0x54
 _VERSION_NAME_LENGTH = 16
 _UID_LENGTH = 64
 _LEAST_PDU_BYTES, _USUAL_PDU_BYTES = 1024, 16 * 1024
-_NOTHING = b"2.25.0"
+NOTHING = "2.25.0"
 """A UID that names nothing: a context that lacks one is refused as one with this is."""
 
 
@@ -89,10 +89,10 @@ def _presentation_context(value: bytes, defects: list[str]) -> bytes:
             transfer.append(uid)
     if not 0 < len(abstract) <= _UID_LENGTH:
         defects.append(f"{where}: no abstract syntax")
-        abstract = _NOTHING
+        abstract = NOTHING.encode()
     if not transfer:
         defects.append(f"{where}: no transfer syntax")
-        transfer = [_NOTHING]
+        transfer = [NOTHING.encode()]
     syntaxes = b"".join(_item(_TRANSFER_SYNTAX, uid) for uid in transfer)
     return value[:4] + _item(_ABSTRACT_SYNTAX, abstract) + syntaxes
 
