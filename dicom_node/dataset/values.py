@@ -147,8 +147,10 @@ def _uid(text: str) -> str | None:
     uid = text.strip(" \0")
     if len(uid) > _MAXIMUM_UI:
         return None
-    # Components that begin with a zero are kept: docs/decisions/0006.
-    return uid if re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid) else None
+    # Components that begin with a zero are kept (docs/decisions/0006), but a UID of
+    # zeros alone names nothing.
+    written = re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid)
+    return uid if written and uid.strip("0.") else None
 
 
 _RULES: Mapping[str, Callable[[str], str | None]] = {

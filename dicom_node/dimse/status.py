@@ -44,11 +44,13 @@ STATUS: Mapping[type[Exception], Status] = {
     # The sender keeps the image and tries again, as it does for a full disk.
     storage.DatabaseUnavailable: Status.OUT_OF_RESOURCES,
     storage.SchemaOutdated: Status.OUT_OF_RESOURCES,
+    storage.StoreMismatch: Status.OUT_OF_RESOURCES,
     storage.DuplicateInstance: Status.DUPLICATE_SOP_INSTANCE,
     storage.ObjectMissing: Status.PROCESSING_FAILURE,
     storage.ObjectCorrupt: Status.PROCESSING_FAILURE,
     storage.UnknownRecord: Status.NO_SUCH_SOP_INSTANCE,
     node.DatasetInvalid: Status.CANNOT_UNDERSTAND,
+    node.PixelsUndecodable: Status.CANNOT_UNDERSTAND,
     node.DatasetMismatch: Status.DOES_NOT_MATCH_SOP_CLASS,
     node.ClassNotAccepted: Status.SOP_CLASS_NOT_SUPPORTED,
 }
