@@ -54,7 +54,7 @@ def record(
     )
 
 
-def record_step(
+def record_workitem(
     tx: Transaction, kind: EventKind, at: datetime, item: Workitem, **details: Any
 ) -> None:
     """Write down what happened to a Workitem; see :func:`record`."""

@@ -50,27 +50,27 @@ class Leases:
     def hold(self, claimed: Sequence[Workitem]) -> None:
         """Renew these from now on."""
         with self._lock:
-            self._held |= {step.workitem_uid: step for step in claimed}
+            self._held |= {workitem.workitem_uid: workitem for workitem in claimed}
 
-    def release(self, step: Workitem) -> bool:
+    def release(self, workitem: Workitem) -> bool:
         """Stop renewing one: its end is being written; tell whether it was held."""
         with self._lock:
-            return self._held.pop(step.workitem_uid, None) is not None
+            return self._held.pop(workitem.workitem_uid, None) is not None
 
     def _renew(self) -> None:
         while not self._done.wait(self._lease_s / 3):
             with self._lock:
                 held = tuple(self._held.values())
-            for step in held:
-                self._beat(step)
+            for workitem in held:
+                self._beat(workitem)
 
-    def _beat(self, step: Workitem) -> None:
-        extra = {"action": "heartbeat", "workitem": step.workitem_uid}
+    def _beat(self, workitem: Workitem) -> None:
+        extra = {"action": "heartbeat", "workitem": workitem.workitem_uid}
         try:
-            self._steps.heartbeat(step, lease_s=self._lease_s)
+            self._steps.heartbeat(workitem, lease_s=self._lease_s)
         except LeaseLost:
-            # Not a loss when the step has ended while this beat was under way.
-            if self.release(step):
+            # Not a loss when the workitem has ended while this beat was under way.
+            if self.release(workitem):
                 logger.warning("Another worker took over.", extra=extra)
         except DatabaseUnavailable:
             logger.warning("The database did not take a heartbeat.", extra=extra)

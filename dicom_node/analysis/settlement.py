@@ -43,7 +43,7 @@ class Settlements:
         return self._store.room_bytes() >= self._wanted_bytes
 
     def of_analysis(
-        self, step: Workitem, instance: Instance, analyzed: Analyzed, past: Past
+        self, workitem: Workitem, instance: Instance, analyzed: Analyzed, past: Past
     ) -> Settlement:
         """Settle an analysis: all results, and the numbers for people.
 
@@ -54,7 +54,7 @@ class Settlements:
         """
         self._wanted_bytes = sum(len(each.content) for each in analyzed.evidence)
         evidence = [
-            self._stored(step, instance, encoded) for encoded in analyzed.evidence
+            self._stored(workitem, instance, encoded) for encoded in analyzed.evidence
         ]
         self._wanted_bytes = 0
         failed = {one.kind for one in analyzed.failed}
@@ -64,10 +64,10 @@ class Settlements:
         return _settlement(evidence, deliveries, analyzed, past)
 
     def of_explanation(
-        self, step: Workitem, instance: Instance, encoded: EncodedEvidence
+        self, workitem: Workitem, instance: Instance, encoded: EncodedEvidence
     ) -> tuple[Sequence[Evidence], Sequence[NewDelivery]]:
         """Settle a report that says why there is no result."""
-        evidence = self._stored(step, instance, encoded)
+        evidence = self._stored(workitem, instance, encoded)
         deliveries = [
             NewDelivery(route.destination, evidence.sop_instance_uid, route.required)
             for route in self._routes
@@ -76,7 +76,7 @@ class Settlements:
         return [evidence], deliveries
 
     def _stored(
-        self, step: Workitem, instance: Instance, encoded: EncodedEvidence
+        self, workitem: Workitem, instance: Instance, encoded: EncodedEvidence
     ) -> Evidence:
         stored = self._store.put(BytesIO(encoded.content))
         dataset = encoded.dataset
@@ -85,12 +85,12 @@ class Settlements:
             sop_class_uid=str(dataset.SOPClassUID),
             series_instance_uid=str(dataset.SeriesInstanceUID),
             study_instance_uid=instance.study_instance_uid,
-            workitem_uid=step.workitem_uid,
+            workitem_uid=workitem.workitem_uid,
             kind=encoded.kind,
             object_key=stored.key,
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
-            created_at=step.started_at or step.scheduled_at,
+            created_at=workitem.started_at or workitem.scheduled_at,
         )
 
 

@@ -176,36 +176,40 @@ class Worker:
         That proves nothing: a power cut is no image's fault, nor a lease that ran out.
         """
         interrupted = {
-            step.workitem_uid
-            for step in claimed
-            if self._ended(step, AttemptOutcome.LEASE_EXPIRED)
+            workitem.workitem_uid
+            for workitem in claimed
+            if self._ended(workitem, AttemptOutcome.LEASE_EXPIRED)
         }
-        fresh = [step for step in claimed if step.workitem_uid not in interrupted]
+        fresh = [
+            workitem for workitem in claimed if workitem.workitem_uid not in interrupted
+        ]
         if fresh:
             yield fresh
-        yield from ([step] for step in claimed if step.workitem_uid in interrupted)
+        yield from (
+            [workitem] for workitem in claimed if workitem.workitem_uid in interrupted
+        )
 
-    def _ended(self, step: Workitem, outcome: AttemptOutcome) -> int:
-        """Count earlier attempts at a step that ended so."""
-        if step.attempts <= 1:
+    def _ended(self, workitem: Workitem, outcome: AttemptOutcome) -> int:
+        """Count earlier attempts at a Workitem that ended so."""
+        if workitem.attempts <= 1:
             return 0
-        return self._steps.attempts_ended(step, outcome)
+        return self._steps.attempts_ended(workitem, outcome)
 
     def _analyze(self, claimed: Sequence[Workitem], leases: Leases) -> None:
         started = monotonic()
         ready = []
         with ExitStack() as copies:
-            for step in claimed:
-                task = self._task(step, copies)
-                if task is None:
-                    leases.release(step)
+            for workitem in claimed:
+                claim = self._with_source(workitem, copies)
+                if claim is None:
+                    leases.release(workitem)
                 else:
-                    ready.append(task)
-            outcomes = self._analyzer.analyze([task.source for task in ready])
-            for task, outcome in zip(ready, outcomes, strict=True):
+                    ready.append(claim)
+            outcomes = self._analyzer.analyze([claim.source for claim in ready])
+            for claim, outcome in zip(ready, outcomes, strict=True):
                 # Its end is written within moments; a heartbeat must not cross it.
-                leases.release(task.step)
-                self._settle(task, outcome)
+                leases.release(claim.workitem)
+                self._settle(claim, outcome)
         logger.debug(
             "Worked on %d images in %.3f s.",
             len(claimed),
@@ -213,55 +217,57 @@ class Worker:
             extra={"action": "work"},
         )
 
-    def _task(self, step: Workitem, copies: ExitStack) -> "_Task | None":
-        """Find the image and its past; without it the step is concluded here."""
+    def _with_source(self, workitem: Workitem, copies: ExitStack) -> "_Claim | None":
+        """Find the image and its past; without it the Workitem is concluded here."""
         try:
-            instance = self._steps.instance(step)
+            instance = self._steps.instance(workitem)
             path = copies.enter_context(self._store.local(instance.object_key))
-            earlier, priors = self._steps.past(step, instance)
+            earlier, priors = self._steps.past(workitem, instance)
         except StorageError as error:
-            self._fail(step, error)
+            self._fail(workitem, error)
             return None
         past = look_back(earlier, priors, self._analyzer.maker)
-        first = past.repeated.workitem if past.repeated else step
+        first = past.repeated.workitem if past.repeated else workitem
         created_at = first.started_at or first.scheduled_at
         source = Source(path, instance.sha256, created_at, past, is_stored=True)
-        return _Task(step, instance, source)
+        return _Claim(workitem, instance, source)
 
-    def _settle(self, task: "_Task", outcome: Conclusion) -> None:
-        step, instance = task.step, task.instance
+    def _settle(self, claim: "_Claim", outcome: Conclusion) -> None:
+        workitem, instance = claim.workitem, claim.instance
         if isinstance(outcome, Failed):
-            self._fail(step, outcome.error, task)
+            self._fail(workitem, outcome.error, claim)
             return
         try:
             settlement = self._settlements.of_analysis(
-                step, instance, outcome, task.source.past
+                workitem, instance, outcome, claim.source.past
             )
-            self._steps.settle(step, settlement)
+            self._steps.settle(workitem, settlement)
         except StorageError as error:
-            self._fail(step, error)
+            self._fail(workitem, error)
             return
         for failed in outcome.failed:
             logger.warning(
                 "A %s could not be made, the other results were: %s.",
                 failed.kind,
                 failed.reason,
-                extra=_extra("encode", step),
+                extra=_extra("encode", workitem),
             )
         severity = outcome.analysis.severity.total
         logger.info(
             "An image is analysed: %d findings, severity %.1f %%.",
             len(outcome.analysis.findings),
             severity,
-            extra=_extra("analyzed", step),
+            extra=_extra("analyzed", workitem),
         )
 
     def _fail(
-        self, step: Workitem, error: Exception, task: "_Task | None" = None
+        self, workitem: Workitem, error: Exception, claim: "_Claim | None" = None
     ) -> None:
         lost = isinstance(error, ProcessLost)
         decision = (
-            self._on_suspect(step, error) if lost else decide(error, step.attempts)
+            self._on_suspect(workitem, error)
+            if lost
+            else decide(error, workitem.attempts)
         )
         alarming = not (
             isinstance(decision, Cancel) and decision.reason.cause is Cause.IMAGE
@@ -271,76 +277,76 @@ class Worker:
             "An image has no result: %s.",
             describe(error),
             exc_info=error if is_unforeseen(error) else None,
-            extra=_extra("no-result", step),
+            extra=_extra("no-result", workitem),
         )
         outcome = AttemptOutcome.PROCESS_LOST if lost else AttemptOutcome.RETRY
-        self._conclude(step, decision, describe(error), task, outcome)
+        self._conclude(workitem, decision, describe(error), claim, outcome)
 
-    def _on_suspect(self, step: Workitem, error: Exception) -> Decision:
+    def _on_suspect(self, workitem: Workitem, error: Exception) -> Decision:
         """Decide by what is on record against this image, which is its only evidence.
 
         A record that cannot be read leaves the lease to run out, which is none.
         """
         try:
-            before = self._ended(step, AttemptOutcome.PROCESS_LOST)
+            before = self._ended(workitem, AttemptOutcome.PROCESS_LOST)
         except StorageError:
             return StepBack()
         return decide_on_suspect(error, before + 1, self._options.lost_attempts)
 
     def _conclude(
         self,
-        step: Workitem,
+        workitem: Workitem,
         decision: Decision,
         error: str,
-        task: "_Task | None" = None,
+        claim: "_Claim | None" = None,
         outcome: AttemptOutcome = AttemptOutcome.RETRY,
     ) -> None:
         """Write a decision down; if that fails too, the lease will run out."""
         try:
             match decision:
                 case Retry(after_s):
-                    self._steps.retry_later(step, after_s, error, outcome)
+                    self._steps.retry_later(workitem, after_s, error, outcome)
                 case Cancel(reason):
-                    explanation = self._explanation(task, reason)
-                    self._steps.cancel(step, reason, *explanation)
+                    explanation = self._explanation(claim, reason)
+                    self._steps.cancel(workitem, reason, *explanation)
                 case StepBack():
                     pass
         except StorageError as failure:
             logger.warning(
                 "An outcome could not be recorded: %s.",
                 failure,
-                extra=_extra("conclude", step),
+                extra=_extra("conclude", workitem),
             )
 
     def _explanation(
-        self, task: "_Task | None", reason: Reason
+        self, claim: "_Claim | None", reason: Reason
     ) -> tuple[Sequence[Evidence], Sequence[NewDelivery]]:
         """Say to those who want to know why an awaited result does not come."""
         wanted = self._settlements.explains and reason.cause is Cause.IMAGE
-        if task is None or not wanted:
+        if claim is None or not wanted:
             return (), ()
         try:
-            report = self._analyzer.explain(task.source, reason.code, reason.text)
+            report = self._analyzer.explain(claim.source, reason.code, reason.text)
         except (DatasetInvalid, EvidenceInvalid) as error:
             logger.warning(
                 "No report can say why an image is not analysed: %s.",
                 error,
-                extra=_extra("explain", task.step),
+                extra=_extra("explain", claim.workitem),
             )
             return (), ()
         if report is None:
             return (), ()
-        return self._settlements.of_explanation(task.step, task.instance, report)
+        return self._settlements.of_explanation(claim.workitem, claim.instance, report)
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """A claimed step, its image, and where that lies."""
+class _Claim:
+    """A claimed Workitem, its image, and where that lies."""
 
-    step: Workitem
+    workitem: Workitem
     instance: Instance
     source: Source
 
 
-def _extra(action: str, step: Workitem) -> dict[str, str]:
-    return {"action": action, "workitem": step.workitem_uid}
+def _extra(action: str, workitem: Workitem) -> dict[str, str]:
+    return {"action": action, "workitem": workitem.workitem_uid}

@@ -1,7 +1,7 @@
 """Changes of state of a Unified Procedure Step, one transaction each.
 
 The worker, the HTTP interface and the command line all come through here, so that
-a step is claimed, ended, canceled and repeated by one set of rules (DICOM PS3.4
+a Workitem is claimed, ended, canceled and repeated by one set of rules (DICOM PS3.4
 CC.1.1 and CC.2.1).
 """
 
@@ -80,7 +80,7 @@ class ProcedureSteps:
         self._new_uid = new_uid
 
     def claim(self, worker: str, *, limit: int, lease_s: float) -> list[Workitem]:
-        """Set steps IN PROGRESS for a worker, at most ``limit``."""
+        """Set Workitems IN PROGRESS for a worker, at most ``limit``."""
         with self._database.transaction() as tx:
             return attempts.claim(
                 tx,
@@ -92,50 +92,50 @@ class ProcedureSteps:
             )
 
     def job(self, workitem_uid: str) -> Job:
-        """Everything about one step; raises UnknownRecord."""
+        """Everything about one Workitem; raises UnknownRecord."""
         with self._database.transaction(read_only=True) as tx:
             return jobs.get_job(tx, workitem_uid)
 
-    def instance(self, step: Workitem) -> Instance:
-        """Find the image that a step is about."""
+    def instance(self, workitem: Workitem) -> Instance:
+        """Find the image that a Workitem is about."""
         with self._database.transaction(read_only=True) as tx:
-            return instances.get_instance(tx, step.sop_instance_uid)
+            return instances.get_instance(tx, workitem.sop_instance_uid)
 
-    def past(self, step: Workitem, film: Instance) -> tuple[list[Job], list[Job]]:
+    def past(self, workitem: Workitem, film: Instance) -> tuple[list[Job], list[Job]]:
         """Find the image's jobs before this one, and those of the film before it."""
         with self._database.transaction(read_only=True) as tx:
-            earlier = history.earlier_jobs(tx, step)
+            earlier = history.earlier_jobs(tx, workitem)
             return list(earlier), list(history.prior_jobs(tx, film))
 
-    def attempts_ended(self, step: Workitem, outcome: AttemptOutcome) -> int:
+    def attempts_ended(self, workitem: Workitem, outcome: AttemptOutcome) -> int:
         """Count earlier attempts that ended so."""
-        found = self.job(step.workitem_uid).attempts
+        found = self.job(workitem.workitem_uid).attempts
         return sum(one.outcome is outcome for one in found)
 
     def next_claim_in(self) -> float | None:
-        """Seconds until the next queued step may be claimed; ``None`` for none."""
+        """Seconds until the next queued Workitem may be claimed; ``None`` for none."""
         with self._database.transaction(read_only=True) as tx:
             at = attempts.next_claim_at(tx)
         return None if at is None else max(0.0, (at - self._clock()).total_seconds())
 
-    def heartbeat(self, step: Workitem, *, lease_s: float) -> None:
+    def heartbeat(self, workitem: Workitem, *, lease_s: float) -> None:
         """Keep a claim alive; raises LeaseLost."""
         until = self._clock() + timedelta(seconds=lease_s)
         with self._database.transaction() as tx:
-            attempts.heartbeat(tx, step.workitem_uid, _transaction(step), until)
+            attempts.heartbeat(tx, workitem.workitem_uid, _transaction(workitem), until)
 
-    def settle(self, step: Workitem, settlement: Settlement) -> None:
+    def settle(self, workitem: Workitem, settlement: Settlement) -> None:
         """Record results and what shall be delivered, in one transaction.
 
         Harmless when done before; a cancel that was requested meanwhile wins over
         the results. Raises LeaseLost.
         """
-        uid, now = step.workitem_uid, self._clock()
+        uid, now = workitem.workitem_uid, self._clock()
         with self._database.transaction() as tx:
             settled = workitems.settle(
                 tx,
                 uid,
-                _transaction(step),
+                _transaction(workitem),
                 result=settlement.result,
                 model=settlement.model,
                 maker=settlement.maker,
@@ -148,7 +148,7 @@ class ProcedureSteps:
 
     def retry_later(
         self,
-        step: Workitem,
+        workitem: Workitem,
         after_s: float,
         error: str,
         outcome: AttemptOutcome = AttemptOutcome.RETRY,
@@ -158,8 +158,8 @@ class ProcedureSteps:
         with self._database.transaction() as tx:
             attempts.retry_later(
                 tx,
-                step.workitem_uid,
-                _transaction(step),
+                workitem.workitem_uid,
+                _transaction(workitem),
                 not_before=now + timedelta(seconds=after_s),
                 error=error,
                 now=now,
@@ -168,26 +168,26 @@ class ProcedureSteps:
 
     def cancel(
         self,
-        step: Workitem,
+        workitem: Workitem,
         reason: Reason,
         evidence: Sequence[Evidence] = (),
         deliveries: Sequence[NewDelivery] = (),
     ) -> None:
-        """End a claimed step without results; objects may say why."""
-        uid, now = step.workitem_uid, self._clock()
+        """End a claimed Workitem without results; objects may say why."""
+        uid, now = workitem.workitem_uid, self._clock()
         with self._database.transaction() as tx:
-            if workitems.cancel(tx, uid, reason, now, _transaction(step)):
+            if workitems.cancel(tx, uid, reason, now, _transaction(workitem)):
                 cancel_pending(tx, uid)
                 add_evidence(tx, uid, evidence)
                 add_deliveries(tx, uid, deliveries, now)
 
     def request_cancel(self, workitem_uid: str) -> None:
-        """Ask for a step to end: at once when nobody works on it, else soon.
+        """Ask for a Workitem to end: at once when nobody works on it, else soon.
 
         Raises
         ------
         UnknownRecord
-            There is no such step.
+            There is no such Workitem.
         TransitionRefused
             It has ended already.
         """
@@ -197,7 +197,7 @@ class ProcedureSteps:
                 cancel_pending(tx, workitem_uid)
 
     def retry(self, workitem_uid: str) -> str:
-        """Work on a failed step again; return the Workitem that does it.
+        """Work on a failed Workitem again; return the Workitem that does it.
 
         Deliveries that were given up go out again without inference, from the
         stored bytes; a canceled analysis is repeated. Both as a new Workitem, since
@@ -206,7 +206,7 @@ class ProcedureSteps:
         Raises
         ------
         UnknownRecord
-            There is no such step.
+            There is no such Workitem.
         TransitionRefused
             Nothing about it failed.
         ObjectMissing
@@ -237,7 +237,7 @@ class ProcedureSteps:
         Raises
         ------
         UnknownRecord
-            There is no such step.
+            There is no such Workitem.
         TransitionRefused
             It has not ended, or was replaced already.
         ObjectMissing
@@ -249,7 +249,7 @@ class ProcedureSteps:
             )
 
 
-def _transaction(step: Workitem) -> str:
-    if step.transaction_uid is None:
-        raise TransitionRefused(f"{step.workitem_uid} is not claimed")
-    return step.transaction_uid
+def _transaction(workitem: Workitem) -> str:
+    if workitem.transaction_uid is None:
+        raise TransitionRefused(f"{workitem.workitem_uid} is not claimed")
+    return workitem.transaction_uid

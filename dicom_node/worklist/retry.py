@@ -69,9 +69,9 @@ RETRIES: Mapping[Remedy, float] = {
 }
 """How often after the first try; not at all without a row."""
 
-DAY_S = 86_400.0
+LONGEST_PAUSE_S = 86_400.0
 """Until what seems to be an image's fault is tried once more: by then the machine, its
-memory and the release may be others."""
+memory and the release may be others. A time further away is a wrong clock's."""
 
 REACHED_FROM: Sequence[str] = (
     "dicom_node.analysis",
@@ -154,10 +154,6 @@ class BackOff:
         return min(doubled, self.longest_s) * jitter
 
 
-LONGEST_PAUSE_S = 86_400.0
-"""No analysis is put off longer; a time further away is a wrong clock's."""
-
-
 def decide(error: Exception, attempt: int, back_off: BackOff | None = None) -> Decision:
     """Turn an error into what the worker or the deliverer does next.
 
@@ -195,7 +191,7 @@ def decide_on_suspect(
     """
     if times < limit:
         return Retry((back_off or BackOff()).after(times))
-    return Retry(DAY_S) if times == limit else Cancel(reason(error))
+    return Retry(LONGEST_PAUSE_S) if times == limit else Cancel(reason(error))
 
 
 def reason(error: Exception) -> Reason:

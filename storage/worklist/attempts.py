@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, case, func, or_, select
 
 from storage.database import Transaction
-from storage.events import record_step
+from storage.events import record_workitem
 from storage.inputs import complete_workitem
 from storage.records import (
     AttemptOutcome,
@@ -22,7 +22,7 @@ from storage.records import (
 from storage.rows import workitem_of
 from storage.schema import attempt, workitem
 from storage.signals import Topic
-from storage.worklist.steps import (
+from storage.worklist.transitions import (
     CANCEL_REQUESTED,
     IS_ANALYZING,
     IS_QUEUED,
@@ -162,7 +162,7 @@ def retry_later(  # noqa: PLR0913  one retry is one call
         return
     update(tx, workitem_uid, **_QUEUED_AGAIN, not_before=not_before)
     end_attempts(tx, [workitem_uid], now, outcome, error)
-    record_step(tx, EventKind.RETRIED_LATER, now, item, attempt=item.attempts)
+    record_workitem(tx, EventKind.RETRIED_LATER, now, item, attempt=item.attempts)
     if not_before <= now:
         tx.announce(Topic.WORK)
 
@@ -185,7 +185,7 @@ def reap(tx: Transaction, now: datetime) -> int:
     uids = [item.workitem_uid for item in expired]
     end_attempts(tx, uids, now, AttemptOutcome.LEASE_EXPIRED)
     for item in expired:
-        record_step(tx, EventKind.LEASE_EXPIRED, now, item, attempt=item.attempts)
+        record_workitem(tx, EventKind.LEASE_EXPIRED, now, item, attempt=item.attempts)
         if item.cancel_requested:
             end_without_results(tx, item, CANCEL_REQUESTED, now)
     if expired:
@@ -244,6 +244,6 @@ def _begin_attempts(
     if rows:
         tx.execute(_BEGIN, rows)
     for item in items:
-        record_step(
+        record_workitem(
             tx, EventKind.CLAIMED, now, item, worker=worker, attempt=item.attempts
         )

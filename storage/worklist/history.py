@@ -26,13 +26,13 @@ _HAS_RESULTS = (
 )
 
 
-def earlier_jobs(tx: Transaction, step: Workitem) -> tuple[Job, ...]:
+def earlier_jobs(tx: Transaction, before: Workitem) -> tuple[Job, ...]:
     """Find the jobs of the same image before this one, newest first."""
     return read_jobs(
         tx,
-        workitem.c.sop_instance_uid == step.sop_instance_uid,
-        workitem.c.workitem_uid != step.workitem_uid,
-        workitem.c.scheduled_at <= step.scheduled_at,
+        workitem.c.sop_instance_uid == before.sop_instance_uid,
+        workitem.c.workitem_uid != before.workitem_uid,
+        workitem.c.scheduled_at <= before.scheduled_at,
     )
 
 

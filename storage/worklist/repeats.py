@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from storage.database import Transaction
 from storage.errors import ObjectMissing, TransitionRefused
-from storage.events import record_step
+from storage.events import record_workitem
 from storage.records import (
     GIVEN_UP,
     EventKind,
@@ -21,7 +21,7 @@ from storage.records import (
     Workitem,
 )
 from storage.schema import instance, is_by_model, workitem
-from storage.worklist.steps import read, update
+from storage.worklist.transitions import read, update
 from storage.worklist.workitems import insert, schedule
 
 _FINAL = (ProcedureStepState.COMPLETED, ProcedureStepState.CANCELED)
@@ -53,7 +53,7 @@ def resume(
         return None
     uid = new_uid()
     update(tx, item.workitem_uid, replaced_by=uid)
-    record_step(tx, EventKind.REPLACED, now, item, by=uid)
+    record_workitem(tx, EventKind.REPLACED, now, item, by=uid)
     resumed = replace(
         item,
         workitem_uid=uid,
@@ -66,7 +66,7 @@ def resume(
         reason=None,
     )
     insert(tx, resumed)
-    record_step(tx, EventKind.SETTLED, now, resumed)
+    record_workitem(tx, EventKind.SETTLED, now, resumed)
     return uid
 
 
@@ -175,7 +175,7 @@ def _replace(
     if removed is not None:
         raise ObjectMissing(f"instance {item.sop_instance_uid} is deleted by now")
     update(tx, item.workitem_uid, replaced_by=new_workitem_uid)
-    record_step(tx, EventKind.REPLACED, now, item, by=new_workitem_uid)
+    record_workitem(tx, EventKind.REPLACED, now, item, by=new_workitem_uid)
     schedule(
         tx,
         Workitem(

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, exists, select
 
 from storage.database import Transaction
 from storage.errors import UnknownRecord
-from storage.events import record, record_step
+from storage.events import record, record_workitem
 from storage.inputs import add_inputs, complete_workitem
 from storage.records import (
     GIVEN_UP,
@@ -30,7 +30,7 @@ from storage.records import (
 from storage.rows import values_of_model, values_of_workitem
 from storage.schema import delivery, workitem
 from storage.signals import Topic
-from storage.worklist.steps import (
+from storage.worklist.transitions import (
     CANCEL_REQUESTED,
     IS_DELIVERING,
     IS_KEY,
@@ -73,7 +73,7 @@ def insert(tx: Transaction, new: Workitem) -> None:
     """Remember a new Workitem, in whatever state."""
     tx.execute(_INSERT, values_of_workitem(new))
     add_inputs(tx, new)
-    record_step(tx, EventKind.SCHEDULED, new.scheduled_at, new)
+    record_workitem(tx, EventKind.SCHEDULED, new.scheduled_at, new)
 
 
 def schedule(tx: Transaction, new: Workitem) -> None:
@@ -152,7 +152,7 @@ def settle(  # noqa: PLR0913  one settlement is one call
         **values_of_model(model),
     )
     end_attempts(tx, [workitem_uid], now, AttemptOutcome.SETTLED)
-    record_step(tx, EventKind.SETTLED, now, item)
+    record_workitem(tx, EventKind.SETTLED, now, item)
     return True
 
 
@@ -242,7 +242,7 @@ def recall(
         recall_reason=reason,
         rejection_note_uid=note_uid,
     )
-    record_step(tx, EventKind.RECALLED, now, item, reason=reason)
+    record_workitem(tx, EventKind.RECALLED, now, item, reason=reason)
 
 
 def complete_if_delivered(tx: Transaction, workitem_uid: str, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, literal_column, select
 
 from storage.database import Transaction
 from storage.errors import LeaseLost, TransitionRefused, UnknownRecord
-from storage.events import record_step
+from storage.events import record_workitem
 from storage.inputs import complete_workitem
 from storage.records import (
     TRANSITIONS,
@@ -86,7 +86,9 @@ def end_without_results(
         **values_of_reason(reason),
     )
     end_attempts(tx, [item.workitem_uid], now, AttemptOutcome.CANCELED, reason.text)
-    record_step(tx, EventKind.CANCELED, now, item, code=reason.code, cause=reason.cause)
+    record_workitem(
+        tx, EventKind.CANCELED, now, item, code=reason.code, cause=reason.cause
+    )
     return read(tx, item.workitem_uid, lock=False)
 
 
