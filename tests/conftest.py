@@ -1,11 +1,14 @@
 """What every test has at hand."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dicom_node.node.logs import CHATTY
 from tests.peers import ports
 
 # However long an example takes: that tells of the machine. The same examples in every
@@ -34,3 +37,14 @@ def shared_dir() -> Path:
 def free_port() -> int:
     """A loopback TCP port that nothing listens on."""
     return ports.free_port()
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """Take back what a command run in this process made of the log."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, CHATTY)]
+    kept = [(one, one.handlers[:], one.level) for one in loggers]
+    yield
+    for one, handlers, level in kept:
+        one.handlers[:] = handlers
+        one.setLevel(level)

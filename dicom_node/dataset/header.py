@@ -271,6 +271,11 @@ class HeaderWalk:
         -------
         bytes or None
             The fragments with their items; ``None`` without Pixel Data.
+
+        Raises
+        ------
+        PixelsUndecodable
+            The value is cut short, or its fragments cannot be told apart.
         """
         self._record = None
         while element is not None and element.tag < _PIXEL_DATA:
@@ -288,18 +293,18 @@ class HeaderWalk:
         wanted = min(length, most_bytes)
         data = self.source.take(wanted)
         if len(data) < wanted:
-            raise DatasetInvalid("the data set ends in the middle of a value")
+            raise PixelsUndecodable("the data set ends in the middle of the pixel data")
         return data
 
     def _fragments(self, most_bytes: int) -> bytes:
         data = bytearray()
         while True:
-            start = self._need(8)
+            start = self._value(8, 8)
             item = self._element_from(start, implicit=True)
             if item.tag == _SEQUENCE_END:
                 return bytes(data)
             if item.tag != _ITEM or item.length == _UNDEFINED:
-                raise DatasetInvalid("the fragments cannot be told apart")
+                raise PixelsUndecodable("the fragments cannot be told apart")
             if len(data) + item.length > most_bytes:
                 raise PixelsUndecodable(
                     "the fragments are larger than any picture of this size"

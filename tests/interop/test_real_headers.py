@@ -15,7 +15,11 @@ KINDS = [
     "presentation-state",
 ]
 # The presentation state repeats the film's own table, which says 16 bits of 15.
-THE_FILMS_OWN = "Error - LookupTableData bad - Softcopy VOI LUT"
+# The film's own tables, repeated as they stand, say 16 bits of 15.
+THE_FILMS_OWN = (
+    "Error - LookupTableData bad - Softcopy VOI LUT",
+    "Error - Unrecognized enumerated value <0xf> for value 3 of attribute <LUT Desc",
+)
 FILMS = [
     "RG1_J2KI.dcm",
     "RG3_RLE.dcm",

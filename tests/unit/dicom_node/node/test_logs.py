@@ -11,19 +11,14 @@ PATIENT = "Doe^Jane"
 
 @pytest.fixture
 def log():
-    """A logger of our own, and what it wrote; the root's set-up is put back."""
-    root = logging.getLogger()
-    kept = (root.handlers[:], root.level)
+    """A logger of our own, and what it wrote."""
     stream = io.StringIO()
 
     def configured(level="INFO", style="text"):
         logs.configure(level, style, stream)
         return logging.getLogger("dicom_node.test")
 
-    yield configured, stream
-    root.handlers[:], root.level = kept[0], kept[1]
-    for name in logs.CHATTY:
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    return configured, stream
 
 
 def test_a_line_is_a_sentence_and_what_it_is_about(log):
