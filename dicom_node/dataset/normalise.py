@@ -19,7 +19,7 @@ from pydicom.valuerep import VR
 from dicom_node.dataset.character_sets import UNICODE, python_codecs
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.dataset.repair import ITEMS, lookup_tables, repair, whole
-from dicom_node.dataset.values import Element, clean_value, identifier, texts
+from dicom_node.dataset.values import Element, clean_value, identifier, texts, uid_as_sent
 from dicom_node.errors import EvidenceInvalid
 
 # What archives look things up by: whole or not at all.
@@ -164,8 +164,12 @@ def cleaned(source: Dataset) -> Dataset:
     EvidenceInvalid
         A UID is missing or invalid, or the Patient ID is not one.
     """
-    with quiet():  # a UID is repeated as it was sent
+    with quiet():
         clean = _clean(source, COPIED, python_codecs(source))
+        for keyword in _UIDS:
+            if keyword in source:
+                uid = uid_as_sent(source.get_item(keyword))
+                setattr(clean, keyword, uid or "")
     for keyword in LOOKUP_TABLES:
         if tables := lookup_tables(_sequence(source, keyword), keyword):
             setattr(clean, keyword, tables)

@@ -45,6 +45,14 @@ def identifier(element: Element, vr: str, encodings: Sequence[str]) -> str | Non
     return text if text and len(text) <= _LENGTHS[vr] else None
 
 
+def uid_as_sent(element: Element) -> str | None:
+    """Give a UID that names the film or where it belongs: docs/decisions/0006."""
+    values = texts(element, (), separate=True)
+    uid = values[0].strip(" \0") if len(values) == 1 else ""
+    written = len(uid) <= _MAXIMUM_UI and re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid)
+    return uid if written else None
+
+
 def _unsigned(element: Element) -> int | None:
     value = element.value
     if isinstance(value, bytes):
@@ -144,13 +152,11 @@ def _age(text: str) -> str | None:
 
 
 def _uid(text: str) -> str | None:
+    """PS3.5 9.1."""
     uid = text.strip(" \0")
     if len(uid) > _MAXIMUM_UI:
         return None
-    # Components that begin with a zero are kept (docs/decisions/0006), but a UID of
-    # zeros alone names nothing.
-    written = re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid)
-    return uid if written and uid.strip("0.") else None
+    return uid if re.fullmatch(r"[0-2](\.(0|[1-9]\d*))+", uid) else None
 
 
 _RULES: Mapping[str, Callable[[str], str | None]] = {

@@ -118,7 +118,7 @@ class Trial:
 
 def assert_nothing_lost(trial, pacs, jobs):
     """All is delivered, and the PACS never saw two contents under one UID."""
-    done = {job["sop_instance_uid"] for job in jobs if job["stage"] == "done"}
+    done = {job["sop_instance_uid"] for job in jobs if job["stage"] == "delivered"}
     assert trial.acknowledged <= done
     assert len(pacs.held) == len(jobs) * len(EVIDENCE)
     assert set(pacs.stores) == set(pacs.held.items())
