@@ -7,6 +7,7 @@ keeps.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from types import TracebackType
@@ -14,13 +15,16 @@ from typing import Self
 
 from dicom_node.node.health import conditions
 from dicom_node.node.parts import Parts
+from dicom_node.node.reload import merged, try_out
 from dicom_node.node.roles import Role
-from dicom_node.node.service import Service
+from dicom_node.node.service import Reloads, Service
+from dicom_node.node.services.deliveries import DeliveryService
 from dicom_node.node.services.listeners import DimseService, HttpService
-from dicom_node.node.services.loops import DeliveryService, Loops, WorkService
+from dicom_node.node.services.loops import Loops
 from dicom_node.node.services.timers import TimerService
+from dicom_node.node.services.work import WorkService
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.delivery import routes
+from dicom_node.node.wiring.delivery import destinations
 from dicom_node.node.wiring.parts import open_parts
 from storage.errors import StorageError
 from storage.outbox import deliveries
@@ -75,6 +79,36 @@ class Node:
             raise
         self._ready = True
         logger.info("The node is ready.", extra={"action": "start"})
+
+    def reload(self, wanted: Settings) -> tuple[str, ...]:
+        """Take over what may change while the node runs.
+
+        Parameters
+        ----------
+        wanted
+            The configuration of now.
+
+        Returns
+        -------
+            The keys whose new values wait for a restart.
+
+        Raises
+        ------
+        SettingsInvalid
+            It cannot be used; nothing has changed.
+        """
+        if self._parts is None:
+            return ()
+        settings, waiting = merged(self._settings, wanted)
+        try_out(settings)
+        self._settings = settings
+        self._parts = replace(self._parts, destinations=destinations(settings))
+        for service in self._started:
+            if isinstance(service, Reloads):
+                service.reload(settings, self._parts)
+        if self._role.includes(DeliveryService.role):
+            _tell_abandoned(settings, self._parts)
+        return waiting
 
     def stop(self) -> None:
         """Finish what runs, within ``node.stop_s``, and stop in reverse order."""
@@ -132,7 +166,7 @@ def services(
     return (
         HttpService(settings, parts, conditions),
         WorkService(settings, parts, loops),
-        *(DeliveryService(settings, parts, route, loops) for route in routes(settings)),
+        DeliveryService(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

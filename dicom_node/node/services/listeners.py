@@ -9,8 +9,9 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.service import time_left
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import make_acceptor
-from dicom_node.node.wiring.web import make_server
+from dicom_node.node.wiring.dimse import dimse_config, make_acceptor
+from dicom_node.node.wiring.reception import explains
+from dicom_node.node.wiring.web import http_address, make_server
 
 if TYPE_CHECKING:
     from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
@@ -45,6 +46,13 @@ class DimseService:
         self._entity = make_acceptor(self._settings, self._parts)
         self.port = _bound("dimse", section.host, section.port, self._entity.start)
         _tell_listening(self._settings.node.ae_title, section.host, self.port)
+
+    def reload(self, settings: Settings, parts: Parts) -> None:
+        """Admit the peers of now, with the certificates of now."""
+        self._settings = settings
+        parts.reception.explains = explains(settings)
+        if self._entity is not None:
+            self._entity.change(dimse_config(settings))
 
     def stop(self, deadline: float) -> None:
         """Refuse newcomers and let the others end.
@@ -92,6 +100,13 @@ class HttpService:
         self._server = make_server(self._settings, self._parts, self._conditions)
         self.port = _bound("http", section.host, section.port, self._server.start)
         _tell_listening("HTTP", section.host, self.port)
+
+    def reload(self, settings: Settings, parts: Parts) -> None:
+        """Show the certificates of now."""
+        del parts
+        self._settings = settings
+        if self._server is not None:
+            self._server.exchange(http_address(settings).tls)
 
     def stop(self, deadline: float) -> None:
         """Finish the requests under way."""

@@ -19,6 +19,7 @@ class NodeSection(Section):
     minimum_free_bytes: int = Field(default=1_000_000_000, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    log_file: Path | None = None
     stop_s: PositiveFloat = 30.0
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from dicom_node.node import tls
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dimse import certificates
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
 from dicom_node.web.application import create_app
@@ -26,15 +28,11 @@ def make_server(
 
 def http_address(settings: Settings) -> HttpAddress:
     """Say how the HTTP listener listens."""
-    section, files = settings.http, settings.http.tls
-    return HttpAddress(
-        section.host,
-        section.port,
-        files.certificate,
-        files.key,
-        files.ca,
-        require_client_certificate=files.require_client_certificate,
-    )
+    section = settings.http
+    files = certificates(section.tls)
+    require = section.tls.require_client_certificate
+    context = tls.server_context(files, require_client=require) if files else None
+    return HttpAddress(section.host, section.port, context)
 
 
 def http_limits(settings: Settings) -> HttpLimits:
