@@ -49,6 +49,7 @@ def serve(config: Path | None, role: str) -> None:
     signal.signal(signal.SIGHUP, lambda *_: hung_up.set())
     with Node(settings, Role(role)) as node:
         while not stop.wait(_LOOK_S):
+            node.remind()
             if hung_up.is_set():
                 hung_up.clear()
                 _reload(node, config)

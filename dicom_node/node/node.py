@@ -9,11 +9,12 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from dicom_node.node.health import conditions
+from dicom_node.node.health import conditions, doubts
 from dicom_node.node.parts import Parts
 from dicom_node.node.reload import merged, try_out
 from dicom_node.node.roles import Role
@@ -30,6 +31,8 @@ from storage.errors import StorageError
 from storage.outbox import deliveries
 
 logger = logging.getLogger(__name__)
+
+REMIND_S = 86_400.0
 
 
 class Node:
@@ -57,6 +60,7 @@ class Node:
         self._parts: Parts | None = None
         self._started: list[Service] = []
         self._ready = False
+        self._told: dict[str, tuple[float, str]] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -110,6 +114,14 @@ class Node:
             _tell_abandoned(settings, self._parts)
         return waiting
 
+    def remind(self) -> None:
+        """Log what somebody should look at, once a day and when it is new."""
+        for name, doubt in doubts(self._started).items():
+            told_at, said = self._told.get(name, (-inf, ""))
+            if said != doubt or monotonic() - told_at > REMIND_S:
+                self._told[name] = monotonic(), doubt
+                logger.warning("%s: %s.", name, doubt, extra={"action": "remind"})
+
     def stop(self) -> None:
         """Finish what runs, within ``node.stop_s``, and stop in reverse order."""
         self._ready = False
@@ -134,7 +146,8 @@ class Node:
     def _start(self) -> None:
         self._parts = parts = self._open_parts(self._settings)
         told = partial(self._conditions, parts)
-        for service in services(self._settings, parts, told):
+        doubted = partial(doubts, self._started)
+        for service in services(self._settings, parts, told, doubted):
             if self._role.includes(service.role):
                 # First, so that health tells of a start that takes its time, and a
                 # start that fails is ended.
@@ -160,11 +173,12 @@ def services(
     settings: Settings,
     parts: Parts,
     conditions: Callable[[], Mapping[str, str | None]],
+    doubts: Callable[[], Mapping[str, str]],
 ) -> tuple[Service, ...]:
     """List all services, in the order in which they start."""
     loops = Loops(parts.database)
     return (
-        HttpService(settings, parts, conditions),
+        HttpService(settings, parts, conditions, doubts),
         WorkService(settings, parts, loops),
         DeliveryService(settings, parts, loops),
         TimerService(settings, parts, loops.wake),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import asyncio
 
 START_S = 10.0
+_LAST_WORDS_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ class HttpServer:
     @property
     def listening(self) -> bool:
         """Whether requests are answered."""
-        return self._thread is not None and self._thread.is_alive()
+        alive = self._thread is not None and self._thread.is_alive()
+        return alive and not self._server.should_exit
 
     def exchange(self, tls: ssl.SSLContext | None) -> None:
         """Let the next handshakes be made by another context; open ones go on."""
@@ -101,6 +103,9 @@ class HttpServer:
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(drain_s)
+            # What is not finished is broken off, and the loop that owns the socket ends.
+            self._server.force_exit = True
+            self._thread.join(_LAST_WORDS_S)
         if self._socket is not None:
             self._socket.close()
 

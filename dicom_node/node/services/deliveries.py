@@ -54,7 +54,8 @@ class DeliveryService:
             loop.end()
         self._former = [one for one in self._former if one.running] + former
         self._settings, self._parts = settings, parts
-        self.start()
+        if self._started:
+            self.start()
 
     def stop(self, deadline: float) -> None:
         """Finish the associations under way."""

@@ -11,6 +11,7 @@ from dicom_node.node.wiring.delivery import routes
 from storage.signals import Topic
 
 if TYPE_CHECKING:
+    from dicom_node.analysis.pool import ReaderPool
     from dicom_node.analysis.worker import Worker
     from inference.runners.runner import ModelRunner
 
@@ -33,13 +34,14 @@ class WorkService:
         self._settings = settings
         self._parts = parts
         self._loops = loops
-        self._readers = make_readers(settings)
+        self._readers: ReaderPool | None = None
         self._runner: ModelRunner | None = None
         self._worker: Worker | None = None
         self._loop: Loop | None = None
 
     def start(self) -> None:
         """Load the model, then work."""
+        self._readers = make_readers(self._settings)
         self._readers.warm()
         self._runner = self._parts.runner()
         self._runner.load()
@@ -51,7 +53,7 @@ class WorkService:
     def reload(self, settings: Settings, parts: Parts) -> None:
         """Make from now on what the receivers of now want."""
         del parts
-        if self._worker is not None and self._runner is not None:
+        if self._worker is not None and self._runner is not None and self._readers:
             analyzer = make_analyzer(settings, self._runner, readers=self._readers)
             self._worker.change(analyzer, routes(settings))
 
@@ -59,7 +61,8 @@ class WorkService:
         """Finish the batch, then end the readers and give the model back."""
         if self._loop is not None:
             self._loops.finish(self._loop, deadline)
-        self._readers.close()
+        if self._readers is not None:
+            self._readers.close()
         if self._runner is not None:
             self._runner.close()
 

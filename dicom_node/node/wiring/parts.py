@@ -3,6 +3,7 @@
 from functools import partial
 
 from dicom_node.injected import clock, new_uid
+from dicom_node.node.clocks import refuse_impossible
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import destinations
@@ -19,7 +20,10 @@ def open_parts(settings: Settings) -> Parts:
     ------
     StoreMismatch
         The two do not belong together.
+    SettingsInvalid
+        The clock was never set.
     """
+    refuse_impossible(clock())
     parts = opened_parts(settings)
     try:
         parts.bond.take_up()

@@ -17,10 +17,11 @@ def make_server(
     settings: Settings,
     parts: Parts,
     conditions: Callable[[], Mapping[str, str | None]],
+    doubts: Callable[[], Mapping[str, str]] = dict,
 ) -> HttpServer:
     """Make the HTTP listener with every face."""
     keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
-    asked = ApiParts(parts.database, parts.steps, conditions, parts.clock)
+    asked = ApiParts(parts.database, parts.steps, conditions, parts.clock, doubts)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
     app = create_app([api(asked)], keys, hosts)
     return HttpServer(app, http_address(settings), http_limits(settings))

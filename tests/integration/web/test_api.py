@@ -254,6 +254,7 @@ ELSEWHERE = {
     "DuplicateInstance": "the reception of an image answers it",
     "LeaseLost": "a worker's, when another has its image",
     "SchemaOutdated": "the node does not start with it",
+    "DatabaseUnfit": "the node does not start with it",
 }
 
 
