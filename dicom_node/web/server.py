@@ -103,7 +103,7 @@ class HttpServer:
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(drain_s)
-            # What is not finished is broken off, and the loop that owns the socket ends.
+            # Else what is not finished is broken off: the socket is that loop's.
             self._server.force_exit = True
             self._thread.join(_LAST_WORDS_S)
         if self._socket is not None:

@@ -25,7 +25,7 @@ class EligibilitySection(Section):
     accept_secondary_capture: bool = True
     secondary_capture_modalities: tuple[str, ...] = ("CR", "DX", "DR")
     minimum_age_years: float = Field(default=18, ge=0, le=120)
-    minimum_size_px: int = Field(default=384, ge=64)
+    minimum_size_px: int = Field(default=384, ge=64, le=65_535)
     unknown_view: Literal["analyze", "refuse"] = "analyze"
     unknown_body_part: Literal["analyze", "refuse"] = "analyze"
     body_part_words: tuple[str, ...] = ()
