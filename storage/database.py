@@ -11,6 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.embedded import begin, prepare_connection
-from storage.errors import DatabaseUnavailable, SchemaOutdated, StoreFull
+from storage.errors import (
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    SchemaOutdated,
+    StoreFull,
+)
 from storage.signals import (
     CHANNEL,
     Board,
@@ -58,6 +64,8 @@ _POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 1}
 # The functions of this package build their statements once where they run often:
 # SQLAlchemy takes longer to make a statement than SQLite to run it.
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_ENCODING = text("SHOW server_encoding")
+_NOW = text("SELECT clock_timestamp()")
 _COUNT_SIGNAL = text(
     "INSERT INTO signal (topic, count) VALUES (:topic, 1)"
     " ON CONFLICT (topic) DO UPDATE SET count = count + 1 RETURNING count"
@@ -209,7 +217,10 @@ class Database:
         ------
         SchemaOutdated
             The schema is newer than this version of the code.
+        DatabaseUnfit
+            It is no UTF8 database.
         """
+        self._check_encoding()
         with self.transaction() as tx:
             connection = tx._connection  # noqa: SLF001  the other half of this module
             if self.dialect == "postgresql":
@@ -226,13 +237,36 @@ class Database:
         ------
         SchemaOutdated
             They differ.
+        DatabaseUnfit
+            It is no UTF8 database.
         """
+        self._check_encoding()
         head = ScriptDirectory.from_config(_migrations()).get_current_head()
         with self.transaction(read_only=True) as tx:
             current = _current(tx._connection)  # noqa: SLF001  the other half of this module
         if current != head:
             raise SchemaOutdated(
                 f"the database schema is {current or 'empty'}, needed is {head}"
+            )
+
+    def server_time(self) -> datetime | None:
+        """Tell the time by the server's clock; ``None`` where there is no server."""
+        if self.dialect != "postgresql":
+            return None
+        with self.transaction(read_only=True) as tx:
+            now: datetime = tx.execute(_NOW).scalar_one()
+        return now.astimezone(UTC)
+
+    def _check_encoding(self) -> None:
+        """Look whether names in any alphabet can be kept; SQLite always can."""
+        if self.dialect != "postgresql":
+            return
+        with self.transaction(read_only=True) as tx:
+            encoding = str(tx.execute(_ENCODING).scalar_one())
+        if encoding != "UTF8":
+            raise DatabaseUnfit(
+                f"the database has the encoding {encoding}: make it anew with"
+                " ENCODING 'UTF8'"
             )
 
     def close(self) -> None:
@@ -260,7 +294,13 @@ class Database:
 
     def _create_engine(self) -> Engine:
         if self.dialect == "postgresql":
-            return create_engine(self._url, pool_pre_ping=True, **_POOL_OPTIONS)
+            return create_engine(
+                self._url,
+                pool_pre_ping=True,
+                # Whatever PGCLIENTENCODING says.
+                connect_args={"client_encoding": "utf8"},
+                **_POOL_OPTIONS,
+            )
         if self.dialect != "sqlite" or self._url.database in _IN_MEMORY:
             raise ValueError("the database must be a SQLite file or PostgreSQL")
         Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)

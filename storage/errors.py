@@ -48,5 +48,9 @@ class DatabaseUnavailable(StorageError):
     """The database did not answer; the same call may work later."""
 
 
+class DatabaseUnfit(StorageError):
+    """The database cannot hold what is written here, whatever its schema."""
+
+
 class SchemaOutdated(StorageError):
     """The database schema is not the one this version needs."""

@@ -144,6 +144,7 @@ class Follower:
         self._listen = listen
         self._stop = threading.Event()
         self._ready = threading.Event()
+        self._told = False
         self._thread = threading.Thread(
             target=self._run, name="database-follower", daemon=True
         )
@@ -163,11 +164,14 @@ class Follower:
             try:
                 self._follow()
             except self._lost as error:
-                logger.warning(
-                    "Lost the database while watching for work: %s",
-                    type(error).__name__,
-                    extra={"action": "watch"},
-                )
+                # One line for an outage, however often it tries meanwhile.
+                if not self._told:
+                    logger.warning(
+                        "Lost the database while watching for work: %s.",
+                        type(error).__name__,
+                        extra={"action": "watch"},
+                    )
+                self._told = True
                 self._stop.wait(self._reconnect_s)
 
     def _follow(self) -> None:
@@ -182,6 +186,7 @@ class Follower:
         # to watch later takes no notice of this.
         self._board.post(Topic)
         self._ready.set()
+        self._told = False
 
 
 Listen = Callable[[Any, Board, threading.Event, Callable[[], None]], None]

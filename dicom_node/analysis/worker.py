@@ -106,6 +106,11 @@ class Worker:
         self._analyzer = analyzer
         self._settlements = Settlements(store, routes)
         self._options = options
+        self._wanted = (self._analyzer, self._settlements)
+
+    def change(self, analyzer: Analyzer, routes: Sequence[Route]) -> None:
+        """Work for other receivers, from the next batch on."""
+        self._wanted = (analyzer, Settlements(self._store, routes))
 
     def run(self, stop: threading.Event, watch: Watch) -> None:
         """Work until ``stop`` is set; what is claimed is finished first.
@@ -130,6 +135,7 @@ class Worker:
 
     def work(self, watch: Watch) -> bool:
         """Claim a batch and conclude it; tell whether there was any."""
+        self._analyzer, self._settlements = self._wanted
         if not self._settlements.has_room:
             return False
         claimed = self._claim(self._options.batch_size)

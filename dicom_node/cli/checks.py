@@ -7,7 +7,7 @@ import click
 from dicom_node.cli.terminal.options import config_option
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node import logs
-from dicom_node.node.doctor import Checked, Verdict, examine
+from dicom_node.node.doctor.examine import Checked, Verdict, examine
 from dicom_node.node.settings.load import Settings
 
 _WIDTH = 24

@@ -5,15 +5,21 @@ import signal
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dicom_node.cli.terminal.options import config_option
+from dicom_node.errors import NodeError
 from dicom_node.node import logs
 from dicom_node.node.private_files import keep_private
 from dicom_node.node.roles import Role
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.storage import make_database
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from dicom_node.node.node import Node
 
 logger = logging.getLogger(__name__)
 _LOOK_S = 0.5
@@ -34,28 +40,46 @@ def serve(config: Path | None, role: str) -> None:
     from dicom_node.node.node import Node  # noqa: PLC0415  see above
 
     settings = Settings.load(config)
-    logs.configure(settings.node.log_level, settings.node.log_format)
     keep_private(settings.node.data_dir)
+    _open_log(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     hung_up = threading.Event()
     signal.signal(signal.SIGHUP, lambda *_: hung_up.set())
-    with Node(settings, Role(role)):
+    with Node(settings, Role(role)) as node:
         while not stop.wait(_LOOK_S):
+            node.remind()
             if hung_up.is_set():
                 hung_up.clear()
-                _tell_hung_up()
+                _reload(node, config)
 
 
-def _tell_hung_up() -> None:
-    """Say that the node goes on as it was: a terminal that closes does not end it."""
+def _open_log(settings: Settings) -> None:
+    section = settings.node
+    logs.configure(section.log_level, section.log_format, file=section.log_file)
+
+
+def _reload(node: "Node", config: Path | None) -> None:
+    """Read the configuration again; what cannot be used changes nothing."""
+    extra = {"action": "reload"}
+    try:
+        settings = Settings.load(config)
+        logs.try_file(settings.node.log_file)
+        waiting = node.reload(settings)
+        _open_log(settings)
+    except (NodeError, StorageError, OSError) as error:
+        logger.error(  # noqa: TRY400  foreseen: one line
+            "SIGHUP: the node goes on as it was: %s.", error, extra=extra
+        )
+        return
     logger.info(
-        "SIGHUP: the node goes on. Nothing was read again, certificates, peers and "
-        "destinations neither: restart it for those. The log goes to standard error "
-        "and needs no reopening.",
-        extra={"action": "hang-up"},
+        "SIGHUP: certificates, peers, destinations and log were read again.",
+        extra=extra,
     )
+    if waiting:
+        keys = ", ".join(waiting)
+        logger.warning("Changed, and waiting for a restart: %s.", keys, extra=extra)
 
 
 @click.command()

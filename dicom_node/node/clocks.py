@@ -8,8 +8,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from dicom_node.errors import SettingsInvalid
 from dicom_node.node.maintenance import reap
 from storage.database import Database
 from storage.outbox import deliveries
@@ -17,8 +18,24 @@ from storage.worklist import attempts
 
 logger = logging.getLogger(__name__)
 
+EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 JUMP_S = 30.0
 """More than a time service moves a clock at once while it runs."""
+
+
+def refuse_impossible(now: datetime) -> None:
+    """Refuse to work by a clock that was never set: reports would carry its date.
+
+    Raises
+    ------
+    SettingsInvalid
+        It is before this software was made, or far ahead.
+    """
+    if not EARLIEST <= now < LATEST:
+        raise SettingsInvalid(
+            f"the clock of this machine says {now:%Y-%m-%d}: set it, by NTP"
+        )
 
 
 class ClockWatch:

@@ -11,7 +11,10 @@ import sys
 import traceback
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal, TextIO
+
+from dicom_node.errors import SettingsInvalid
 
 SUBJECTS = ("action", "workitem", "instance", "destination", "model", "peer")
 """The ``extra`` fields that are shown."""
@@ -19,18 +22,52 @@ CHATTY = ("pydicom", "highdicom", "pynetdicom", "apscheduler", "uvicorn", "alemb
 
 
 def configure(
-    level: str, style: Literal["text", "json"], stream: TextIO | None = None
+    level: str,
+    style: Literal["text", "json"],
+    stream: TextIO | None = None,
+    file: Path | None = None,
 ) -> None:
-    """Send the log to standard error."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    """Send the log to standard error, or to a file; once more opens the file anew.
+
+    Raises
+    ------
+    SettingsInvalid
+        The file cannot be written; the log stays where it was.
+    """
+    handler = _handler(stream, file)
     handler.setFormatter(JsonLines() if style == "json" else Sentences())
+    # A disk that is full for the log must not fill standard error with tracebacks.
+    logging.raiseExceptions = False
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    former, root.handlers[:] = root.handlers[:], [handler]
+    for one in former:
+        if isinstance(one, logging.FileHandler):
+            one.close()
     root.setLevel(level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # A warning about a malformed value would print the value, a patient's.
     warnings.filterwarnings("ignore", module=r"pydicom|highdicom|pynetdicom")
+
+
+def try_file(file: Path | None) -> None:
+    """See whether a log could be written there.
+
+    Raises
+    ------
+    SettingsInvalid
+        It could not.
+    """
+    _handler(None, file).close()
+
+
+def _handler(stream: TextIO | None, file: Path | None) -> logging.Handler:
+    if file is None:
+        return logging.StreamHandler(stream or sys.stderr)
+    try:
+        return logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise SettingsInvalid(f"node.log_file: {file}: {error.strerror}") from error
 
 
 def escaped(said: object, *, spaces: bool = False) -> str:

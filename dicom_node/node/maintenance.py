@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from dicom_node.worklist.turns import FORESEEN, words
 from storage.catalog import retention
 from storage.database import Database
-from storage.errors import ObjectMissing
+from storage.errors import DatabaseUnavailable, ObjectMissing
 from storage.objects.protocol import ObjectStore
 from storage.worklist import attempts, workitems
 
@@ -63,6 +64,7 @@ class Maintenance:
 
     def __init__(self, timers: Sequence[Timer]) -> None:
         self._every_s = {timer.name: timer.every_s for timer in timers}
+        self._outages = _Outages()
         self._end = threading.Event()
         self._near = threading.Thread(
             target=self._keep_near, name="timers", daemon=True
@@ -77,13 +79,23 @@ class Maintenance:
         )
         for timer in timers:
             self._scheduler.add_job(
-                _guarded,
+                self._outages.run,
                 "interval",
                 args=(timer,),
                 seconds=timer.every_s,
                 id=timer.name,
                 next_run_time=datetime.now(UTC),
             )
+
+    @property
+    def failing(self) -> Sequence[str]:
+        """The timers whose last turn failed."""
+        return self._outages.failing
+
+    @property
+    def running(self) -> bool:
+        """Whether timers run."""
+        return self._near.is_alive() and self._scheduler.running
 
     def start(self) -> None:
         """Run every timer now and then by its period."""
@@ -107,12 +119,54 @@ class Maintenance:
                     job.modify(next_run_time=now)
 
 
-def _guarded(timer: Timer) -> None:
-    """Run a timer; its failure is logged and its next turn comes all the same."""
-    try:
-        timer.run()
-    except Exception:
-        logger.exception("A timer failed.", extra={"action": timer.name})
+_AWAY = "database"
+
+
+class _Outages:
+    """Runs timers, and tells of what fails once: of a database that is away for all.
+
+    A timer that fails has its next turn all the same.
+    """
+
+    def __init__(self) -> None:
+        self._failing: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def failing(self) -> Sequence[str]:
+        with self._lock:
+            return tuple(self._failing)
+
+    def run(self, timer: Timer) -> None:
+        try:
+            timer.run()
+        except Exception as error:  # noqa: BLE001  a timer's outermost edge
+            self._failed(timer, error)
+        else:
+            self._went_well(timer)
+
+    def _failed(self, timer: Timer, error: Exception) -> None:
+        away = isinstance(error, DatabaseUnavailable)
+        cause = _AWAY if away else f"{timer.name}: {type(error).__name__}"
+        with self._lock:
+            known = cause in self._failing.values()
+            self._failing[timer.name] = cause
+        if known:
+            return
+        foreseen = isinstance(error, FORESEEN)
+        logger.log(
+            logging.WARNING if foreseen else logging.ERROR,
+            "Timers fail, and go on by themselves when they can: %s.",
+            words(error),
+            exc_info=None if foreseen else error,
+            extra={"action": timer.name},
+        )
+
+    def _went_well(self, timer: Timer) -> None:
+        with self._lock:
+            if self._failing.pop(timer.name, None) is None or self._failing:
+                return
+        logger.info("All timers work again.", extra={"action": timer.name})
 
 
 def reap(database: Database, clock: Clock) -> None:

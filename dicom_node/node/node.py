@@ -7,25 +7,32 @@ keeps.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from dicom_node.node.health import conditions
+from dicom_node.node.health import conditions, doubts
 from dicom_node.node.parts import Parts
+from dicom_node.node.reload import merged, try_out
 from dicom_node.node.roles import Role
-from dicom_node.node.service import Service
+from dicom_node.node.service import Reloads, Service
+from dicom_node.node.services.deliveries import DeliveryService
 from dicom_node.node.services.listeners import DimseService, HttpService
-from dicom_node.node.services.loops import DeliveryService, Loops, WorkService
+from dicom_node.node.services.loops import Loops
 from dicom_node.node.services.timers import TimerService
+from dicom_node.node.services.work import WorkService
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.delivery import routes
+from dicom_node.node.wiring.delivery import destinations
 from dicom_node.node.wiring.parts import open_parts
 from storage.errors import StorageError
 from storage.outbox import deliveries
 
 logger = logging.getLogger(__name__)
+
+REMIND_S = 86_400.0
 
 
 class Node:
@@ -53,6 +60,7 @@ class Node:
         self._parts: Parts | None = None
         self._started: list[Service] = []
         self._ready = False
+        self._told: dict[str, tuple[float, str]] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -75,6 +83,44 @@ class Node:
             raise
         self._ready = True
         logger.info("The node is ready.", extra={"action": "start"})
+
+    def reload(self, wanted: Settings) -> tuple[str, ...]:
+        """Take over what may change while the node runs.
+
+        Parameters
+        ----------
+        wanted
+            The configuration of now.
+
+        Returns
+        -------
+            The keys whose new values wait for a restart.
+
+        Raises
+        ------
+        SettingsInvalid
+            It cannot be used; nothing has changed.
+        """
+        if self._parts is None:
+            return ()
+        settings, waiting = merged(self._settings, wanted)
+        try_out(settings)
+        self._settings = settings
+        self._parts = replace(self._parts, destinations=destinations(settings))
+        for service in self._started:
+            if isinstance(service, Reloads):
+                service.reload(settings, self._parts)
+        if self._role.includes(DeliveryService.role):
+            _tell_abandoned(settings, self._parts)
+        return waiting
+
+    def remind(self) -> None:
+        """Log what somebody should look at, once a day and when it is new."""
+        for name, doubt in doubts(self._started).items():
+            told_at, said = self._told.get(name, (-inf, ""))
+            if said != doubt or monotonic() - told_at > REMIND_S:
+                self._told[name] = monotonic(), doubt
+                logger.warning("%s: %s.", name, doubt, extra={"action": "remind"})
 
     def stop(self) -> None:
         """Finish what runs, within ``node.stop_s``, and stop in reverse order."""
@@ -100,7 +146,8 @@ class Node:
     def _start(self) -> None:
         self._parts = parts = self._open_parts(self._settings)
         told = partial(self._conditions, parts)
-        for service in services(self._settings, parts, told):
+        doubted = partial(doubts, self._started)
+        for service in services(self._settings, parts, told, doubted):
             if self._role.includes(service.role):
                 # First, so that health tells of a start that takes its time, and a
                 # start that fails is ended.
@@ -126,13 +173,14 @@ def services(
     settings: Settings,
     parts: Parts,
     conditions: Callable[[], Mapping[str, str | None]],
+    doubts: Callable[[], Mapping[str, str]],
 ) -> tuple[Service, ...]:
     """List all services, in the order in which they start."""
     loops = Loops(parts.database)
     return (
-        HttpService(settings, parts, conditions),
+        HttpService(settings, parts, conditions, doubts),
         WorkService(settings, parts, loops),
-        *(DeliveryService(settings, parts, route, loops) for route in routes(settings)),
+        DeliveryService(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

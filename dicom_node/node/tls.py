@@ -7,11 +7,16 @@ DICOM PS3.15 Annex B, BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Pro
 
 import ssl
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
 
 from dicom_node.errors import SettingsInvalid
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+TOLD_BEFORE = timedelta(days=30)
+"""How long before its end a certificate is spoken of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,41 @@ def client_context(files: Certificates) -> ssl.SSLContext:
     if files.ca is None:
         context.load_default_certs()
     return context
+
+
+def show(context: ssl.SSLContext, files: Certificates) -> None:
+    """Let a client show our certificate, where it is asked for one."""
+    try:
+        context.load_cert_chain(files.certificate, files.key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsInvalid(f"TLS files ({files.certificate}): {error}") from error
+
+
+def ends_at(files: Certificates | None) -> datetime | None:
+    """Tell when the first certificate of our chain ends; ``None`` without TLS.
+
+    Raises
+    ------
+    SettingsInvalid
+        The file holds no certificate.
+    """
+    if files is None:
+        return None
+    try:
+        chain = x509.load_pem_x509_certificates(files.certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SettingsInvalid(f"TLS files ({files.certificate}): {error}") from error
+    return min(certificate.not_valid_after_utc for certificate in chain)
+
+
+def doubt(ends_at: datetime | None, now: datetime) -> str | None:
+    """Say that a certificate has ended, or will soon."""
+    if ends_at is None or ends_at - now > TOLD_BEFORE:
+        return None
+    if ends_at <= now:
+        return f"the certificate ended on {ends_at:%Y-%m-%d}: peers refuse it"
+    days = (ends_at - now).days
+    return f"the certificate ends on {ends_at:%Y-%m-%d}, in {days} days: renew it"
 
 
 def _load(context: ssl.SSLContext, files: Certificates) -> None:

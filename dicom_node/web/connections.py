@@ -12,6 +12,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from dicom_node.web.handshake import PEER
+
 logger = logging.getLogger(__name__)
 MAXIMUM_HEADER_BYTES = 32 * 1024
 _ASKING = (h11.IDLE, h11.SEND_BODY)
@@ -101,6 +103,7 @@ class LimitedListener(socket.socket):
                 extra={"action": "reject"},
             )
             raise BlockingIOError
+        PEER.set(address)
         return _Counted(connection, lambda: self._counts.give_back(address)), client
 
 

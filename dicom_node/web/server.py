@@ -5,7 +5,6 @@ import ssl
 import threading
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
@@ -17,23 +16,22 @@ from dicom_node.web.connections import (
     LimitedListener,
     TimedConnection,
 )
+from dicom_node.web.handshake import NewestContext
 
 if TYPE_CHECKING:
     import asyncio
 
 START_S = 10.0
+_LAST_WORDS_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAddress:
-    """Where to listen, and with which certificates (PEM files)."""
+    """Where to listen, and the context of a server, when clients talk TLS."""
 
     host: str
     port: int
-    certificate: Path | None
-    key: Path | None
-    ca: Path | None
-    require_client_certificate: bool
+    tls: ssl.SSLContext | None = None
 
 
 class _Server(uvicorn.Server):
@@ -64,7 +62,8 @@ class HttpServer:
     def __init__(self, app: FastAPI, address: HttpAddress, limits: HttpLimits) -> None:
         self._address = address
         self._limits = limits
-        self._server = _Server(_config(app, address, limits))
+        self._tls = NewestContext(address.tls) if address.tls else None
+        self._server = _Server(_config(app, self._tls, limits))
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -91,18 +90,29 @@ class HttpServer:
     @property
     def listening(self) -> bool:
         """Whether requests are answered."""
-        return self._thread is not None and self._thread.is_alive()
+        alive = self._thread is not None and self._thread.is_alive()
+        return alive and not self._server.should_exit
+
+    def exchange(self, tls: ssl.SSLContext | None) -> None:
+        """Let the next handshakes be made by another context; open ones go on."""
+        if self._tls is not None and tls is not None:
+            self._tls.newest = tls
 
     def stop(self, drain_s: float) -> None:
         """Finish the requests under way, then stop listening."""
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(drain_s)
+            # Else what is not finished is broken off: the socket is that loop's.
+            self._server.force_exit = True
+            self._thread.join(_LAST_WORDS_S)
         if self._socket is not None:
             self._socket.close()
 
 
-def _config(app: FastAPI, address: HttpAddress, limits: HttpLimits) -> uvicorn.Config:
+def _config(
+    app: FastAPI, tls: ssl.SSLContext | None, limits: HttpLimits
+) -> uvicorn.Config:
     connection = partial(TimedConnection, limits.request_s)
     # The access log is off: query strings may hold a patient's ID.
     config = uvicorn.Config(
@@ -113,14 +123,7 @@ def _config(app: FastAPI, address: HttpAddress, limits: HttpLimits) -> uvicorn.C
         access_log=False,
         server_header=False,
         lifespan="off",
-        ssl_certfile=address.certificate,
-        ssl_keyfile=str(address.key) if address.key else None,
-        ssl_ca_certs=str(address.ca) if address.ca else None,
-        ssl_cert_reqs=(
-            ssl.CERT_REQUIRED if address.require_client_certificate else ssl.CERT_NONE
-        ),
     )
     config.load()
-    if config.ssl is not None:
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    config.ssl = tls
     return config

@@ -125,7 +125,7 @@ class Reception:
         self._clock = clock
         self._new_uid = new_uid
         self._limits = limits
-        self._explains = explains
+        self.explains = explains
 
     def incoming(self) -> Incoming:
         """Open a writer for an object; its Part 10 header goes first.
@@ -240,7 +240,7 @@ class Reception:
         try:
             eligibility.check(header, self._rules)
         except NotEligible as refusal:
-            if self._explains and eligibility.is_awaited(header, self._rules):
+            if self.explains and eligibility.is_awaited(header, self._rules):
                 return None
             return Reason(refusal.code, refusal.text, Cause.IMAGE)
         except UNREADABLE as error:

@@ -111,6 +111,7 @@ REMEDIES: Mapping[type[Exception], Remedy] = {
     storage.LeaseLost: Remedy.STEP_BACK,
     storage.DatabaseUnavailable: Remedy.WAIT,
     storage.SchemaOutdated: Remedy.WAIT,
+    storage.DatabaseUnfit: Remedy.WAIT,
     node.DatasetInvalid: Remedy.CANCEL,
     node.PixelsUndecodable: Remedy.CANCEL,
     node.NotEligible: Remedy.UNSUITABLE,

@@ -46,7 +46,7 @@ class Turns:
             logging.WARNING if foreseen else logging.ERROR,
             "%s: %s; again in %.0f s.",
             self._what,
-            _words(error),
+            words(error),
             pause_s,
             exc_info=None if foreseen else error,
             extra=self._extra,
@@ -54,7 +54,8 @@ class Turns:
         stop.wait(pause_s)
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """Put an error into words that hold no patient attribute."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return describe(error)

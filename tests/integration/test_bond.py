@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
-from dicom_node.node.doctor import Verdict, examine
+from dicom_node.node.doctor.examine import Verdict, examine
 from dicom_node.node.roles import Role
 from dicom_node.node.wiring.storage import make_store
 from storage.database import Database

@@ -7,7 +7,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from pynetdicom import evt
@@ -158,6 +158,17 @@ class ApplicationEntity:
     def associations(self) -> int:
         """How many associations there are now."""
         return len(self._admitted)
+
+    def change(self, config: DimseConfig) -> None:
+        """Take over who may call, and the certificates; associations go on as begun."""
+        self._config = replace(
+            self._config,
+            peers=config.peers,
+            accept_unknown_peers=config.accept_unknown_peers,
+            tls=config.tls,
+        )
+        if self._server is not None:
+            self._server.tls = config.tls
 
     def stop(self, drain_s: float = 10.0) -> None:
         """Refuse new associations, let the others end, then abort what is left.

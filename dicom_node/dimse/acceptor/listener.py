@@ -157,8 +157,9 @@ class _Connection(RequestHandler):
         """Prepare the socket; a TLS handshake holds nobody else up."""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.request.settimeout(self.ae.acse_timeout)
-        if self.server.tls is not None:
-            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        tls = self.server.tls  # another may be put there while this one is used
+        if tls is not None:
+            self.request = tls.wrap_socket(self.request, server_side=True)
 
     def _create_association(self) -> StreamedAssociation:
         server = self.server

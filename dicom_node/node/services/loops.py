@@ -1,30 +1,65 @@
-"""The node's loops as services: the worker, and one deliverer for each destination."""
+"""What the node's loops share: their threads, their end, and what makes them look."""
 
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from dicom_node.delivery.route import Route
-from dicom_node.node.parts import Parts
-from dicom_node.node.roles import Role
 from dicom_node.node.service import time_left
-from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.analysis import make_readers, make_worker
-from dicom_node.node.wiring.delivery import make_deliverer
 from storage.database import Database
 from storage.signals import Topic, Watch
-
-if TYPE_CHECKING:
-    from inference.runners.runner import ModelRunner
 
 logger = logging.getLogger(__name__)
 
 ENDED = "it ended"
 
+Body = Callable[[threading.Event, Watch], None]
+"""Works until the event is set; the watch makes it look."""
+
+
+class Loop:
+    """A loop in a thread of its own.
+
+    Parameters
+    ----------
+    name
+        Of the thread, for the log.
+    body
+        What it does.
+    watch
+        What makes it look.
+    """
+
+    def __init__(self, name: str, body: Body, watch: Watch) -> None:
+        self.watch = watch
+        self._end = threading.Event()
+        self._thread = threading.Thread(
+            target=body, args=(self._end, watch), name=name, daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self._thread.is_alive()
+
+    def end(self) -> None:
+        """Let it begin nothing more; what it does is finished."""
+        self._end.set()
+        self.watch.notify()
+
+    def join(self, deadline: float) -> None:
+        """Wait for its end; what it does not finish is done again."""
+        self._thread.join(time_left(deadline))
+        if self._thread.is_alive():
+            logger.warning(
+                "The %s did not finish in time; its work starts again later.",
+                self._thread.name,
+                extra={"action": "stop"},
+            )
+
 
 class Loops:
-    """What the loops of a process share: their end, and what makes them look.
+    """All loops of a process.
 
     They end together: while one is waited for, none of the others begins anything.
 
@@ -36,123 +71,21 @@ class Loops:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._end = threading.Event()
-        self._watches: list[Watch] = []
+        self._loops: list[Loop] = []
 
-    def run(
-        self,
-        name: str,
-        loop: Callable[[threading.Event, Watch], None],
-        topic: Topic,
-    ) -> threading.Thread:
-        """Run a loop in a thread of its own."""
-        watch = self._database.watch(topic)
-        self._watches.append(watch)
-        thread = threading.Thread(
-            target=loop, args=(self._end, watch), name=name, daemon=True
-        )
-        thread.start()
-        return thread
+    def run(self, name: str, body: Body, topic: Topic) -> Loop:
+        """Run a loop."""
+        loop = Loop(name, body, self._database.watch(topic))
+        self._loops = [one for one in self._loops if one.running] + [loop]
+        return loop
 
     def wake(self) -> None:
         """Make every loop look for work."""
-        for watch in self._watches:
-            watch.notify()
+        for loop in self._loops:
+            loop.watch.notify()
 
-    def finish(self, thread: threading.Thread, deadline: float) -> None:
-        """End all loops, and wait for one; what it does not finish is done again."""
-        self._end.set()
-        self.wake()
-        thread.join(time_left(deadline))
-        if thread.is_alive():
-            logger.warning(
-                "The %s did not finish in time; its work starts again later.",
-                thread.name,
-                extra={"action": "stop"},
-            )
-
-
-class WorkService:
-    """Analyses images; loads the model first.
-
-    Parameters
-    ----------
-    settings, parts
-        How to work, and with what.
-    loops
-        What it shares with the other loops.
-    """
-
-    name = "worker"
-    role = Role.WORK
-
-    def __init__(self, settings: Settings, parts: Parts, loops: Loops) -> None:
-        self._settings = settings
-        self._parts = parts
-        self._loops = loops
-        self._readers = make_readers(settings)
-        self._runner: ModelRunner | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Load the model, then work."""
-        self._readers.warm()
-        self._runner = self._parts.runner()
-        self._runner.load()
-        worker = make_worker(self._settings, self._parts, self._runner, self._readers)
-        self._thread = self._loops.run(self.name, worker.run, Topic.WORK)
-
-    def stop(self, deadline: float) -> None:
-        """Finish the batch, then end the readers and give the model back."""
-        if self._thread is not None:
-            self._loops.finish(self._thread, deadline)
-        self._readers.close()
-        if self._runner is not None:
-            self._runner.close()
-
-    def trouble(self) -> str | None:
-        """Say why no image is analysed, if so."""
-        if self._thread is None:
-            return "the model is being loaded"
-        return None if self._thread.is_alive() else ENDED
-
-
-class DeliveryService:
-    """Delivers to one destination.
-
-    Parameters
-    ----------
-    settings, parts
-        With how much patience, and what.
-    route
-        To whom.
-    loops
-        What it shares with the other loops.
-    """
-
-    role = Role.WORK
-
-    def __init__(
-        self, settings: Settings, parts: Parts, route: Route, loops: Loops
-    ) -> None:
-        self.name = f"deliver-{route.destination}"
-        self._settings = settings
-        self._parts = parts
-        self._route = route
-        self._loops = loops
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Deliver what waits."""
-        deliverer = make_deliverer(self._settings, self._parts, self._route)
-        self._thread = self._loops.run(self.name, deliverer.run, Topic.DELIVERY)
-
-    def stop(self, deadline: float) -> None:
-        """Finish the association under way."""
-        if self._thread is not None:
-            self._loops.finish(self._thread, deadline)
-
-    def trouble(self) -> str | None:
-        """Say why nothing is delivered, if so; a silent peer is no trouble of ours."""
-        well = self._thread is not None and self._thread.is_alive()
-        return None if well else ENDED
+    def finish(self, loop: Loop, deadline: float) -> None:
+        """End all loops, and wait for one."""
+        for one in self._loops:
+            one.end()
+        loop.join(deadline)

@@ -46,5 +46,11 @@ class TimerService:
             self._timers.stop()
 
     def trouble(self) -> str | None:
-        """Say nothing: a timer that fails is logged, and its next turn comes."""
-        return None
+        """Say that nothing happens by the clock, if so."""
+        well = self._timers is not None and self._timers.running
+        return None if well else "no timer runs"
+
+    def doubt(self) -> str | None:
+        """Name the timers that fail: each has its next turn all the same."""
+        failing = self._timers.failing if self._timers is not None else ()
+        return f"failing: {', '.join(failing)}; see the log" if failing else None

@@ -6,26 +6,24 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     Discriminator,
     Field,
-    PositiveFloat,
-    PositiveInt,
     Tag,
     model_validator,
 )
 
 from dicom_node.evidence.kinds import STAND_INS, USUAL
 from dicom_node.node.settings.evidence import WantedKind
-from dicom_node.node.settings.section import AETitle, Port, Section
+from dicom_node.node.settings.section import AETitle, Count, Port, Seconds, Section
 
 
 class DeliverySection(Section):
     """Patience with destinations."""
 
-    first_retry_s: PositiveFloat = 30.0
-    longest_retry_s: PositiveFloat = 1800.0
-    give_up_after_s: PositiveFloat = 604_800.0
-    probe_s: PositiveFloat = 15.0
-    batch_size: PositiveInt = 32
-    lease_s: PositiveFloat = 120.0
+    first_retry_s: Seconds = 30.0
+    longest_retry_s: Seconds = 1800.0
+    give_up_after_s: Seconds = 604_800.0
+    probe_s: Seconds = 15.0
+    batch_size: Count = 32
+    lease_s: Seconds = 120.0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -4,20 +4,16 @@ import ipaddress
 import re
 from typing import Annotated, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
 from dicom_node.node.settings.section import (
     AETitle,
+    Bytes,
     ListenPort,
     Port,
+    Seconds,
     Section,
+    Threads,
     TlsSection,
 )
 
@@ -55,15 +51,15 @@ class DimseSection(Section):
     port: ListenPort = 11112
     require_called_ae_title: bool = True
     accept_unknown_peers: bool = False
-    max_associations: PositiveInt = 50
-    max_associations_per_address: NonNegativeInt = 0
-    minimum_bytes_per_s: PositiveFloat = 1024.0
+    max_associations: Threads = 50
+    max_associations_per_address: int = Field(default=0, ge=0, le=1_000)
+    minimum_bytes_per_s: float = Field(default=1024.0, gt=0, le=1e9)
     maximum_pdu_bytes: int = Field(default=131_072, ge=4096, le=1_048_576)
-    maximum_object_bytes: PositiveInt = 536_870_912
-    association_timeout_s: PositiveFloat = 30.0
-    message_timeout_s: PositiveFloat = 60.0
-    network_timeout_s: PositiveFloat = 60.0
-    connection_timeout_s: PositiveFloat = 10.0
+    maximum_object_bytes: Bytes = 536_870_912
+    association_timeout_s: Seconds = 30.0
+    message_timeout_s: Seconds = 60.0
+    network_timeout_s: Seconds = 60.0
+    connection_timeout_s: Seconds = 10.0
     tls: TlsSection = TlsSection()
     peers: tuple[PeerSection, ...] = ()
 

@@ -14,6 +14,6 @@ class ModelSection(Section):
     name: str = Field(default="default", min_length=1)
     folder: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=256)
     batch_size: int = Field(default=8, ge=1, le=256)
     batch_wait_ms: float = Field(default=20.0, ge=0, le=10_000)

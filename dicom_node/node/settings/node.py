@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from dicom_node.node.settings.section import AETitle, Section
+from dicom_node.node.settings.section import AETitle, Days, Seconds, Section
 
 _SCHEMES = ("sqlite:///", "postgresql+psycopg://")
 
@@ -16,10 +16,11 @@ class NodeSection(Section):
 
     ae_title: AETitle = "CXR_NODE"
     data_dir: Path = Path("var")
-    minimum_free_bytes: int = Field(default=1_000_000_000, ge=0)
+    minimum_free_bytes: int = Field(default=1_000_000_000, ge=0, le=1 << 62)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
-    stop_s: PositiveFloat = 30.0
+    log_file: Path | None = None
+    stop_s: Seconds = 30.0
 
 
 class DatabaseSection(Section):
@@ -39,9 +40,9 @@ class DatabaseSection(Section):
 class RetentionSection(Section):
     """How long objects stay after delivery; what is not delivered always stays."""
 
-    sources_days: float = Field(default=30.0, ge=0)
-    results_days: float = Field(default=90.0, ge=0)
-    aside_days: float = Field(default=180.0, ge=0)
+    sources_days: Days = 30.0
+    results_days: Days = 90.0
+    aside_days: Days = 180.0
 
     @property
     def sources(self) -> timedelta:

@@ -27,6 +27,13 @@ def _application_entity(title: str) -> str:
 AETitle = Annotated[str, AfterValidator(_application_entity)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ListenPort = Annotated[int, Field(ge=0, le=65535)]
+# Bounds that no site comes near: beyond them a typing error ends the process, or the
+# machine, in place of a sentence.
+Seconds = Annotated[float, Field(ge=0.001, le=31_536_000)]
+Days = Annotated[float, Field(ge=0, le=36_500)]
+Threads = Annotated[int, Field(ge=1, le=1_000)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
+Bytes = Annotated[int, Field(ge=1, le=1 << 62)]
 
 
 class Section(BaseModel):

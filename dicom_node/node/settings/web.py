@@ -3,9 +3,15 @@
 import ipaddress
 from typing import Self
 
-from pydantic import PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import SecretStr, model_validator
 
-from dicom_node.node.settings.section import ListenPort, Section, TlsSection
+from dicom_node.node.settings.section import (
+    Count,
+    ListenPort,
+    Seconds,
+    Section,
+    TlsSection,
+)
 
 _KEY_LENGTH = 16
 
@@ -24,6 +30,13 @@ class HttpTlsSection(TlsSection):
     """Browsers rarely hold a certificate: asking for one is opt-in here."""
 
     require_client_certificate: bool = False
+
+    @model_validator(mode="after")
+    def _mutual(self) -> Self:
+        if self.require_client_certificate and self.ca is None:
+            msg = "require_client_certificate needs ca"
+            raise ValueError(msg)
+        return self
 
 
 class AuthSection(Section):
@@ -49,9 +62,9 @@ class HttpSection(Section):
     host: str = "127.0.0.1"
     port: ListenPort = 8042
     allowed_hosts: tuple[str, ...] = ()
-    max_connections: PositiveInt = 200
-    max_connections_per_address: PositiveInt = 100
-    request_timeout_s: PositiveFloat = 30.0
+    max_connections: Count = 200
+    max_connections_per_address: Count = 100
+    request_timeout_s: Seconds = 30.0
     tls: HttpTlsSection = HttpTlsSection()
     auth: AuthSection = AuthSection()
 

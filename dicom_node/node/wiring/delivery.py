@@ -1,5 +1,8 @@
 """Who gets which results, and the way there."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 from dicom_node.delivery.deliverer import Deliverer, Patience
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.dimse import DimseDestination
@@ -42,6 +45,14 @@ def make_destination(settings: Settings, section: DestinationSection) -> Destina
     return DimseDestination(
         remote_ae(settings, section), settings.node.ae_title, timeouts(settings)
     )
+
+
+def destinations(settings: Settings) -> Mapping[str, Callable[[], Destination]]:
+    """Tell how the way to each receiver is made, by its name."""
+    return {
+        section.name: partial(make_destination, settings, section)
+        for section in settings.destinations
+    }
 
 
 def make_deliverer(settings: Settings, parts: Parts, route: Route) -> Deliverer:

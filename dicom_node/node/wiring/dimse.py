@@ -16,7 +16,7 @@ from dicom_node.node.settings.section import TlsSection
 def dimse_config(settings: Settings) -> DimseConfig:
     """Say how the DIMSE listener listens."""
     section = settings.dimse
-    files = _certificates(section.tls)
+    files = certificates(section.tls)
     require = section.tls.require_client_certificate
     return DimseConfig(
         ae_title=settings.node.ae_title,
@@ -66,7 +66,7 @@ def remote_ae(settings: Settings, section: DimseDestinationSection) -> RemoteAE:
     """
     context = None
     if section.tls:
-        files = _certificates(settings.dimse.tls)
+        files = certificates(settings.dimse.tls)
         if files is None:
             raise SettingsInvalid(
                 f"destinations: {section.name}: tls needs dimse.tls.certificate and key"
@@ -75,7 +75,8 @@ def remote_ae(settings: Settings, section: DimseDestinationSection) -> RemoteAE:
     return RemoteAE(section.ae_title, section.host, section.port, context)
 
 
-def _certificates(section: TlsSection) -> tls.Certificates | None:
+def certificates(section: TlsSection) -> tls.Certificates | None:
+    """Name the PEM files of a table; ``None`` where TLS is off."""
     if section.certificate is None or section.key is None:
         return None
     return tls.Certificates(section.certificate, section.key, section.ca)

@@ -3,9 +3,10 @@
 from functools import partial
 
 from dicom_node.injected import clock, new_uid
+from dicom_node.node.clocks import refuse_impossible
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.delivery import make_destination
+from dicom_node.node.wiring.delivery import destinations
 from dicom_node.node.wiring.model import make_runner
 from dicom_node.node.wiring.reception import make_adoption, make_bond, make_reception
 from dicom_node.node.wiring.storage import make_store, ready_database
@@ -19,7 +20,10 @@ def open_parts(settings: Settings) -> Parts:
     ------
     StoreMismatch
         The two do not belong together.
+    SettingsInvalid
+        The clock was never set.
     """
+    refuse_impossible(clock())
     parts = opened_parts(settings)
     try:
         parts.bond.take_up()
@@ -44,10 +48,7 @@ def opened_parts(settings: Settings) -> Parts:
         bond=make_bond(settings, store, database, adoption),
         adoption=adoption,
         runner=partial(make_runner, settings),
-        destinations={
-            section.name: partial(make_destination, settings, section)
-            for section in settings.destinations
-        },
+        destinations=destinations(settings),
         clock=clock,
         new_uid=new_uid,
     )

@@ -12,10 +12,11 @@ from dicom_node.web.api.parts import ApiParts
 
 
 class Health(BaseModel):
-    """What each check found; ``ok`` or a sentence."""
+    """What each check found; ``ok`` or a sentence. A warning stops no work."""
 
     status: str
     checks: dict[str, str]
+    warnings: dict[str, str]
     at: datetime
 
 
@@ -36,6 +37,7 @@ def health(parts: ApiParts) -> APIRouter:
         told = Health(
             status="ready" if well else "not ready",
             checks={name: trouble or "ok" for name, trouble in found.items()},
+            warnings=dict(parts.warnings()),
             at=parts.clock(),
         )
         status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE

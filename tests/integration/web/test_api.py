@@ -41,9 +41,7 @@ KEY = "a-key-of-many-characters"
 @contextmanager
 def serving(app):
     """An application on a free loopback port, which is yielded."""
-    address = HttpAddress(
-        "127.0.0.1", 0, None, None, None, require_client_certificate=False
-    )
+    address = HttpAddress("127.0.0.1", 0)
     server = HttpServer(app, address, http_limits(Settings()))
     try:
         yield server.start()
@@ -256,6 +254,7 @@ ELSEWHERE = {
     "DuplicateInstance": "the reception of an image answers it",
     "LeaseLost": "a worker's, when another has its image",
     "SchemaOutdated": "the node does not start with it",
+    "DatabaseUnfit": "the node does not start with it",
 }
 
 

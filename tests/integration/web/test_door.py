@@ -39,9 +39,7 @@ def face() -> APIRouter:
 
 @contextmanager
 def serving(hosts=(), **limits):
-    address = HttpAddress(
-        "127.0.0.1", 0, None, None, None, require_client_certificate=False
-    )
+    address = HttpAddress("127.0.0.1", 0)
     server = HttpServer(
         create_app([face()], (), hosts),
         address,

@@ -1,10 +1,17 @@
 import ssl
+from datetime import UTC, datetime
 
 import pytest
 
 from dicom_node.errors import SettingsInvalid
-from dicom_node.node.tls import Certificates, client_context, server_context
-from tests.factories.certificates import self_signed
+from dicom_node.node.tls import (
+    Certificates,
+    client_context,
+    doubt,
+    ends_at,
+    server_context,
+)
+from tests.factories.certificates import Authority, self_signed
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +47,32 @@ def test_files_that_cannot_be_used_are_named(files, tmp_path):
     swapped = Certificates(files.key, files.certificate)
     with pytest.raises(SettingsInvalid):
         client_context(swapped)
+
+
+def test_a_certificate_is_spoken_of_from_thirty_days_before_its_end(tmp_path):
+    now, authority = datetime.now(UTC), Authority(tmp_path)
+
+    def said(name, days):
+        certificate, key = authority.issue(name, days)
+        return doubt(ends_at(Certificates(certificate, key)), now)
+
+    assert said("long", 31.5) is None
+    assert said("soon", 29.5).endswith("in 29 days: renew it")
+    assert "ended on" in said("over", -1)
+    assert doubt(ends_at(None), now) is None
+
+
+def test_of_a_chain_the_first_end_counts(tmp_path):
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("leaf", 90)
+    between, _ = authority.issue("between", 5)
+    certificate.write_bytes(certificate.read_bytes() + between.read_bytes())
+    said = doubt(ends_at(Certificates(certificate, key)), datetime.now(UTC))
+    assert "in 4 days" in said
+
+
+def test_a_file_without_a_certificate_is_named(tmp_path):
+    (tmp_path / "empty.pem").write_text("nothing")
+    files = Certificates(tmp_path / "empty.pem", tmp_path / "key.pem")
+    with pytest.raises(SettingsInvalid, match=r"empty\.pem"):
+        ends_at(files)

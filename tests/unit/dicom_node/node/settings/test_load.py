@@ -245,3 +245,54 @@ def test_settings_are_frozen():
     settings = Settings.load(None)
     with pytest.raises(ValueError, match="frozen"):
         settings.node.ae_title = "OTHER"
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("model", "threads", 100_000),
+        ("model", "threads", 257),
+        ("dimse", "max_associations", 10**6),
+        ("dimse", "max_associations_per_address", 10**6),
+        ("dimse", "association_timeout_s", float("inf")),
+        ("dimse", "minimum_bytes_per_s", float("nan")),
+        ("dimse", "maximum_object_bytes", 1 << 70),
+        ("http", "max_connections", 10**7),
+        ("http", "request_timeout_s", float("nan")),
+        ("worker", "lease_s", float("inf")),
+        ("worker", "poll_s", 1e-9),
+        ("worker", "poll_s", 1e300),
+        ("worker", "readers", 1000),
+        ("delivery", "give_up_after_s", float("inf")),
+        ("delivery", "batch_size", 10**9),
+        ("retention", "sources_days", 1e12),
+        ("retention", "aside_days", float("nan")),
+        ("node", "stop_s", float("inf")),
+        ("node", "minimum_free_bytes", 1 << 70),
+    ],
+)
+def test_numbers_that_no_machine_has_are_refused_with_their_key(table, key, value):
+    message = refusal(**{table: {key: value}})
+    assert message.startswith(f"{table}.{key}: Input should be")
+
+
+def numbers_of(model, prefix=""):
+    """Every key that is a number, and what bounds it."""
+    for name, field in model.model_fields.items():
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            yield from numbers_of(nested, f"{prefix}{name}.")
+        elif nested in (int, float):
+            yield f"{prefix}{name}", field.metadata
+
+
+def test_every_number_of_the_file_has_an_upper_bound():
+    numbers = dict(numbers_of(Settings))
+    assert len(numbers) > 30
+    for name, bounds in numbers.items():
+        assert any(hasattr(bound, "le") for bound in bounds), name
+
+
+def test_http_asks_for_certificates_only_with_an_authority():
+    tls = {"certificate": "a", "key": "b", "require_client_certificate": True}
+    assert "needs ca" in refusal(http={"tls": tls})

@@ -1,0 +1,1 @@
+"""Checks what a deployment needs before a modality finds out; ``examine`` runs them."""
