@@ -26,7 +26,10 @@ from dicom_node.errors import (
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.injected import clock
 from dicom_node.node.private_files import open_to_others
-from dicom_node.node.settings.destinations import DestinationSection
+from dicom_node.node.settings.destinations import (
+    DestinationSection,
+    DimseDestinationSection,
+)
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer
 from dicom_node.node.wiring.delivery import make_destination
@@ -213,9 +216,13 @@ def _no_destination() -> str:
 
 def _echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
     def check() -> str:
+        destination = make_destination(settings, section)
+        if not isinstance(section, DimseDestinationSection):
+            destination.probe()
+            return f"{section.url} answers"
         remote = remote_ae(settings, section)
         try:
-            make_destination(settings, section).probe()
+            destination.probe()
         except (PeerUnreachable, PeerBusy, PeerRefused) as error:
             calling, waits = settings.node.ae_title, timeouts(settings)
             text = diagnosis.explain(error, remote, calling, waits)

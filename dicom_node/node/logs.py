@@ -15,7 +15,16 @@ from typing import Any, Literal, TextIO
 
 SUBJECTS = ("action", "workitem", "instance", "destination", "model", "peer")
 """The ``extra`` fields that are shown."""
-CHATTY = ("pydicom", "highdicom", "pynetdicom", "apscheduler", "uvicorn", "alembic")
+CHATTY = (
+    "pydicom",
+    "highdicom",
+    "pynetdicom",
+    "apscheduler",
+    "uvicorn",
+    "alembic",
+    "httpx2",
+    "httpcore2",
+)
 
 
 def configure(
