@@ -72,13 +72,16 @@ class PeerRefused(NodeError):
     Parameters
     ----------
     status
-        DIMSE status code, or HTTP status for STOW-RS.
+        DIMSE status code or Failure Reason, or HTTP status.
     text
         What the peer said.
+    http
+        Whether the status is one of HTTP.
     """
 
-    def __init__(self, status: int, text: str = "") -> None:
-        super().__init__(f"status 0x{status:04X} {text}".rstrip())
+    def __init__(self, status: int, text: str = "", *, http: bool = False) -> None:
+        number = f"HTTP status {status}" if http else f"status 0x{status:04X}"
+        super().__init__(f"{number} {text}".rstrip())
         self.status = status
         self.text = text
 

@@ -19,6 +19,7 @@ from dicom_node.errors import (
     PeerRefused,
     PeerUnreachable,
 )
+from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.dimse import remote_ae, timeouts
 
@@ -29,8 +30,13 @@ _PREAMBLE_BYTES = 128
 def remote_of(settings: Settings, target: str) -> RemoteAE:
     """Understand ``NAME`` of a destination, or ``AE@HOST:PORT``."""
     for section in settings.destinations:
-        if section.name == target:
+        if section.name != target:
+            continue
+        if isinstance(section, DimseDestinationSection):
             return remote_ae(settings, section)
+        raise click.BadParameter(
+            f"{target!r} takes STOW-RS, and this command speaks DIMSE; doctor asks it"
+        )
     match = _TARGET.fullmatch(target)
     if match is None:
         names = [one.name for one in settings.destinations]

@@ -19,7 +19,13 @@ from pydicom.valuerep import VR
 from dicom_node.dataset.character_sets import UNICODE, python_codecs
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.dataset.repair import ITEMS, lookup_tables, repair, whole
-from dicom_node.dataset.values import Element, clean_value, identifier, texts, uid_as_sent
+from dicom_node.dataset.values import (
+    Element,
+    clean_value,
+    identifier,
+    texts,
+    uid_as_sent,
+)
 from dicom_node.errors import EvidenceInvalid
 
 # What archives look things up by: whole or not at all.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -224,7 +225,7 @@ class Deliverer:
                 except (ObjectMissing, ObjectCorrupt) as error:
                     yield item, Handover(uid, None, error)
                 else:
-                    parcels.append(Parcel(item.evidence.sop_class_uid, uid, path))
+                    parcels.append(_parcel(item, path))
             for handover in self._destination.deliver(parcels):
                 yield items[handover.sop_instance_uid], handover
 
@@ -343,3 +344,14 @@ class Deliverer:
         if item is not None:
             extra["workitem"] = item.delivery.workitem_uid
         return extra
+
+
+def _parcel(item: DueDelivery, path: Path) -> Parcel:
+    delivery, evidence = item.delivery, item.evidence
+    return Parcel(
+        evidence.sop_class_uid,
+        evidence.sop_instance_uid,
+        path,
+        evidence.study_instance_uid,
+        uncertain=delivery.attempts > 1 and delivery.last_status is None,
+    )

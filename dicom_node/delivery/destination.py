@@ -17,11 +17,19 @@ from storage.errors import StorageError
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """An object to send: the stored bytes, never made again."""
+    """An object to send: the stored bytes, never made again.
+
+    Parameters
+    ----------
+    uncertain
+        Whether a try before ended without an answer: the receiver may have it.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     path: Path
+    study_instance_uid: str = ""
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,16 @@ from dicom_node.errors import SettingsInvalid
 
 SUBJECTS = ("action", "workitem", "instance", "destination", "model", "peer")
 """The ``extra`` fields that are shown."""
-CHATTY = ("pydicom", "highdicom", "pynetdicom", "apscheduler", "uvicorn", "alembic")
+CHATTY = (
+    "pydicom",
+    "highdicom",
+    "pynetdicom",
+    "apscheduler",
+    "uvicorn",
+    "alembic",
+    "httpx2",
+    "httpcore2",
+)
 
 
 def configure(

@@ -92,6 +92,31 @@ def doubt(ends_at: datetime | None, now: datetime) -> str | None:
     return f"the certificate ends on {ends_at:%Y-%m-%d}, in {days} days: renew it"
 
 
+def web_client_context(
+    certificate: Path | None, key: Path | None, ca: Path | None
+) -> ssl.SSLContext:
+    """Build the context of an HTTPS client, which compares host names.
+
+    Raises
+    ------
+    SettingsInvalid
+        A file cannot be read or does not belong to the others.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if certificate is not None and key is not None:
+        _load(context, Certificates(certificate, key, ca))
+    else:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if ca is not None:
+            context.load_verify_locations(ca)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsInvalid(f"TLS file ({ca}): {error}") from error
+    if ca is None:
+        context.load_default_certs()
+    return context
+
+
 def _load(context: ssl.SSLContext, files: Certificates) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)

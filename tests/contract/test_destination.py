@@ -1,5 +1,6 @@
 """What every Destination keeps to, and its fake too."""
 
+import ssl
 from contextlib import contextmanager
 
 import pytest
@@ -7,6 +8,7 @@ from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
 from dicom_node.delivery.destination import Parcel
 from dicom_node.delivery.dimse import DimseDestination
+from dicom_node.delivery.stow import StowDestination, WebServer
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import (
     ClassNotAccepted,
@@ -20,6 +22,7 @@ from tests.factories.nodes import save
 from tests.factories.radiographs import synthetic_dataset
 from tests.fakes.destination import RecordingDestination
 from tests.peers.pacs import PACS
+from tests.peers.web_pacs import WebPACS
 
 REFUSALS = {
     0xA700: PeerBusy,
@@ -52,6 +55,25 @@ class Dimse:
         )
 
 
+class Stow:
+    """StowDestination against a web server on loopback."""
+
+    @contextmanager
+    def up(self, status=lambda _uid: 0x0000, classes=(SecondaryCaptureImageStorage,)):
+        pacs = WebPACS(classes, status)
+        with pacs.listening() as url:
+            yield self._to(url), lambda: set(pacs.held)
+
+    @contextmanager
+    def down(self):
+        with WebPACS().listening() as url:
+            pass
+        yield self._to(url)
+
+    def _to(self, url):
+        return StowDestination(WebServer(url, ssl.create_default_context()))
+
+
 class Recording:
     """The fake."""
 
@@ -76,7 +98,7 @@ class Recording:
         yield fake
 
 
-@pytest.fixture(params=[Dimse, Recording])
+@pytest.fixture(params=[Dimse, Stow, Recording])
 def place(request):
     return request.param()
 

@@ -1,11 +1,15 @@
 """``[[destinations]]`` and ``[delivery]``: who gets which results, and for how long."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     Discriminator,
     Field,
+    SecretStr,
     Tag,
     model_validator,
 )
@@ -13,6 +17,7 @@ from pydantic import (
 from dicom_node.evidence.kinds import STAND_INS, USUAL
 from dicom_node.node.settings.evidence import WantedKind
 from dicom_node.node.settings.section import AETitle, Count, Port, Seconds, Section
+from dicom_node.node.settings.web import is_loopback
 
 
 class DeliverySection(Section):
@@ -73,9 +78,97 @@ class DimseDestinationSection(ReceiverSection):
     port: Port
     tls: bool = False
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port that are called."""
+        return self.host, self.port
+
+
+def _base(url: str) -> str:
+    """Check the base of a DICOMweb server: a scheme, a host, a path, nothing else."""
+    try:
+        parts = urlsplit(url)
+        usable = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        msg = "not a URL of http or https"
+        raise ValueError(msg)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = "a URL without user, query and fragment"
+        raise ValueError(msg)
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_base)]
+
+
+class StowDestinationSection(ReceiverSection):
+    """A receiver of results by STOW-RS."""
+
+    kind: Literal["stow"]
+    url: BaseUrl
+    token: SecretStr = SecretStr("")
+    token_file: Path | None = None
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    password_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+    proxy: BaseUrl | None = None
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a bearer token says who we are."""
+        return bool(self.token.get_secret_value()) or self.token_file is not None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port that are called."""
+        parts = urlsplit(self.url)
+        usual = 443 if parts.scheme == "https" else 80
+        return parts.hostname or "", parts.port or usual
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> Self:
+        token, password = (
+            self.token.get_secret_value(),
+            self.password.get_secret_value(),
+        )
+        if (token and self.token_file) or (password and self.password_file):
+            msg = "a secret stands here or in a file, not both"
+            raise ValueError(msg)
+        if self.has_token and self.username:
+            msg = "token and username exclude each other"
+            raise ValueError(msg)
+        if bool(password or self.password_file) != bool(self.username):
+            msg = "username and password belong together"
+            raise ValueError(msg)
+        if not (token + self.username + password).isascii() or ":" in self.username:
+            msg = (
+                "a token, a username and a password are plain ASCII, a name has no ':'"
+            )
+            raise ValueError(msg)
+        if (self.certificate is None) != (self.key is None):
+            msg = "certificate and key belong together"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _no_secret_in_the_clear(self) -> Self:
+        secret = self.has_token or self.username or self.certificate
+        clear = self.url.startswith("http:") and not is_loopback(self.place[0])
+        if secret and clear:
+            msg = "url: token, password and certificate need https"
+            raise ValueError(msg)
+        return self
+
 
 _DEFAULT_KIND = "dimse"
-_KINDS = ("dimse",)
+_KINDS = ("dimse", "stow")
 WRONG_KIND = "destination_kind"
 """Type of the error about a kind that is none of ours."""
 
@@ -88,7 +181,8 @@ def _kind_of(table: Any) -> Any:
 
 
 DestinationSection = Annotated[
-    Annotated[DimseDestinationSection, Tag("dimse")],
+    Annotated[DimseDestinationSection, Tag("dimse")]
+    | Annotated[StowDestinationSection, Tag("stow")],
     Discriminator(
         _kind_of,
         custom_error_type=WRONG_KIND,

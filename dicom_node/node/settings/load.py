@@ -120,9 +120,13 @@ class Settings(BaseSettings):
         if len(set(names)) != len(names):
             msg = "destinations: a name is used twice"
             raise ValueError(msg)
-        here = {self.dimse.host, "localhost", "127.0.0.1", "::1"}
+        loopback = {"localhost", "127.0.0.1", "::1"}
+        ours = {
+            *((host, self.dimse.port) for host in {self.dimse.host, *loopback}),
+            *((host, self.http.port) for host in {self.http.host, *loopback}),
+        }
         for destination in self.destinations:
-            if destination.port == self.dimse.port and destination.host in here:
+            if destination.place in ours:
                 msg = f"destinations: {destination.name} is this node itself"
                 raise ValueError(msg)
         return self

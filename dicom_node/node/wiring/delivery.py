@@ -7,9 +7,14 @@ from dicom_node.delivery.deliverer import Deliverer, Patience
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.dimse import DimseDestination
 from dicom_node.delivery.route import Route
+from dicom_node.delivery.stow import StowDestination
 from dicom_node.node.parts import Parts
-from dicom_node.node.settings.destinations import DestinationSection
+from dicom_node.node.settings.destinations import (
+    DestinationSection,
+    StowDestinationSection,
+)
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.dicomweb_client import web_server
 from dicom_node.node.wiring.dimse import remote_ae, timeouts
 from dicom_node.worklist.retry import BackOff
 
@@ -42,6 +47,8 @@ def patience(settings: Settings) -> Patience:
 
 def make_destination(settings: Settings, section: DestinationSection) -> Destination:
     """Make the way to a receiver; one line for each kind."""
+    if isinstance(section, StowDestinationSection):
+        return StowDestination(web_server(section, timeouts(settings)))
     return DimseDestination(
         remote_ae(settings, section), settings.node.ae_title, timeouts(settings)
     )

@@ -1,6 +1,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -30,21 +31,26 @@ def refusal(**overrides):
 def keys_of(model, prefix=""):
     """Every key path of a settings model; list items count as their table."""
     for name, field in model.model_fields.items():
-        nested = field.annotation
-        for argument in getattr(nested, "__args__", ()):
-            table = getattr(argument, "__origin__", argument)  # Annotated[table, …]
-            if isinstance(table, type) and issubclass(table, BaseModel):
-                nested = table
-        if isinstance(nested, type) and issubclass(nested, BaseModel):
-            yield from keys_of(nested, f"{prefix}{name}.")
-        else:
+        tables = list(tables_in(field.annotation))
+        for table in tables:
+            yield from keys_of(table, f"{prefix}{name}.")
+        if not tables:
             yield f"{prefix}{name}"
+
+
+def tables_in(annotation):
+    """Every table that a value may be, or its items."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from tables_in(argument)
 
 
 def keys_in(table, prefix=""):
     for name, value in table.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            yield from keys_in(value[0], f"{prefix}{name}.")
+            for one in value:
+                yield from keys_in(one, f"{prefix}{name}.")
         elif isinstance(value, dict) and name != "fallback":
             yield from keys_in(value, f"{prefix}{name}.")
         else:
@@ -130,7 +136,7 @@ def test_an_unknown_key_inside_a_list_is_refused_with_its_place():
 
 def test_an_unknown_kind_of_destination_is_refused_with_the_kinds_there_are():
     message = refusal(destinations=[{**PACS, "kind": "pigeon"}])
-    assert message == "destinations.0.kind: Input should be 'dimse'"
+    assert message == "destinations.0.kind: Input should be 'dimse' or 'stow'"
 
 
 def test_a_destination_that_is_no_table_is_refused_with_its_place():
@@ -296,3 +302,35 @@ def test_every_number_of_the_file_has_an_upper_bound():
 def test_http_asks_for_certificates_only_with_an_authority():
     tls = {"certificate": "a", "key": "b", "require_client_certificate": True}
     assert "needs ca" in refusal(http={"tls": tls})
+
+
+STOW = {"name": "web", "kind": "stow", "url": "https://archive.example/dicom-web/"}
+
+
+def test_a_destination_by_stow_needs_its_url_alone():
+    (section,) = Settings.load(None, {"destinations": [STOW]}).destinations
+    assert section.url == "https://archive.example/dicom-web"
+    assert section.place == ("archive.example", 443)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"url": "ftp://archive.example"}, "not a URL"),
+        ({"url": "https://me:hunter2@archive.example"}, "without user"),
+        ({"url": "https://archive.example/?a=b"}, "without user"),
+        ({"url": "http://[::1"}, "not a URL"),
+        ({"url": "http://archive.example", "token": "t"}, "need https"),
+        ({"url": "http://archive.example", "token_file": "/t"}, "need https"),
+        ({"token": "t", "token_file": "/t"}, "not both"),
+        ({"token": "t", "username": "u", "password": "p"}, "exclude"),
+        ({"username": "u"}, "belong together"),
+        ({"certificate": "/c"}, "belong together"),
+        ({"host": "archive.example"}, "unknown key"),
+        ({"url": "http://127.0.0.1:8042/dicom-web"}, "this node itself"),
+    ],
+)
+def test_a_destination_by_stow_that_cannot_work_is_refused(changes, words):
+    said = refusal(destinations=[STOW | changes])
+    assert words in said
+    assert "hunter2" not in said
