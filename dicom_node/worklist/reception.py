@@ -22,6 +22,7 @@ from pydicom.uid import (
 )
 
 from dicom_node.dataset.acquisition import acquired_at
+from dicom_node.dataset.description import describe
 from dicom_node.dataset.header import (
     DEFAULT_LIMITS,
     HeaderLimits,
@@ -209,6 +210,7 @@ class Reception:
             transfer_syntax_uid=arriving.transfer_syntax_uid,
             calling_ae=arriving.calling_ae,
             not_eligible=self._not_eligible(header),
+            description=describe(header, arriving.transfer_syntax_uid),
         )
 
     def _own_result(
@@ -317,7 +319,7 @@ class Reception:
         if first.not_eligible == OWN_RESULT and first.object_removed_at is not None:
             # Retention took our copy; nobody is in doubt about what this is.
             with self._database.transaction() as tx:
-                instances.keep_anew(tx, uid, stored)
+                instances.keep_anew(tx, second, stored)
             _tell_duplicate(second)
             return Receipt(Custody.DUPLICATE, OWN_RESULT)
         with self._database.transaction() as tx:
