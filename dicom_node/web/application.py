@@ -57,7 +57,9 @@ async def _http_refusal(request: Request, error: Exception) -> JSONResponse:
     del request
     code = error.status_code if isinstance(error, HTTPException) else 500
     status = HTTPStatus(code)
-    return problems.problem(status, status.description or status.phrase)
+    said = error.detail if isinstance(error, HTTPException) else status.phrase
+    text = status.description or status.phrase if said == status.phrase else said
+    return problems.problem(status, text)
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,8 @@ from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
 from dicom_node.web.application import create_app
 from dicom_node.web.connections import HttpLimits
+from dicom_node.web.dicomweb.parts import DicomwebLimits, DicomwebParts
+from dicom_node.web.dicomweb.router import dicomweb
 from dicom_node.web.server import HttpAddress, HttpServer
 
 
@@ -20,8 +22,22 @@ def make_server(
     keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
-    app = create_app([api(asked)], keys, hosts)
+    faces = [api(asked)]
+    if settings.dicomweb.enabled:
+        faces.append(dicomweb(dicomweb_parts(settings, parts)))
+    app = create_app(faces, keys, hosts)
     return HttpServer(app, http_address(settings), http_limits(settings))
+
+
+def dicomweb_parts(settings: Settings, parts: Parts) -> DicomwebParts:
+    """Say what the origin server works on."""
+    section = settings.dicomweb
+    limits = DicomwebLimits(
+        results=section.maximum_results,
+        object_bytes=settings.dimse.maximum_object_bytes,
+        parts=section.maximum_parts,
+    )
+    return DicomwebParts(parts.database, parts.store, parts.reception, limits)
 
 
 def http_address(settings: Settings) -> HttpAddress:
