@@ -121,13 +121,13 @@ def _ranges(text: str) -> Iterator[MediaRange]:
 def _split(text: str) -> list[list[str]]:
     """Split at commas, then at semicolons; not within quotation marks."""
     pieces: list[list[str]] = [[""]]
-    for token in _PART.findall(text):
-        if token == ",":
+    for piece in _PART.findall(text):
+        if piece == ",":
             pieces.append([""])
-        elif token == ";":
+        elif piece == ";":
             pieces[-1].append("")
         else:
-            pieces[-1][-1] += token
+            pieces[-1][-1] += piece
     found = [piece for piece in pieces if any(part.strip() for part in piece)]
     if len(found) > _MOST_RANGES:
         raise _refused()

@@ -19,7 +19,7 @@ class DicomwebLimits:
         Answers of one search; more are to be had with ``offset``.
     object_bytes
         Of one object that is stored.
-    parts
+    parts, request_bytes
         Of one request that stores objects.
     pixels
         Of one picture that is decoded.
@@ -28,6 +28,7 @@ class DicomwebLimits:
     results: int
     object_bytes: int
     parts: int
+    request_bytes: int
     pixels: int = 100_000_000
 
 
