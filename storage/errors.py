@@ -36,6 +36,10 @@ class CursorInvalid(StorageError):
     """The cursor of a listing is not one that a listing gave out."""
 
 
+class QueryInvalid(StorageError):
+    """A key of a query has a value that its attribute cannot have."""
+
+
 class TransitionRefused(StorageError):
     """The Unified Procedure Step may not change to that state (PS3.4 CC.1.1)."""
 

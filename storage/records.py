@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from storage.descriptions import Description
+
 
 class ProcedureStepState(StrEnum):
     """Procedure Step State (0074,1000), PS3.4 CC.1.1."""
@@ -145,6 +147,8 @@ class Instance:
         When the film was taken, where it says so.
     duplicates, duplicate_at
         How often the same bytes came again, and when last.
+    description
+        What a search finds it by, as it arrives; not read back with the row.
     """
 
     sop_instance_uid: str
@@ -166,6 +170,7 @@ class Instance:
     acquired_at: datetime | None = None
     duplicates: int = 0
     duplicate_at: datetime | None = None
+    description: Description | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +255,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One result object, stored before it is sent; these very bytes are sent again."""
+    """One result object, stored before it is sent; these very bytes are sent again.
+
+    Parameters
+    ----------
+    description
+        What a search finds it by, when it is made; not read back with the row.
+    """
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -263,6 +274,7 @@ class Evidence:
     sha256: str
     created_at: datetime
     object_removed_at: datetime | None = None
+    description: Description | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,11 @@ def attempt_of(row: RowMapping) -> Attempt:
     return Attempt(**values)
 
 
+def values_of_evidence(record: Evidence) -> dict[str, Any]:
+    """Turn an Evidence into the row that holds it."""
+    return {name: getattr(record, name) for name in _EVIDENCE_FIELDS}
+
+
 def evidence_of(row: RowMapping) -> Evidence:
     """Turn a row into an Evidence; the row may hold other tables too."""
     return Evidence(**_pick(row, evidence, _EVIDENCE_FIELDS))

@@ -5,6 +5,7 @@ from io import BytesIO
 
 from dicom_node.analysis.past import Past
 from dicom_node.analysis.process import Analyzed
+from dicom_node.dataset.description import describe
 from dicom_node.delivery.route import Route
 from dicom_node.evidence.encode import EncodedEvidence
 from dicom_node.worklist.procedure_step import Settlement
@@ -91,6 +92,7 @@ class Settlements:
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
             created_at=workitem.started_at or workitem.scheduled_at,
+            description=describe(dataset, str(dataset.file_meta.TransferSyntaxUID)),
         )
 
 

@@ -32,6 +32,8 @@ class Arriving:
         Who sends it.
     called_ae
         Under which title this node was called.
+    study_instance_uid
+        The study that it has to belong to; empty for any.
     """
 
     sop_class_uid: str
@@ -39,6 +41,7 @@ class Arriving:
     transfer_syntax_uid: str
     calling_ae: str
     called_ae: str = ""
+    study_instance_uid: str = ""
 
 
 def part10_header(arriving: Arriving) -> bytes:

@@ -99,6 +99,20 @@ def read_header_of(path: Path) -> Dataset:
         return read_header(found.stream, found.transfer_syntax)
 
 
+def skip_meta(stream: BinaryIO) -> int:
+    """Tell where the data set of a Part 10 file begins; there may be no group length.
+
+    Raises
+    ------
+    DatasetInvalid
+        The file has no prefix, or malformed File Meta Information.
+    """
+    has_prefix, at, _ = _meta(stream)
+    if not has_prefix:
+        raise DatasetInvalid("not a DICOM file")
+    return at
+
+
 def _meta(stream: BinaryIO) -> tuple[bool, int, str]:
     """Pass over preamble and File Meta Information, as far as they are there.
 

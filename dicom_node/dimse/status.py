@@ -48,6 +48,7 @@ STATUS: Mapping[type[Exception], Status] = {
     storage.DuplicateInstance: Status.DUPLICATE_SOP_INSTANCE,
     storage.ObjectMissing: Status.PROCESSING_FAILURE,
     storage.ObjectCorrupt: Status.PROCESSING_FAILURE,
+    storage.QueryInvalid: Status.DOES_NOT_MATCH_SOP_CLASS,
     storage.UnknownRecord: Status.NO_SUCH_SOP_INSTANCE,
     node.DatasetInvalid: Status.CANNOT_UNDERSTAND,
     node.PixelsUndecodable: Status.CANNOT_UNDERSTAND,

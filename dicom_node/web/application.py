@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from dicom_node import __version__
 from dicom_node.web import problems
 from dicom_node.web.auth.keys import ApiKeys
+from dicom_node.web.connections import NO_UPLOADS, Uploads
 from dicom_node.web.door import Door
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,10 @@ DOCUMENT = "/api/v1/openapi.json"
 
 
 def create_app(
-    faces: Iterable[APIRouter], keys: Sequence[str] = (), hosts: Sequence[str] = ()
+    faces: Iterable[APIRouter],
+    keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    uploads: Uploads = NO_UPLOADS,
 ) -> FastAPI:
     """Build the application.
 
@@ -32,6 +36,8 @@ def create_app(
         Accepted API keys; none means that nobody is asked.
     hosts
         Names by which this node may be called.
+    uploads
+        Where bodies may be long.
     """
     app = FastAPI(
         title="CXR Node",
@@ -40,8 +46,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.middleware("http")(ApiKeys(keys))
-    app.add_middleware(Door, hosts=hosts)  # the outermost: it knows nobody's keys
+    app.add_middleware(ApiKeys, keys=keys)
+    app.add_middleware(
+        Door, hosts=hosts, uploads=uploads
+    )  # the outermost: it knows nobody's keys
     for error in problems.STATUS:
         app.add_exception_handler(error, problems.answer)
     app.add_exception_handler(RequestValidationError, _bad_request)
@@ -57,7 +65,9 @@ async def _http_refusal(request: Request, error: Exception) -> JSONResponse:
     del request
     code = error.status_code if isinstance(error, HTTPException) else 500
     status = HTTPStatus(code)
-    return problems.problem(status, status.description or status.phrase)
+    said = error.detail if isinstance(error, HTTPException) else status.phrase
+    text = status.description or status.phrase if said == status.phrase else said
+    return problems.problem(status, text)
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

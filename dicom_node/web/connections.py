@@ -19,6 +19,35 @@ MAXIMUM_HEADER_BYTES = 32 * 1024
 _ASKING = (h11.IDLE, h11.SEND_BODY)
 
 
+_LEAST_BYTES_PER_S = 1024
+"""A long body is given time as it comes, but not for less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Where bodies are long, and read as they come.
+
+    Parameters
+    ----------
+    paths
+        To these, and to what is below them, objects are posted.
+    most_bytes
+        Of one body.
+    """
+
+    paths: tuple[str, ...]
+    most_bytes: int
+
+    def has(self, method: str, path: str) -> bool:
+        """Tell whether a request is one of them."""
+        return method == "POST" and any(
+            path == one or path.startswith(f"{one}/") for one in self.paths
+        )
+
+
+NO_UPLOADS = Uploads((), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """What clients may cost before anybody knows who they are.
@@ -29,11 +58,14 @@ class HttpLimits:
         At the same time, in all and from one address; further ones are closed.
     request_s
         From a request's first byte, or the connection, to the request's end.
+    uploads
+        Requests that get this time again and again while enough of them comes.
     """
 
     connections: int
     connections_per_address: int
     request_s: float
+    uploads: Uploads = NO_UPLOADS
 
 
 class _Counts:
@@ -114,14 +146,18 @@ class TimedConnection(H11Protocol):
     ----------
     request_s
         From its first byte, or from the connection, to its end.
+    uploads
+        Requests that have it anew with every piece of a decent size.
     options
         uvicorn's.
     """
 
-    def __init__(self, request_s: float, **options: Any) -> None:
+    def __init__(self, request_s: float, uploads: Uploads, **options: Any) -> None:
         super().__init__(**options)
         self._request_s = request_s
+        self._uploads = uploads
         self._timer: asyncio.TimerHandle | None = None
+        self._piece_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -134,15 +170,32 @@ class TimedConnection(H11Protocol):
         super().data_received(data)
         if self.conn.their_state not in _ASKING:
             self._rest()
+        elif self._is_upload():
+            self._piece_bytes += len(data)
+            if self._piece_bytes >= self._request_s * _LEAST_BYTES_PER_S:
+                self._rest()
+                self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._rest()
         super().connection_lost(exc)
 
+    def _is_upload(self) -> bool:
+        asked = self.scope
+        return asked is not None and self._uploads.has(asked["method"], asked["path"])
+
     def _wait(self) -> None:
         if self._timer is None:
-            self._timer = self.loop.call_later(self._request_s, self.transport.abort)
+            self._piece_bytes = 0
+            self._timer = self.loop.call_later(self._request_s, self._end)
+
+    def _end(self) -> None:
+        self._timer = None
+        if self.flow.read_paused and self._is_upload():
+            self._wait()  # it is the node that takes its time
+        else:
+            self.transport.abort()
 
     def _rest(self) -> None:
         if self._timer is not None:

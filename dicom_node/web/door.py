@@ -16,7 +16,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dicom_node.web.auth.keys import OPEN
-from dicom_node.web.connections import MAXIMUM_HEADER_BYTES
+from dicom_node.web.connections import (
+    MAXIMUM_HEADER_BYTES,
+    NO_UPLOADS,
+    Uploads,
+)
 from dicom_node.web.problems import problem
 
 MAXIMUM_BODY_BYTES = 1_048_576
@@ -32,10 +36,18 @@ class Door:
         Who answers the others.
     hosts
         Names by which this node may be called, besides its addresses and its own.
+    uploads
+        Where bodies may be long, and need not say how long they are.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Sequence[str] = (),
+        uploads: Uploads = NO_UPLOADS,
+    ) -> None:
         self._app = app
+        self._uploads = uploads
         own = socket.gethostname().lower()
         self._names = {"localhost", own, own.partition(".")[0]}
         self._names |= {name.lower().rstrip(".") for name in hosts}
@@ -49,7 +61,9 @@ class Door:
             await problem(*refusal)(scope, receive, send)
 
     def _refusal(self, request: Request) -> tuple[HTTPStatus, str] | None:
-        if too_long := _too_long(request.headers):
+        is_upload = self._uploads.has(request.method, request.url.path)
+        most = self._uploads.most_bytes if is_upload else MAXIMUM_BODY_BYTES
+        if too_long := _too_long(request.headers, most, is_counted=is_upload):
             return too_long
         headers = request.headers
         if request.url.path in OPEN:
@@ -76,16 +90,19 @@ class Door:
         return True
 
 
-def _too_long(headers: Headers) -> tuple[HTTPStatus, str] | None:
+def _too_long(
+    headers: Headers, most_bytes: int, *, is_counted: bool
+) -> tuple[HTTPStatus, str] | None:
+    """Refuse by what is said beforehand; ``is_counted``: whoever reads counts."""
     if sum(map(len, (*headers, *headers.values()))) > MAXIMUM_HEADER_BYTES:
         text = f"Headers have {MAXIMUM_HEADER_BYTES} bytes at most."
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text
-    if "transfer-encoding" in headers:
+    if "transfer-encoding" in headers and not is_counted:
         return HTTPStatus.LENGTH_REQUIRED, "A body needs a Content-Length."
     length = headers.get("content-length", "0")
     # h11 has read it: there are but digits.
-    if len(length) > len(str(MAXIMUM_BODY_BYTES)) or (int(length) > MAXIMUM_BODY_BYTES):
-        text = f"A body has {MAXIMUM_BODY_BYTES} bytes at most."
+    if len(length) > len(str(most_bytes)) or int(length) > most_bytes:
+        text = f"A body has {most_bytes} bytes at most."
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text
     return None
 

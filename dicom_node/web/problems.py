@@ -13,6 +13,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.ObjectMissing: HTTPStatus.GONE,
     storage.UnknownRecord: HTTPStatus.NOT_FOUND,
     storage.CursorInvalid: HTTPStatus.BAD_REQUEST,
+    storage.QueryInvalid: HTTPStatus.BAD_REQUEST,
     storage.TransitionRefused: HTTPStatus.CONFLICT,
     storage.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }

@@ -113,7 +113,7 @@ class HttpServer:
 def _config(
     app: FastAPI, tls: ssl.SSLContext | None, limits: HttpLimits
 ) -> uvicorn.Config:
-    connection = partial(TimedConnection, limits.request_s)
+    connection = partial(TimedConnection, limits.request_s, limits.uploads)
     # The access log is off: query strings may hold a patient's ID.
     config = uvicorn.Config(
         app,

@@ -14,6 +14,7 @@ from typing import Literal
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from dicom_node.dataset.description import describe
 from dicom_node.dataset.header import read_header, skip_file_meta
 from dicom_node.errors import EvidenceInvalid
 from dicom_node.evidence import codes
@@ -153,6 +154,7 @@ class Recall:
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
             created_at=now,
+            description=describe(dataset, str(dataset.file_meta.TransferSyntaxUID)),
         )
 
     def _example(self, jobs: Sequence[Job]) -> Dataset:

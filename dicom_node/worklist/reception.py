@@ -22,6 +22,7 @@ from pydicom.uid import (
 )
 
 from dicom_node.dataset.acquisition import acquired_at
+from dicom_node.dataset.description import describe
 from dicom_node.dataset.header import (
     DEFAULT_LIMITS,
     HeaderLimits,
@@ -82,10 +83,14 @@ class Receipt:
         aside for an administrator.
     not_eligible
         Why it will not be analysed, if so.
+    study_instance_uid, series_instance_uid
+        Where the object stands.
     """
 
     custody: Custody
     not_eligible: Reason | None = None
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
 
 
 class Reception:
@@ -168,7 +173,12 @@ class Reception:
         if own is not None:
             incoming.abort()
             instance = replace(instance, not_eligible=OWN_RESULT)
-        return self._record(_kept(instance, stored, self._clock()), stored)
+        receipt = self._record(_kept(instance, stored, self._clock()), stored)
+        return replace(
+            receipt,
+            study_instance_uid=instance.study_instance_uid,
+            series_instance_uid=instance.series_instance_uid,
+        )
 
     def adopt(
         self, stored: StoredObject, received_at: datetime, priority: int
@@ -209,6 +219,7 @@ class Reception:
             transfer_syntax_uid=arriving.transfer_syntax_uid,
             calling_ae=arriving.calling_ae,
             not_eligible=self._not_eligible(header),
+            description=describe(header, arriving.transfer_syntax_uid),
         )
 
     def _own_result(
@@ -317,7 +328,7 @@ class Reception:
         if first.not_eligible == OWN_RESULT and first.object_removed_at is not None:
             # Retention took our copy; nobody is in doubt about what this is.
             with self._database.transaction() as tx:
-                instances.keep_anew(tx, uid, stored)
+                instances.keep_anew(tx, second, stored)
             _tell_duplicate(second)
             return Receipt(Custody.DUPLICATE, OWN_RESULT)
         with self._database.transaction() as tx:
@@ -390,6 +401,8 @@ def _check_identity(header: Dataset, arriving: Arriving) -> None:
         raise DatasetMismatch("the data set is of another SOP class than the request")
     if _uid(header, "SOPInstanceUID") != arriving.sop_instance_uid:
         raise DatasetMismatch("the data set is another instance than the request")
+    if arriving.study_instance_uid not in {"", _uid(header, "StudyInstanceUID")}:
+        raise DatasetMismatch("the data set is of another study than the request")
 
 
 def _describe(header: Dataset) -> Instance:

@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, Select, and_, bindparam, func, select
 from storage.database import Transaction
 from storage.errors import DuplicateInstance, UnknownRecord
 from storage.events import record
+from storage.holdings import hold, let_go, move
 from storage.inputs import complete_workitem
 from storage.objects.protocol import StoredObject
 from storage.records import (
@@ -53,12 +54,14 @@ def add_instance(tx: Transaction, new: Instance) -> bool:
     )
     if added.first() is not None:
         _record_arrival(tx, new)
+        hold(tx, new)
         return True
     known = get_instance(tx, new.sop_instance_uid)
     if known.sha256 != new.sha256:
         raise DuplicateInstance(f"{new.sop_instance_uid} is known with other bytes")
     if known.object_removed_at is not None:
         set_removed(tx, new.sop_instance_uid, None)
+        hold(tx, new)
     count_duplicate(tx, new.sop_instance_uid, new.received_at)
     return False
 
@@ -139,11 +142,11 @@ def find_own_result(tx: Transaction, sop_instance_uid: str) -> StoredObject | No
     return None if row is None else StoredObject(*row)
 
 
-def keep_anew(tx: Transaction, sop_instance_uid: str, stored: StoredObject) -> None:
+def keep_anew(tx: Transaction, again: Instance, stored: StoredObject) -> None:
     """Take other bytes for an Instance whose own were deleted."""
     tx.execute(
         instance.update()
-        .where(instance.c.sop_instance_uid == sop_instance_uid)
+        .where(instance.c.sop_instance_uid == again.sop_instance_uid)
         .values(
             object_key=stored.key,
             size_bytes=stored.size_bytes,
@@ -151,6 +154,8 @@ def keep_anew(tx: Transaction, sop_instance_uid: str, stored: StoredObject) -> N
             object_removed_at=None,
         )
     )
+    hold(tx, again)
+    move(tx, again.sop_instance_uid, stored)
 
 
 def set_removed(
@@ -171,6 +176,8 @@ def set_removed(
             .returning(table.c.object_key)
         )
         keys.update(tx.execute(statement).scalars())
+    if at is not None:
+        let_go(tx, sop_instance_uid)
     return sorted(keys)
 
 

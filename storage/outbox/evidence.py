@@ -1,14 +1,16 @@
 """What a Workitem puts into the outbox, takes out of it, and sends again."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import and_, bindparam, exists, select
 
 from storage.database import Transaction
 from storage.errors import ObjectMissing
+from storage.holdings import hold
 from storage.records import DeliveryState, Evidence, NewDelivery
+from storage.rows import values_of_evidence
 from storage.schema import delivery, evidence, instance
 from storage.signals import Topic
 
@@ -57,13 +59,13 @@ def add_evidence(tx: Transaction, workitem_uid: str, new: Sequence[Evidence]) ->
         for statement in (_SELECT_ADOPTED, _SELECT_STORED)
         for row in tx.execute(statement, {"uids": uids}).mappings()
     }
-    rows = [
-        asdict(one)
-        | {"workitem_uid": workitem_uid}
-        | stored.get(one.sop_instance_uid, {})
+    kept = [
+        replace(one, workitem_uid=workitem_uid, **stored.get(one.sop_instance_uid, {}))
         for one in new
     ]
-    tx.execute(tx.insert_new(evidence), rows)
+    tx.execute(tx.insert_new(evidence), list(map(values_of_evidence, kept)))
+    for one in kept:
+        hold(tx, one)
 
 
 def add_deliveries(

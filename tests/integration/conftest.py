@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from storage.schema import metadata
+from storage.held import held_study
 from tests.peers.postgres import new_database, postgres_url, run_statement
 
 __all__ = ["postgres_url"]
-_TABLES = ", ".join(table.name for table in metadata.sorted_tables)
+_TABLES = ", ".join(table.name for table in held_study.metadata.sorted_tables)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ from dicom_node.node.settings.node import (
     NodeSection,
     RetentionSection,
 )
-from dicom_node.node.settings.web import HttpSection
+from dicom_node.node.settings.web import DicomwebSection, HttpSection
 
 ENVIRONMENT_PREFIX = "CXR_NODE__"
 SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     dimse: DimseSection = DimseSection()
     database: DatabaseSection = DatabaseSection()
     http: HttpSection = HttpSection()
+    dicomweb: DicomwebSection = DicomwebSection()
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
     delivery: DeliverySection = DeliverySection()

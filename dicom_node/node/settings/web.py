@@ -1,4 +1,4 @@
-"""``[http]``: the HTTP listener, and who may use it."""
+"""``[http]`` and ``[dicomweb]``: the HTTP listener, who may use it, what it serves."""
 
 import ipaddress
 from typing import Self
@@ -78,3 +78,12 @@ class HttpSection(Section):
             )
             raise ValueError(msg)
         return self
+
+
+class DicomwebSection(Section):
+    """The DICOMweb origin server."""
+
+    enabled: bool = True
+    maximum_results: PositiveInt = 1000
+    maximum_request_bytes: PositiveInt = 17_179_869_184
+    maximum_parts: PositiveInt = 5000

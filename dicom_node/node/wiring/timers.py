@@ -10,6 +10,7 @@ from dicom_node.node.maintenance import Maintenance, Retention, Sweep, Timer
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import patience
+from dicom_node.worklist.describing import describe_held
 from dicom_node.worklist.retry import LONGEST_PAUSE_S
 
 
@@ -42,6 +43,11 @@ def make_timers(
         Timer("retain", maintenance.RETENTION_EVERY_S, retain),
         Timer("sweep", maintenance.SWEEP_EVERY_S, sweep.run),
         Timer("mark", maintenance.MARK_EVERY_S, parts.bond.keep_up),
+        Timer(
+            "describe",
+            maintenance.DESCRIBE_EVERY_S,
+            partial(describe_held, store, database),
+        ),
     ]
     return Maintenance(timers)
 

@@ -9,7 +9,9 @@ from dicom_node.node.wiring.dimse import certificates
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
 from dicom_node.web.application import create_app
-from dicom_node.web.connections import HttpLimits
+from dicom_node.web.connections import NO_UPLOADS, HttpLimits, Uploads
+from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
+from dicom_node.web.dicomweb.router import dicomweb
 from dicom_node.web.server import HttpAddress, HttpServer
 
 
@@ -23,8 +25,23 @@ def make_server(
     keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock, doubts)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
-    app = create_app([api(asked)], keys, hosts)
+    faces = [api(asked)]
+    if settings.dicomweb.enabled:
+        faces.append(dicomweb(dicomweb_parts(settings, parts)))
+    app = create_app(faces, keys, hosts, uploads(settings))
     return HttpServer(app, http_address(settings), http_limits(settings))
+
+
+def dicomweb_parts(settings: Settings, parts: Parts) -> DicomwebParts:
+    """Say what the origin server works on."""
+    section = settings.dicomweb
+    limits = DicomwebLimits(
+        results=section.maximum_results,
+        object_bytes=settings.dimse.maximum_object_bytes,
+        parts=section.maximum_parts,
+        request_bytes=section.maximum_request_bytes,
+    )
+    return DicomwebParts(parts.database, parts.store, parts.reception, limits)
 
 
 def http_address(settings: Settings) -> HttpAddress:
@@ -43,4 +60,13 @@ def http_limits(settings: Settings) -> HttpLimits:
         section.max_connections,
         section.max_connections_per_address,
         section.request_timeout_s,
+        uploads(settings),
     )
+
+
+def uploads(settings: Settings) -> Uploads:
+    """Say where objects are posted."""
+    section = settings.dicomweb
+    if not section.enabled:
+        return NO_UPLOADS
+    return Uploads((f"{PREFIX}/studies",), section.maximum_request_bytes)

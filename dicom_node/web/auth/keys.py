@@ -1,17 +1,16 @@
 """API keys: who may use the HTTP interface."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 
-from fastapi import Request, Response
+from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dicom_node.web.problems import problem
 
 OPEN = ("/health/live", "/health/ready")
 """Orchestrators ask without a key; the answers hold nothing about patients."""
-
-Next = Callable[[Request], Awaitable[Response]]
 
 
 class ApiKeys:
@@ -19,20 +18,27 @@ class ApiKeys:
 
     Parameters
     ----------
+    app
+        Who answers those who may ask.
     keys
         Accepted keys; none means that nobody is asked.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+        self._app = app
         self._keys = tuple(key.encode() for key in keys)
 
-    async def __call__(self, request: Request, call_next: Next) -> Response:
-        """Let a request pass, or answer 401."""
-        if self._keys and request.url.path not in OPEN and not self._knows(request):
-            refusal = problem(HTTPStatus.UNAUTHORIZED, "An API key is needed.")
-            refusal.headers["WWW-Authenticate"] = "Bearer"
-            return refusal
-        return await call_next(request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer 401; bodies go by untouched."""
+        if scope["type"] != "http" or self._lets_in(Request(scope)):
+            await self._app(scope, receive, send)
+            return
+        refusal = problem(HTTPStatus.UNAUTHORIZED, "An API key is needed.")
+        refusal.headers["WWW-Authenticate"] = "Bearer"
+        await refusal(scope, receive, send)
+
+    def _lets_in(self, request: Request) -> bool:
+        return not self._keys or request.url.path in OPEN or self._knows(request)
 
     def _knows(self, request: Request) -> bool:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")

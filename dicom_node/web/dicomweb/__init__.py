@@ -1,0 +1,1 @@
+"""The DICOMweb origin server (DICOM PS3.18): what the node holds, over HTTP."""
