@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from inference.errors import ManifestInvalid, ModelNotFound
+from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
 
 FILE_NAME = "manifest.toml"
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -168,6 +169,8 @@ class ModelManifest:
         In words.
     thresholds, calibration, metrics
         Fixed on validation data.
+    severity_intervals
+        How far its percentages may be off; ``None`` when nobody measured it.
     """
 
     name: str
@@ -189,11 +192,14 @@ class ModelManifest:
     thresholds: Thresholds = field(default_factory=Thresholds)
     calibration: Calibration = field(default_factory=Calibration)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    severity_intervals: SeverityIntervals | None = None
 
     @property
     def decisions_digest(self) -> str:
-        """SHA-256 over thresholds and calibration: other ones, other results."""
-        decisions = (asdict(self.thresholds), asdict(self.calibration))
+        """SHA-256 over thresholds, calibration, intervals: others, other results."""
+        decisions = [asdict(self.thresholds), asdict(self.calibration)]
+        if self.severity_intervals is not None:
+            decisions.append(asdict(self.severity_intervals))
         return hashlib.sha256(json.dumps(decisions).encode()).hexdigest()
 
     def __post_init__(self) -> None:
@@ -254,10 +260,33 @@ def _manifest(table: dict[str, Any]) -> ModelManifest:
             Calibration, table.pop("calibration", {}), "calibration."
         ),
     }
+    if "severity_intervals" in table:
+        nested["severity_intervals"] = _intervals(table.pop("severity_intervals"))
     metrics = table.get("metrics", {})
     if not isinstance(metrics, dict) or not all(map(_is_number, metrics.values())):
         raise ManifestInvalid("metrics is not a table of numbers")
     return _build(ModelManifest, table | nested, "")
+
+
+def _intervals(table: Any) -> SeverityIntervals:
+    """Read the intervals of the three percentages, and their bins."""
+    where = "severity_intervals"
+    if not isinstance(table, dict):
+        raise ManifestInvalid(f"{where} is not a table")
+    parts = {
+        name: _percent_intervals(part, f"{where}.{name}.")
+        for name, part in table.items()
+        if name != "coverage"
+    }
+    return _build(SeverityIntervals, table | parts, f"{where}.")
+
+
+def _percent_intervals(table: Any, where: str) -> PercentIntervals:
+    bins = table.get("bins") if isinstance(table, dict) else None
+    if not isinstance(bins, list):
+        raise ManifestInvalid(f"{where}bins is not a list of tables")
+    made = tuple(_build(PercentBin, one, f"{where}bins.") for one in bins)
+    return _build(PercentIntervals, table | {"bins": made}, where)
 
 
 def _build(kind: type[_T], table: Any, where: str) -> _T:
@@ -294,13 +323,13 @@ def _is_number(value: object) -> bool:
 
 def write_manifest(folder: Path, manifest: ModelManifest) -> Path:
     """Write ``manifest.toml`` so that ``read_manifest`` gives the same back."""
-    tables = ("thresholds", "calibration", "metrics")
+    tables = ("thresholds", "calibration", "metrics", "severity_intervals")
     lines = [
         f"{item.name} = {_toml(getattr(manifest, item.name))}"
         for item in fields(manifest)
         if item.name not in tables
     ]
-    for name in tables:
+    for name in tables[:-1]:
         table = getattr(manifest, name)
         pairs = (
             table.items()
@@ -309,9 +338,27 @@ def write_manifest(folder: Path, manifest: ModelManifest) -> Path:
         )
         lines += ["", f"[{name}]"]
         lines += [f"{json.dumps(key)} = {_toml(value)}" for key, value in pairs]
+    lines += _interval_lines(manifest.severity_intervals)
     path = folder / FILE_NAME
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _interval_lines(intervals: SeverityIntervals | None) -> list[str]:
+    if intervals is None:
+        return []
+    lines = ["", "[severity_intervals]", f"coverage = {_toml(intervals.coverage)}"]
+    for name in ("total", "right", "left"):
+        part: PercentIntervals = getattr(intervals, name)
+        bins = ", ".join(_inline(one) for one in part.bins)
+        lines += ["", f"[severity_intervals.{name}]"]
+        lines += [f"clean_percent = {_toml(part.clean_percent)}", f"bins = [{bins}]"]
+    return lines
+
+
+def _inline(one: PercentBin) -> str:
+    pairs = (f"{item.name} = {_toml(getattr(one, item.name))}" for item in fields(one))
+    return f"{{ {', '.join(pairs)} }}"
 
 
 def _toml(value: Any) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.errors import ManifestInvalid, ModelNotFound
+from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
 from inference.manifest import (
     Calibration,
     Thresholds,
@@ -27,6 +28,58 @@ def test_a_manifest_is_read_back_as_it_was_written(tmp_path):
     )
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest
+
+
+def measured_intervals() -> SeverityIntervals:
+    small, large = PercentBin(12.5, 8.0, 15.25), PercentBin(100.0, 21.0, 30.5)
+    lung = PercentIntervals((PercentBin(100.0, 25.0, 35.0),))
+    total = PercentIntervals((small, large), clean_percent=4.5)
+    return SeverityIntervals(0.9, total=total, right=lung, left=lung)
+
+
+def test_measured_intervals_are_read_back_as_they_were_written(tmp_path):
+    manifest = scripted_manifest(severity_intervals=measured_intervals())
+    write_manifest(tmp_path, manifest)
+    assert read_manifest(tmp_path) == manifest
+
+
+def test_a_model_whose_intervals_nobody_measured_has_none(tmp_path):
+    write_manifest(tmp_path, scripted_manifest())
+    assert read_manifest(tmp_path).severity_intervals is None
+
+
+def test_other_intervals_are_other_decisions():
+    plain = scripted_manifest()
+    told = scripted_manifest(severity_intervals=measured_intervals())
+    assert plain.decisions_digest != told.decisions_digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("coverage = 0.9", "coverage = 1.0", "coverage is not between 0 and 1"),
+        ("coverage = 0.9", "", "missing key severity_intervals.coverage"),
+        ("[severity_intervals.left]", "[severity_intervals.heart]", "heart"),
+        ("up_to_percent = 12.5", "up_to_percent = 100.0", "do not rise to 100"),
+        ("below = 8.0", "below = -8.0", "below is not in [0, 100]"),
+        ("below = 8.0", 'below = "8"', "below is not of type float"),
+        ("above = 15.25", "above = nan", "above is not in [0, 100]"),
+        ("clean_percent = 4.5", "clean_percent = 104.5", "clean_percent is not in"),
+        ("bins = [{ up_to_percent = 12.5", "bins = [8, { up_to_percent = 12.5", "bins"),
+        ("coverage = 0.9", "coverage = 0.9\nextra = 1", "extra"),
+    ],
+)
+def test_intervals_that_are_wrong_are_refused_with_the_place(
+    tmp_path, old, new, sentence
+):
+    manifest = scripted_manifest(severity_intervals=measured_intervals())
+    path = write_manifest(tmp_path, manifest)
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ManifestInvalid) as caught:
+        read_manifest(tmp_path)
+    assert "severity_intervals" in str(caught.value)
+    assert sentence in str(caught.value)
 
 
 def test_a_folder_without_manifest_is_no_model(tmp_path):

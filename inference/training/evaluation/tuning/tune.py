@@ -79,4 +79,9 @@ def tune(
     if outlines:
         found = search(found, ("opacity", "opacity_slope"), studies, OUTLINES)
         found = search(found, ("score",), studies, CHALLENGE)
-    return replace(found, calibration=finding_calibration(studies, found))
+    # what these outlines' percentages are worth, nobody has measured yet
+    return replace(
+        found,
+        calibration=finding_calibration(studies, found),
+        severity_intervals=None,
+    )
