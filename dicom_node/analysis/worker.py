@@ -218,11 +218,11 @@ class Worker:
         try:
             instance = self._steps.instance(step)
             path = copies.enter_context(self._store.local(instance.object_key))
-            earlier, priors = self._steps.past(step, instance)
+            earlier, priors, others = self._steps.past(step, instance)
         except StorageError as error:
             self._fail(step, error)
             return None
-        past = look_back(earlier, priors, self._analyzer.maker)
+        past = look_back(earlier, priors, self._analyzer.maker, others)
         first = past.repeated.workitem if past.repeated else step
         created_at = first.started_at or first.scheduled_at
         source = Source(path, instance.sha256, created_at, past, is_stored=True)
