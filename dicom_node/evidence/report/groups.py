@@ -64,8 +64,8 @@ class Groups:
     def total(self, analysis: Analysis, outline: Points) -> Group | ImageGroup:
         """Both lungs together: severity, change, probability, extent score, zones.
 
-        Viewers print the first five numbers beside the outline; so the zones are last,
-        and those without opacity are left out.
+        Viewers print the first five numbers beside the outline; so the zones are last.
+        A film without opacity has no zones to tell apart and no extent.
         """
         severity, ranges = analysis.severity, analysis.intervals
         numbers = self._severity(
@@ -83,9 +83,8 @@ class Groups:
                 self._number(codes.EXTENT_SCORE, severity.extent_score, codes.SCORE)
             )
         numbers += self._interval(codes.TOTAL_ENDS, ranges.total if ranges else None)
-        numbers += [
-            self._zone(zone, value) for zone, value in severity.zones.items() if value
-        ]
+        if severity.extent_score:
+            numbers += [self._zone(*zone) for zone in severity.zones.items()]
         sites = [FindingSite(codes.LUNG)]
         if self._subject.style.image_level == "tid1501":
             return self._image_group("both lungs", numbers, sites)
