@@ -1,3 +1,3 @@
 """The DICOM node: speaks DICOM, decides, and composes ``inference`` and ``storage``."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -5,7 +5,7 @@ All coordinates are on the source pixel grid. A point is (column, row) with
 is ``(x, y, width, height)``; arrays are (rows, columns).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +34,51 @@ class Zone(StrEnum):
     def side(self) -> Side:
         """The lung this zone belongs to."""
         return Side(self.value.split(" ", maxsplit=1)[0])
+
+
+ZONES_OF: Mapping[Side, tuple[Zone, Zone, Zone]] = {
+    Side.RIGHT: (Zone.RIGHT_UPPER, Zone.RIGHT_MIDDLE, Zone.RIGHT_LOWER),
+    Side.LEFT: (Zone.LEFT_UPPER, Zone.LEFT_MIDDLE, Zone.LEFT_LOWER),
+}
+"""The thirds of each lung, from above."""
+
+
+class Call(StrEnum):
+    """What is said of a film as a whole; the rule is in ``judgement``."""
+
+    OPACITY = "opacity"
+    POSSIBLE = "possible"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where the truth of a percentage lies, with a stated coverage; in [0, 100]."""
+
+    low: float
+    high: float
+
+    def holds(self, percent: float) -> bool:
+        """Tell whether a percentage lies in it."""
+        return self.low <= percent <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Intervals of the three severity percentages.
+
+    Parameters
+    ----------
+    coverage
+        Share of films whose true percentage lies in its interval.
+    total, right, left
+        Of both lungs together and of each.
+    """
+
+    coverage: float
+    total: Interval
+    right: Interval
+    left: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +136,14 @@ class Finding:
     label
         The manifest's label, ``lung_opacity``.
     score
-        Calibrated confidence in [0, 1].
+        Certainty in [0, 1], on the scale of the film's probability and never above it.
     region
         Its pixels; regions of different findings never overlap.
     side, zone
         Where most of it lies.
+    zones
+        Every zone of that lung in which it has a real share, from above; all three
+        are the whole lung. The rule: ``judgement.zones``.
     percent_of_lung
         Its area inside that lung, in percent of that lung's area.
     area_mm2
@@ -107,8 +155,23 @@ class Finding:
     region: Region
     side: Side
     zone: Zone
+    zones: tuple[Zone, ...]
     percent_of_lung: float
     area_mm2: float | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it lies, in words: "right middle and lower zones"."""
+        return place(self.side, self.zones)
+
+
+def place(side: Side, zones: Sequence[Zone]) -> str:
+    """Name zones of one lung in words."""
+    if len(zones) == len(ZONES_OF[side]):
+        return f"whole {side.value} lung"
+    names = [zone.value.removeprefix(f"{side.value} ") for zone in zones]
+    noun = "zone" if len(names) == 1 else "zones"
+    return f"{side.value} {' and '.join(names)} {noun}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +220,12 @@ class Analysis:
         Computed from these very regions.
     opacity_score
         Calibrated probability in [0, 1] that the film shows any opacity.
+    call
+        What that probability means.
+    operating_point
+        Probability from which on the film is called opacity.
+    intervals
+        Of the severity's percentages; ``None`` where the model states none.
     remarks
         Image quality sentences for the report.
     """
@@ -167,4 +236,7 @@ class Analysis:
     lungs: tuple[Lung, Lung]
     severity: Severity
     opacity_score: float
+    call: Call
+    operating_point: float
+    intervals: Intervals | None = None
     remarks: tuple[str, ...] = field(default=())

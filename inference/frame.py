@@ -69,6 +69,8 @@ class Frame:
     picture
         Rows and columns that hold picture, where a frame around it does not;
         ``None`` for all of them. The network is shown nothing else.
+    aspect
+        Height of a pixel over its width, upright: 1 where pixels are square.
     """
 
     pixels: NDArray[np.float32]
@@ -77,6 +79,7 @@ class Frame:
     orientation: Orientation = field(default_factory=Orientation)
     remarks: tuple[str, ...] = ()
     picture: tuple[slice, slice] | None = None
+    aspect: float = 1.0
 
     @property
     def rows(self) -> int:

@@ -1,7 +1,7 @@
 """Frame -> network input, the same code path in training and in serving.
 
 Resized, never cropped: the longer side becomes S, the rest is padded with zeros at
-the right and bottom, so that one scale factor leads back to source pixels.
+the right and bottom. Pixels that are not square become so.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +25,8 @@ class Letterbox:
         Side S of the square.
     top, left
         Where the picture begins on the frame.
+    aspect
+        Height of a frame pixel over its width.
     """
 
     rows: int
@@ -32,16 +34,17 @@ class Letterbox:
     size_px: int
     top: int = 0
     left: int = 0
+    aspect: float = 1.0
 
     @property
     def scale(self) -> float:
-        """Network pixels per frame pixel."""
-        return self.size_px / max(self.rows, self.columns)
+        """Network pixels per frame pixel, along a row."""
+        return self.size_px / max(self.rows * self.aspect, self.columns)
 
     @property
     def inner_rows(self) -> int:
         """Rows of the square that hold picture."""
-        return max(1, min(self.size_px, round(self.rows * self.scale)))
+        return max(1, min(self.size_px, round(self.rows * self.aspect * self.scale)))
 
     @property
     def inner_columns(self) -> int:
@@ -50,7 +53,7 @@ class Letterbox:
 
 
 def letterbox(
-    pixels: NDArray[np.float32], size_px: int
+    pixels: NDArray[np.float32], size_px: int, aspect: float = 1.0
 ) -> tuple[NDArray[np.float32], Letterbox]:
     """Resize a picture into the top-left of a square of zeros.
 
@@ -60,12 +63,14 @@ def letterbox(
         float32 (rows, columns) in [0, 1].
     size_px
         Side S of the square.
+    aspect
+        Height of a pixel over its width.
 
     Returns
     -------
         float32 (S, S) in [0, 1], and the geometry.
     """
-    box = Letterbox(pixels.shape[0], pixels.shape[1], size_px)
+    box = Letterbox(pixels.shape[0], pixels.shape[1], size_px, aspect=aspect)
     resized = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32)).resize(
         (box.inner_columns, box.inner_rows), Image.Resampling.BILINEAR
     )
@@ -108,7 +113,7 @@ def preprocess(frame: Frame, size_px: int) -> tuple[NDArray[np.float32], Letterb
         and the geometry that leads back to the frame's pixels.
     """
     shown = frame.picture or (slice(0, frame.rows), slice(0, frame.columns))
-    square, box = letterbox(frame.pixels[shown], size_px)
+    square, box = letterbox(frame.pixels[shown], size_px, frame.aspect)
     box = replace(box, top=shown[0].start, left=shown[1].start)
     inner = square[: box.inner_rows, : box.inner_columns]
     keep = None

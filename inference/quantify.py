@@ -7,13 +7,16 @@ extent score is that of Warren et al. 2018 (Thorax 73:840) as used by Cohen et a
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference import judgement
 from inference.contour import common
 from inference.findings import (
+    ZONES_OF,
     Analysis,
     Finding,
     Lung,
@@ -23,15 +26,16 @@ from inference.findings import (
     Zone,
 )
 from inference.frame import Frame, Orientation
+from inference.interval import intervals
 from inference.manifest import ModelManifest
 from inference.tasks.opacity.segment import Opacity, Segmentation
 
-ZONES: Mapping[Side, tuple[Zone, Zone, Zone]] = {
-    Side.RIGHT: (Zone.RIGHT_UPPER, Zone.RIGHT_MIDDLE, Zone.RIGHT_LOWER),
-    Side.LEFT: (Zone.LEFT_UPPER, Zone.LEFT_MIDDLE, Zone.LEFT_LOWER),
-}
-
 _LEAST_PERCENT = 0.01
+# Area of the larger lung on a film of a person, in cm2: a child's in expiration to a
+# tall man's in full inspiration, with the magnification of a bedside film.
+_LUNG_CM2 = (60.0, 600.0)
+# Of the larger lung: less of a lung is not the lung, but what is left to be seen of it.
+_PLAUSIBLE_SHARE = 0.5
 
 
 def quantify(
@@ -54,10 +58,12 @@ def quantify(
     }
     size = (segmentation.rows, segmentation.columns)
     to_source = _Turn(frame.orientation, *size)
-    findings = tuple(
-        _finding(opacity, lungs, frame, to_source, manifest.labels[0])
-        for opacity in segmentation.opacities
-    )
+    spacing, noted = _spacing(frame, lungs)
+    film = segmentation.opacity_score
+    measure = _Measure(lungs, film, spacing, to_source, manifest.labels[0])
+    findings = tuple(measure(opacity) for opacity in segmentation.opacities)
+    measured = severity(lungs, [item.region for item in segmentation.opacities])
+    call = judgement.call(film, manifest.thresholds, outlined=bool(findings))
     rows, columns = size[::-1] if frame.orientation.transpose else size
     return Analysis(
         rows=rows,
@@ -67,9 +73,12 @@ def quantify(
             Lung(Side.RIGHT, to_source(lungs[Side.RIGHT])),
             Lung(Side.LEFT, to_source(lungs[Side.LEFT])),
         ),
-        severity=severity(lungs, [item.region for item in segmentation.opacities]),
-        opacity_score=segmentation.opacity_score,
-        remarks=(*frame.remarks, *segmentation.remarks),
+        severity=measured,
+        opacity_score=film,
+        call=call,
+        operating_point=manifest.thresholds.any_opacity,
+        intervals=intervals(measured, call, manifest),
+        remarks=(*frame.remarks, *segmentation.remarks, *_little(lungs), *noted),
     )
 
 
@@ -117,7 +126,7 @@ def severity(lungs: Mapping[Side, Region], opacities: Sequence[Region]) -> Sever
             zone: _percent(int(np.count_nonzero(part)), int(np.count_nonzero(field)))
             for side in (Side.RIGHT, Side.LEFT)
             for zone, part, field in zip(
-                ZONES[side],
+                ZONES_OF[side],
                 thirds(covered[side]),
                 thirds(lungs[side].mask),
                 strict=True,
@@ -161,27 +170,65 @@ def _percent(part: int, whole: int) -> float:
     return max(_LEAST_PERCENT, round(100.0 * part / whole, 2)) if part else 0.0
 
 
-def _finding(
-    opacity: Opacity,
-    lungs: Mapping[Side, Region],
-    frame: Frame,
-    to_source: _Turn,
-    label: str,
-) -> Finding:
-    region = opacity.region
-    inside = {side: overlap(lung, [region]) for side, lung in lungs.items()}
-    side = _side(region, lungs, inside)
-    part = int(np.count_nonzero(inside[side]))
+def _spacing(
+    frame: Frame, lungs: Mapping[Side, Region]
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """Take the film's spacing, unless lungs of that size do not exist."""
     spacing = frame.pixel_spacing_mm
-    return Finding(
-        label=label,
-        score=opacity.score,
-        region=to_source(region),
-        side=side,
-        zone=_zone(region, lungs[side], inside[side], side),
-        percent_of_lung=_percent(part, lungs[side].area_px),
-        area_mm2=region.area_px * spacing[0] * spacing[1] if spacing else None,
+    if spacing is None:
+        return None, ()
+    largest = max(lung.area_px for lung in lungs.values())
+    square_cm = largest * spacing[0] * spacing[1] / 100
+    if _LUNG_CM2[0] <= square_cm <= _LUNG_CM2[1]:
+        return spacing, ()
+    remark = (
+        f"By Pixel Spacing the larger lung would measure {square_cm:.3g} square"
+        " centimetres, which no lung does: no areas are told."
     )
+    return None, (remark,)
+
+
+def _little(lungs: Mapping[Side, Region]) -> tuple[str, ...]:
+    """Say of which lung less is seen than a lung has."""
+    areas = {side: lung.area_px for side, lung in lungs.items()}
+    side = min(areas, key=lambda each: areas[each])
+    share = areas[side] / max(areas.values())
+    if share >= _PLAUSIBLE_SHARE:
+        return ()
+    remark = (
+        f"Of the {side.value} lung only a part is seen ({100 * share:.0f} % of the"
+        " other's area): its percentages are of that part."
+    )
+    return (remark,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """Measures the opacities of one film."""
+
+    lungs: Mapping[Side, Region]
+    film: float
+    spacing: tuple[float, float] | None
+    to_source: _Turn
+    label: str
+
+    def __call__(self, opacity: Opacity) -> Finding:
+        region, spacing = opacity.region, self.spacing
+        inside = {side: overlap(lung, [region]) for side, lung in self.lungs.items()}
+        side = _side(region, self.lungs, inside)
+        lung = self.lungs[side]
+        zone, zones = _zones(region, lung, inside[side], side)
+        part = int(np.count_nonzero(inside[side]))
+        return Finding(
+            label=self.label,
+            score=judgement.certainty(opacity.score, self.film),
+            region=self.to_source(region),
+            side=side,
+            zone=zone,
+            zones=zones,
+            percent_of_lung=_percent(part, lung.area_px),
+            area_mm2=region.area_px * spacing[0] * spacing[1] if spacing else None,
+        )
 
 
 def _side(
@@ -201,12 +248,20 @@ def _side(
     return min(distances, key=lambda side: distances[side])
 
 
-def _zone(region: Region, lung: Region, inside: NDArray[np.bool_], side: Side) -> Zone:
-    counts = [int(np.count_nonzero(part)) for part in thirds(inside)]
-    if any(counts):
-        return ZONES[side][int(np.argmax(counts))]
+def _zones(
+    region: Region, lung: Region, inside: NDArray[np.bool_], side: Side
+) -> tuple[Zone, tuple[Zone, ...]]:
+    """Find the zone that holds most of it, and all in which it has a real share."""
+    parts, fields = (
+        [int(np.count_nonzero(third)) for third in thirds(mask)]
+        for mask in (inside, lung.mask)
+    )
+    if any(parts):
+        most = ZONES_OF[side][int(np.argmax(parts))]
+        return most, judgement.zones(side, parts, fields)
     depth = (_centre(region)[0] - lung.row) / lung.mask.shape[0]
-    return ZONES[side][min(2, max(0, int(depth * 3)))]
+    nearest = ZONES_OF[side][min(2, max(0, int(depth * 3)))]
+    return nearest, (nearest,)
 
 
 def _centre(region: Region) -> tuple[float, float]:

@@ -4,13 +4,14 @@ Percentages are compared within one model only. An analysis that runs again, by 
 same model and settings, repeats what was said the first time, word for word.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_node.evidence.kinds import REPORTS
 from dicom_node.evidence.maker import Maker
-from dicom_node.evidence.past import Earlier, ObjectReference, Prior
+from dicom_node.evidence.past import Earlier, ObjectReference, Prior, Superseded
+from dicom_node.evidence.wording.sentences import beyond_error
 from dicom_node.worklist.result import (
     EarlierFilm,
     LungPercentages,
@@ -18,7 +19,7 @@ from dicom_node.worklist.result import (
     model_name,
     recorded,
 )
-from inference.findings import Severity
+from inference.findings import Analysis
 from storage.records import DeliveryState, Evidence, Instance, Job, ModelName
 
 _ON_ITS_WAY = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.PENDING)
@@ -37,20 +38,32 @@ class Past:
     repeated
         The job that gave this image's results the first time, by the same model and
         settings.
+    superseded
+        When the predecessor was made, and by what.
+    other_films
+        Frontal films of the same study beside this one.
     """
 
     prior: Prior | None = None
     uncompared: Prior | None = None
     predecessor: ObjectReference | None = None
     repeated: Job | None = None
+    superseded: Superseded | None = None
+    other_films: int = 0
 
     @property
     def earlier(self) -> Earlier:
         """As much of it as results name."""
-        return Earlier(self.prior, self.uncompared, self.predecessor)
+        return Earlier(
+            self.prior,
+            self.uncompared,
+            self.predecessor,
+            self.superseded,
+            self.other_films,
+        )
 
-    def earlier_film(self, severity: Severity) -> EarlierFilm | None:
-        """Tell of the film before, and of the change to this one's severity."""
+    def earlier_film(self, analysis: Analysis) -> EarlierFilm | None:
+        """Tell of the film before, and of the change to this one."""
         before = self.prior or self.uncompared
         if before is None:
             return None
@@ -61,11 +74,19 @@ class Past:
             report=before.report,
             model=before.model,
             severity=percentages,
-            change=percentages.change_to(severity) if self.prior else None,
+            change=percentages.change_to(analysis.severity) if self.prior else None,
+            interval=before.interval,
+            view=before.view,
+            exceeds_interval=beyond_error(analysis, before) if self.prior else None,
         )
 
 
-def look_back(earlier: Sequence[Job], priors: Sequence[Job], maker: Maker) -> Past:
+def look_back(
+    earlier: Sequence[Job],
+    priors: Sequence[Job],
+    maker: Maker,
+    other_films: int = 0,
+) -> Past:
     """Decide what of the past belongs into an image's results.
 
     Parameters
@@ -76,6 +97,8 @@ def look_back(earlier: Sequence[Job], priors: Sequence[Job], maker: Maker) -> Pa
         Analyses of the patient's film before this one, newest first.
     maker
         Who analyses now.
+    other_films
+        Frontal films of the same study beside this one, as far as they have come.
     """
     same = [job for job in earlier if job.workitem.maker == maker.fingerprint]
     others = [job for job in earlier if job not in same]
@@ -86,7 +109,10 @@ def look_back(earlier: Sequence[Job], priors: Sequence[Job], maker: Maker) -> Pa
         before = repeated.workitem.scheduled_at
         others = [job for job in others if job.workitem.scheduled_at < before]
         compared, uncompared = _told(repeated)
-    return Past(compared, uncompared, _predecessor(others), repeated)
+        said = recorded(repeated.workitem)
+        other_films = said.other_films if said else 0
+    predecessor, superseded = _predecessor(others)
+    return Past(compared, uncompared, predecessor, repeated, superseded, other_films)
 
 
 def _choose(jobs: Sequence[Job], model: ModelName) -> tuple[Prior | None, Prior | None]:
@@ -112,6 +138,8 @@ def _told(job: Job) -> tuple[Prior | None, Prior | None]:
         report=film.report,
         image=film.image,
         model=film.model,
+        interval=film.interval,
+        view=film.view,
     )
     return (None, prior) if film.change is None else (prior, None)
 
@@ -125,8 +153,14 @@ def _as_prior(job: Job, said: Result) -> Prior:
         left=severity.left,
         report=_report(job),
         image=_image(film),
-        model=f"{model.name} {model.version} (SHA-256 {model.sha256[:12]})",
+        model=_words(model),
+        interval=said.intervals.total if said.intervals else None,
+        view=said.view,
     )
+
+
+def _words(model: ModelName) -> str:
+    return f"{model.name} {model.version} (SHA-256 {model.sha256[:12]})"
 
 
 def _local(moment: datetime) -> datetime:
@@ -143,9 +177,18 @@ def _image(film: Instance) -> ObjectReference:
     )
 
 
-def _predecessor(jobs: Iterable[Job]) -> ObjectReference | None:
-    reports = (_report(job) for job in jobs)
-    return next((report for report in reports if report is not None), None)
+def _predecessor(
+    jobs: Sequence[Job],
+) -> tuple[ObjectReference | None, Superseded | None]:
+    """Find the newest report of this image that somebody has, and when it was made."""
+    reported = [(job, report) for job in jobs if (report := _report(job)) is not None]
+    if not reported:
+        return None, None
+    job, report = reported[0]
+    step = job.workitem
+    made_at = step.started_at or step.scheduled_at
+    model = f"{step.model.name} {step.model.version}" if step.model else ""
+    return report, Superseded(made_at, model, len(reported))
 
 
 def _report(job: Job) -> ObjectReference | None:

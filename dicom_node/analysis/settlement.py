@@ -1,6 +1,7 @@
 """What an image's end leaves behind: stored objects, and who gets which."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 from dicom_node.analysis.past import Past
@@ -112,9 +113,12 @@ def _settlement(
     said = Result.of(
         analyzed.analysis,
         model_name(maker.model),
-        past.earlier_film(analyzed.analysis.severity),
+        past.earlier_film(analyzed.analysis),
         past.predecessor.sop_instance_uid if past.predecessor else None,
         analyzed.failed,
+    )
+    said = replace(
+        said, view=analyzed.subject.projection.words, other_films=past.other_films
     )
     return Settlement(
         evidence, deliveries, said.to_json(), said.model, maker.fingerprint

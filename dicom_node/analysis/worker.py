@@ -228,11 +228,11 @@ class Worker:
         try:
             instance = self._steps.instance(workitem)
             path = copies.enter_context(self._store.local(instance.object_key))
-            earlier, priors = self._steps.past(workitem, instance)
+            earlier, priors, others = self._steps.past(workitem, instance)
         except StorageError as error:
             self._fail(workitem, error)
             return None
-        past = look_back(earlier, priors, self._analyzer.maker)
+        past = look_back(earlier, priors, self._analyzer.maker, others)
         first = past.repeated.workitem if past.repeated else workitem
         created_at = first.started_at or first.scheduled_at
         source = Source(path, instance.sha256, created_at, past, is_stored=True)

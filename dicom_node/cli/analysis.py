@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -149,11 +149,9 @@ def describe(outcome: Conclusion, manifest: ModelManifest) -> Described:
     """Put an outcome into the words of ``result.json``."""
     model = model_name(manifest)
     if isinstance(outcome, Analyzed):
-        return Described(
-            ANALYZED,
-            model,
-            Result.of(outcome.analysis, model, evidence_failed=outcome.failed),
-        )
+        said = Result.of(outcome.analysis, model, evidence_failed=outcome.failed)
+        view = outcome.subject.projection.words
+        return Described(ANALYZED, model, replace(said, view=view))
     why = reason(outcome.error)
     state = NOT_ELIGIBLE if why.cause is Cause.IMAGE else FAILED
     return Described(state, model, reason=why)

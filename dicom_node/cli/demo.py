@@ -55,6 +55,6 @@ def _show_findings(findings: Sequence[ReportedFinding]) -> None:
     click.echo(f"Findings: {len(findings)}")
     for number, one in enumerate(findings, start=1):
         click.echo(
-            f"  {number}  {one.zone:<13} score {one.score:.2f}"
+            f"  {number}  {one.place:<28} score {one.score:.2f}"
             f"  {one.percent_of_lung:5.1f} % of the lung  box {list(one.box)}"
         )

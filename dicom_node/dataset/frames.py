@@ -13,7 +13,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from dicom_node.dataset import part10_file
-from dicom_node.dataset.attributes import number, numbers, text, texts
+from dicom_node.dataset.attributes import numbers, text, texts
+from dicom_node.dataset.film.projection import projection_of
 from dicom_node.dataset.pixels import codecs
 from dicom_node.dataset.pixels.border import within_white_frame
 from dicom_node.dataset.pixels.grayscale import develop
@@ -36,6 +37,18 @@ _MISORIENTED = "Patient Orientation is not that of a frontal film; it was not fo
 _TURNED = "The picture was turned upright as Patient Orientation says."
 _FRAMED = "A white frame around the picture was left out."
 _CALIBRATED = frozenset({"GEOMETRY", "FIDUCIAL"})
+_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_PAIR = 2
+# Less than that is how spacings are rounded; more, no device makes.
+_SQUARE, _LONGEST = 1.02, 4.0
+_NO_SHAPE = (
+    "The pixels' shape that the header tells is impossible; it was not followed."
+)
+# Guidelines allow chest films 10 to 20 times smaller without harm to the reading.
+_HARMLESS_RATIO = 20.0
+_FROM_THE_FRONT = (
+    "AP film: heart and mediastinum look wider than on a PA film, the lungs smaller."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +106,14 @@ def read(
         development = develop(dataset, picture.stored, counts)
         orientation, turned = _orientation(dataset)
         spacing = _pixel_spacing_mm(dataset, orientation)
+        aspect, shape = _aspect(dataset, orientation)
         remarks = (
             *notes,
             *picture.remarks,
             *development.remarks,
             *turned,
+            *shape,
+            *_view(dataset),
             *_compression(dataset),
         )
     if development.hidden_by_lut:
@@ -116,6 +132,7 @@ def read(
         orientation=orientation,
         remarks=(*remarks, _FRAMED) if picture_within else remarks,
         picture=picture_within,
+        aspect=aspect,
     )
 
 
@@ -176,7 +193,7 @@ def _pixel_spacing_mm(
     the detector's own and magnified by an unknown factor.
     """
     spacing = numbers(dataset, "PixelSpacing")
-    if len(spacing) != 2 or min(spacing) <= 0:  # noqa: PLR2004  rows, columns
+    if len(spacing) != _PAIR or min(spacing) <= 0:
         return None
     calibrated = text(dataset, "PixelSpacingCalibrationType") in _CALIBRATED
     if not calibrated and np.allclose(
@@ -189,10 +206,33 @@ def _pixel_spacing_mm(
     return between_rows, between_columns
 
 
+def _aspect(
+    dataset: Dataset, orientation: Orientation
+) -> tuple[float, tuple[str, ...]]:
+    """Height over width of a pixel on the upright film (PS3.3 C.7.6.3.1.7)."""
+    pairs = (numbers(dataset, keyword) for keyword in (*_SPACINGS, "PixelAspectRatio"))
+    pair = next((each for each in pairs if len(each) == _PAIR and min(each) > 0), None)
+    if pair is None:
+        return 1.0, ()
+    aspect = pair[0] / pair[1]
+    long = max(aspect, 1 / aspect)
+    if long < _SQUARE:
+        return 1.0, ()
+    if long > _LONGEST:
+        return 1.0, (_NO_SHAPE,)
+    return (1 / aspect if orientation.transpose else aspect), ()
+
+
+def _view(dataset: Dataset) -> tuple[str, ...]:
+    """Say what the view does to the picture."""
+    return (_FROM_THE_FRONT,) if projection_of(dataset).direction == "AP" else ()
+
+
 def _compression(dataset: Dataset) -> tuple[str, ...]:
-    """Say that grey values were lost on the way (PS3.3 C.7.6.1.1.5)."""
+    """Say that more was lost on the way than does no harm (PS3.3 C.7.6.1.1.5)."""
     if text(dataset, "LossyImageCompression") != "01":
         return ()
-    ratio = number(dataset, "LossyImageCompressionRatio")
-    degree = f" (ratio {ratio:.3g})" if ratio and ratio > 0 else ""
-    return (f"The image was compressed with loss{degree}.",)
+    ratio = max(numbers(dataset, "LossyImageCompressionRatio"), default=0.0)
+    if ratio <= _HARMLESS_RATIO:
+        return ()
+    return (f"The image was compressed with loss (ratio {ratio:.3g}).",)

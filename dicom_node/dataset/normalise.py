@@ -57,6 +57,7 @@ PATIENT_AND_STUDY = (
     "StudyTime",
     "StudyID",
     "StudyDescription",
+    "ProcedureCodeSequence",
     "AccessionNumber",
     "IssuerOfAccessionNumberSequence",
     "ReferringPhysicianName",

@@ -39,6 +39,7 @@ ITEMS: Mapping[str, tuple[str, ...]] = {
     "IssuerOfAccessionNumberSequence": _ISSUER,
     "OtherPatientIDsSequence": ("PatientID", "IssuerOfPatientID", "TypeOfPatientID"),
     "DeidentificationMethodCodeSequence": _CODE,
+    "ProcedureCodeSequence": _CODE,
     "RequestedProcedureCodeSequence": _CODE,
     "ReferencedPerformedProcedureStepSequence": _REFERENCE,
     "ReferencedStudySequence": _REFERENCE,
@@ -50,7 +51,11 @@ ITEMS: Mapping[str, tuple[str, ...]] = {
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "OtherPatientIDsSequence": ("PatientID", "TypeOfPatientID"),
     **dict.fromkeys(
-        ("DeidentificationMethodCodeSequence", "RequestedProcedureCodeSequence"),
+        (
+            "DeidentificationMethodCodeSequence",
+            "ProcedureCodeSequence",
+            "RequestedProcedureCodeSequence",
+        ),
         ("CodeValue", "CodingSchemeDesignator", "CodeMeaning"),
     ),
     **dict.fromkeys(

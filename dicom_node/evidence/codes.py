@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.coding import Code
 
-from inference.findings import Side, Zone
+from inference.findings import Call, Side, Zone
 
 OWN_SCHEME = "99CXRNODE"
 OWN_SCHEME_UID = f"2.25.{uuid5(NAMESPACE_URL, 'cxr-node/coding-scheme').int}"
@@ -65,8 +65,24 @@ LUNG_FREE: Mapping[Side, Code] = {
     Side.RIGHT: _own("RIGHT_FREE_PCT", "Right opacity-free"),
     Side.LEFT: _own("LEFT_FREE_PCT", "Left opacity-free"),
 }
+TOTAL_ENDS = (
+    _own("TOTAL_OPAC_LOW", "Total opacity, low end"),
+    _own("TOTAL_OPAC_HIGH", "Total opacity, high end"),
+)
+LUNG_ENDS: Mapping[Side, tuple[Code, Code]] = {
+    Side.RIGHT: (
+        _own("RIGHT_OPAC_LOW", "Right opacity, low end"),
+        _own("RIGHT_OPAC_HIGH", "Right opacity, high end"),
+    ),
+    Side.LEFT: (
+        _own("LEFT_OPAC_LOW", "Left opacity, low end"),
+        _own("LEFT_OPAC_HIGH", "Left opacity, high end"),
+    ),
+}
+"""Ends of the interval that holds the true percentage on 90 of 100 films."""
 FINDING_OPACITY = _own("FINDING_PCT", "Share of lung")
 OPACITY_PROBABILITY = _own("ANY_OPACITY_PCT", "Probability")
+OPERATING_POINT = _own("OPERATING_PCT", "Operating point")
 EXTENT_SCORE = _own("EXTENT_0_8", "Extent score (0-8)")
 CHANGE_TOTAL = _own("TOTAL_CHANGE_PP", "Total change")
 CHANGE_SIDE = _own("LUNG_CHANGE_PP", "Lung change")
@@ -79,14 +95,26 @@ ZONE_OPACITY: Mapping[Zone, Code] = {
     for zone in Zone
 }
 
+VIEWS: Mapping[str, Code] = {
+    "PA": Code("272479007", "SCT", "postero-anterior"),
+    "AP": Code("399348003", "SCT", "antero-posterior"),
+}
+"""Direction of a film in CID 4010."""
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 SOURCE_IMAGE = Code("121322", "DCM", "Source Image for Image Processing Operation")
-IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
+PLAIN_CHEST_FILM = Code("399208008", "SCT", "Plain chest X-ray")
 ENGLISH = Code("en", "RFC5646", "English")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 FINDING = Code("121071", "DCM", "Finding")
 COMMENT = Code("121106", "DCM", "Comment")
+CONCLUSION = Code("121077", "DCM", "Conclusion")
+CALLS: Mapping[Call, Code] = {
+    Call.OPACITY: Code("52101004", "SCT", "Present"),
+    Call.POSSIBLE: Code("82334004", "SCT", "Indeterminate"),
+    Call.NONE: Code("272519000", "SCT", "Absent"),
+}
+"""Values of the qualitative evaluation OPACITY."""
 REJECTED_FOR_QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
 REJECTED_FOR_SAFETY = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
 NOT_ANALYSED = _own("NOT_ANALYSED", "Reason for no analysis")

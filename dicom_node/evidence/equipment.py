@@ -13,7 +13,7 @@ from pydicom.sr.codedict import codes as dicom_codes
 
 from dicom_node.evidence import codes
 from dicom_node.evidence.maker import Maker
-from dicom_node.evidence.wording import DISCLAIMER
+from dicom_node.evidence.wording.disclaimer import DISCLAIMER
 
 
 def algorithm(maker: Maker) -> AlgorithmIdentificationSequence:
@@ -42,7 +42,7 @@ def device_observer(maker: Maker) -> ObserverContext:
 
 
 def contributing_equipment(
-    clean: Dataset, maker: Maker, moment: datetime
+    clean: Dataset, maker: Maker, moment: datetime, *, credits_model: bool = True
 ) -> list[Dataset]:
     """List what took the film, and this node (CID 7005).
 
@@ -52,8 +52,13 @@ def contributing_equipment(
         The film's header, every value valid.
     moment
         Of creation, by the film's clock.
+    credits_model
+        Whether the model had a part.
     """
     model = maker.model
+    credit = f". Model {model.name} {model.version}, SHA-256 {model.sha256}"
+    if not credits_model:
+        credit = ""
     own = ContributingEquipment(
         manufacturer=maker.manufacturer,
         purpose_of_reference=codes.PROCESSING_EQUIPMENT,
@@ -62,9 +67,7 @@ def contributing_equipment(
         device_serial_number=maker.serial_number,
         station_name=maker.ae_title,
         contribution_datetime=moment.strftime("%Y%m%d%H%M%S"),
-        contribution_description=(
-            f"{DISCLAIMER}. Model {model.name} {model.version}, SHA-256 {model.sha256}"
-        ),
+        contribution_description=f"{DISCLAIMER}{credit}",
     )
     if not clean.get("Manufacturer"):
         return [own]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from inference.findings import Interval
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectReference:
@@ -28,6 +30,10 @@ class Prior:
         Its measurement report, where it is known, and the film itself.
     model
         Name and version of the model that said so.
+    interval
+        Of both lungs' percentage then, where it was stated.
+    view
+        How that film was taken, in words.
     """
 
     acquired_at: datetime
@@ -37,11 +43,32 @@ class Prior:
     report: ObjectReference | None = None
     image: ObjectReference | None = None
     model: str = ""
+    interval: Interval | None = None
+    view: str = ""
 
     @property
     def references(self) -> tuple[ObjectReference, ...]:
         """What a report points to: the film, and what was said of it."""
         return tuple(one for one in (self.image, self.report) if one is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """What is known of the report that is replaced.
+
+    Parameters
+    ----------
+    made_at
+        When it was made.
+    model
+        The model that it came from, in words.
+    count
+        How many reports of this film there were before.
+    """
+
+    made_at: datetime
+    model: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +84,24 @@ class Earlier:
         differ by more than the lungs do.
     predecessor
         The report of this same image that this one replaces.
+    superseded
+        When that was made, and by what.
+    other_films
+        Frontal films of the same study beside this one.
     """
 
     prior: Prior | None = None
     uncompared: Prior | None = None
     predecessor: ObjectReference | None = None
+    superseded: Superseded | None = None
+    other_films: int = 0
+
+    @property
+    def revision(self) -> int:
+        """Number of this report among those of its film; 1 is the first."""
+        if self.predecessor is None:
+            return 1
+        return 1 + (self.superseded.count if self.superseded else 1)
 
     @property
     def film(self) -> Prior | None:

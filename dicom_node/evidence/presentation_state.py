@@ -22,13 +22,22 @@ from pydicom.uid import DigitalXRayImageStorageForProcessing
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.outline import simplified
 from dicom_node.evidence.subject import Subject
-from dicom_node.evidence.wording import DISCLAIMER, headline
-from inference.findings import Analysis, Region
+from dicom_node.evidence.wording.disclaimer import DISCLAIMER
+from dicom_node.evidence.wording.sentences import (
+    BEHIND_THE_HEART,
+    comparison,
+    context,
+    finding_lines,
+    headline,
+)
+from inference.findings import Analysis, Call, Region
 
 _OPACITIES = GraphicLayer("AI_OPACITY", 1, "Opacities", CIELabColor(68, 32, 61))
+_POSSIBLE = GraphicLayer("AI_OPACITY", 1, "Possible opacities", CIELabColor(80, 3, 20))
 _LUNGS = GraphicLayer("AI_LUNGS", 2, "Lungs", CIELabColor(76, -18, -24))
-# Left, top, right, bottom as fractions of the displayed area.
-_CAPTION_BOX = (0.02, 0.955, 0.98, 0.995)
+# As fractions of the displayed area: the caption's sides, its foot, a line of it.
+_LEFT, _RIGHT, _FOOT, _LINE = 0.02, 0.98, 0.995, 0.03
+_MOST_LINES, _MOST_LETTERS = 12, 1024  # ST holds no more (PS3.5 6.2)
 
 
 def encode(subject: Subject, analysis: Analysis) -> Dataset | None:
@@ -55,9 +64,9 @@ def encode(subject: Subject, analysis: Analysis) -> Dataset | None:
         device_serial_number=maker.serial_number,
         content_label="AI_LUNG_OPACITY",
         content_description=DISCLAIMER,
-        graphic_layers=[_OPACITIES, _LUNGS],
+        graphic_layers=[_layer(analysis.call), _LUNGS],
         graphic_annotations=_annotations(subject, analysis),
-        series_description="AI CXR outlines (GSPS)",
+        series_description=subject.series_description("AI CXR outlines (GSPS)"),
     )
     _add_tables(state, clean)
     state.PresentationLUTShape = (
@@ -102,25 +111,85 @@ def _for_processing(clean: Dataset) -> bool:
 def _annotations(subject: Subject, analysis: Analysis) -> list[GraphicAnnotation]:
     clean = subject.clean
     findings = [
-        _polyline(subject, finding.region, f"opacity {number}")
+        _drawn(_polyline(subject, finding.region, f"opacity {number}"), analysis.call)
         for number, finding in enumerate(analysis.findings, start=1)
     ]
     lungs = [
         _polyline(subject, lung.region, f"{lung.side.value} lung")
         for lung in analysis.lungs
     ]
+    lines = _caption(subject, analysis)
     caption = TextObject(
-        text_value=f"AI, not for primary diagnosis: {headline(analysis)}",
+        text_value="\r\n".join(lines)[:_MOST_LETTERS],
         units=AnnotationUnitsValues.DISPLAY,
-        bounding_box=_CAPTION_BOX,
+        bounding_box=(_LEFT, _FOOT - _LINE * len(lines), _RIGHT, _FOOT),
         text_justification=TextJustificationValues.LEFT,
     )
+    layer = _layer(analysis.call)
     return [
         GraphicAnnotation(
-            [clean], _OPACITIES, graphic_objects=findings, text_objects=[caption]
+            [clean],
+            layer,
+            graphic_objects=findings,
+            text_objects=[caption, *_numbers(analysis)],
         ),
         GraphicAnnotation([clean], _LUNGS, graphic_objects=lungs),
     ]
+
+
+def _drawn(graphic: GraphicObject, call: Call) -> GraphicObject:
+    """Dash the outline of what is possible only (PS3.3 C.10.5.1.2, Line Style)."""
+    if call is not Call.OPACITY:
+        style = Dataset()
+        style.PatternOnColorCIELabValue = (
+            _POSSIBLE.GraphicLayerRecommendedDisplayCIELabValue
+        )
+        style.PatternOnOpacity = 1.0
+        style.LineThickness = 1.0
+        style.LineDashingStyle = "DASHED"
+        style.LinePattern = 0xFF00
+        style.ShadowStyle = "OFF"
+        style.ShadowOffsetX = style.ShadowOffsetY = 0.0
+        style.ShadowColorCIELabValue = [0, 32896, 32896]
+        style.ShadowOpacity = 0.0
+        graphic.LineStyleSequence = [style]
+    return graphic
+
+
+def _layer(call: Call) -> GraphicLayer:
+    return _OPACITIES if call is Call.OPACITY else _POSSIBLE
+
+
+def _caption(subject: Subject, analysis: Analysis) -> list[str]:
+    """Write the lines below the film: the call first."""
+    lines = [
+        f"AI, not for primary diagnosis: {headline(analysis)}",
+        *finding_lines(analysis),
+        comparison(analysis, subject) or "",
+        *context(subject),
+        BEHIND_THE_HEART,
+    ]
+    kept = [line for line in lines if line]
+    if len(kept) <= _MOST_LINES:
+        return kept
+    return [*kept[: _MOST_LINES - 1], "The rest stands in the report."]
+
+
+def _numbers(analysis: Analysis) -> list[TextObject]:
+    """Write each finding's number where its outline is highest."""
+    found = []
+    for number, finding in enumerate(analysis.findings, start=1):
+        points = simplified(finding.region)
+        column, row = points[int(points[:, 1].argmin())]
+        found.append(
+            TextObject(
+                text_value=str(number),
+                units=AnnotationUnitsValues.PIXEL,
+                anchor_point=(float(column), float(row)),
+                anchor_point_visible=False,
+            )
+        )
+    return found
 
 
 def _polyline(subject: Subject, region: Region, what: str) -> GraphicObject:

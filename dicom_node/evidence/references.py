@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
 
 from dicom_node.evidence import codes
 from dicom_node.evidence.past import ObjectReference
@@ -47,6 +48,25 @@ def source_image(clean: Dataset) -> Dataset:
     item = instance(clean.SOPClassUID, clean.SOPInstanceUID)
     item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.SOURCE_IMAGE)]
     return item
+
+
+def procedures(clean: Dataset) -> list[Code]:
+    """Codes of what was asked for and done, the request's first; each once."""
+    requests = [
+        *(clean.get("ReferencedRequestSequence") or ()),
+        *(clean.get("RequestAttributesSequence") or ()),
+    ]
+    items = [
+        item
+        for request in requests
+        for item in request.get("RequestedProcedureCodeSequence") or ()
+    ]
+    items += clean.get("ProcedureCodeSequence") or ()
+    found = [
+        Code(item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning)
+        for item in items
+    ]
+    return list(dict.fromkeys(found))
 
 
 def request_references(clean: Dataset) -> list[Dataset]:

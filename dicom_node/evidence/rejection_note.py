@@ -75,7 +75,7 @@ def _document(
         evidence=objects,
         content=selection,
         series_instance_uid=subject.uid(f"{_KIND} series {named}"),
-        series_number=subject.style.series_number(_KIND),
+        series_number=subject.series_number(_KIND),
         sop_instance_uid=subject.uid(f"{_KIND} {named}"),
         instance_number=1,
         manufacturer=subject.maker.manufacturer,

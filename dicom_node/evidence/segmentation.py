@@ -18,9 +18,12 @@ from dicom_node.evidence import codes
 from dicom_node.evidence.equipment import algorithm
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.subject import Subject
-from dicom_node.evidence.wording import DISCLAIMER
-from inference.findings import Analysis, Finding, Lung, Region, Side
+from dicom_node.evidence.wording.disclaimer import DISCLAIMER
+from dicom_node.evidence.wording.numbers import probability
+from dicom_node.evidence.wording.sentences import noun
+from inference.findings import Analysis, Call, Finding, Lung, Region, Side
 
+_LONG_STRING = 64  # PS3.5 6.2: LO
 # Warm and far apart for findings, cool for lungs (L*, a*, b*); all within sRGB.
 _WARM = ((68, 32, 61), (81, 6, 66), (55, 53, 43), (76, 29, 34), (58, 51, 1))
 _COOL = {Side.RIGHT: (76, -18, -24), Side.LEFT: (65, 1, -44)}
@@ -36,7 +39,7 @@ def encode_opacities(subject: Subject, analysis: Analysis) -> Dataset | None:
     if not analysis.findings:
         return None
     descriptions = [
-        _finding(number, finding, subject)
+        _finding(number, finding, analysis.call, subject)
         for number, finding in enumerate(analysis.findings, start=1)
     ]
     regions = [finding.region for finding in analysis.findings]
@@ -55,12 +58,15 @@ def encode_lungs(subject: Subject, analysis: Analysis) -> Dataset:
     return subject.finish(seg)
 
 
-def _finding(number: int, finding: Finding, subject: Subject) -> SegmentDescription:
+def _finding(
+    number: int, finding: Finding, call: Call, subject: Subject
+) -> SegmentDescription:
     identifier, uid = subject.tracking(f"opacity {number}")
-    score = round(100 * finding.score)
+    certainty = probability(finding.score)
+    label = f"{noun(call)} {number}, {finding.place}, {certainty}"
     return SegmentDescription(
         segment_number=number,
-        segment_label=f"Opacity {number}, {finding.zone.value} zone, {score} %",
+        segment_label=label[:_LONG_STRING],
         segmented_property_category=codes.ABNORMAL_STRUCTURE,
         segmented_property_type=codes.OPACITY,
         algorithm_type="AUTOMATIC",
@@ -74,9 +80,12 @@ def _finding(number: int, finding: Finding, subject: Subject) -> SegmentDescript
 
 def _lung(number: int, lung: Lung, subject: Subject) -> SegmentDescription:
     identifier, uid = subject.tracking(f"{lung.side.value} lung")
+    label = codes.SIDES[lung.side].meaning
+    if lung.side is Side.LEFT:
+        label += ", with what lies behind the heart"
     return SegmentDescription(
         segment_number=number,
-        segment_label=codes.SIDES[lung.side].meaning,
+        segment_label=label,
         segmented_property_category=codes.ANATOMICAL_STRUCTURE,
         segmented_property_type=codes.SIDES[lung.side],
         algorithm_type="AUTOMATIC",
@@ -131,7 +140,9 @@ def _segmentation(
         device_serial_number=maker.serial_number,
         content_label="AI_LUNG_OPACITY" if opacities else "AI_LUNGS",
         content_description=DISCLAIMER,
-        series_description="AI lung opacities" if opacities else "AI lungs",
+        series_description=subject.series_description(
+            "AI lung opacities" if opacities else "AI lungs"
+        ),
         omit_empty_frames=False,
     )
     dimensions = subject.uid(f"{kind} dimensions")

@@ -13,7 +13,9 @@ from typing import Self
 from pydicom.dataset import Dataset
 
 from dicom_node.dataset import normalise as header
+from dicom_node.dataset.acquisition import acquired_at
 from dicom_node.dataset.character_sets import restore_character_set
+from dicom_node.dataset.film.projection import Projection, projection_of
 from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -24,7 +26,9 @@ from dicom_node.evidence.equipment import contributing_equipment
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.maker import Maker, Style
 from dicom_node.evidence.past import Earlier
+from dicom_node.evidence.wording.moments import stamp
 
+_LONG_STRING = 64  # PS3.5 6.2: LO
 USUAL_STYLE = Style()
 NOTHING_EARLIER = Earlier()
 
@@ -47,6 +51,8 @@ class Subject:
         Who makes the results, and how the site wants them.
     earlier
         What was said before.
+    credits_model
+        Whether the model had a part in what is said.
     """
 
     source: Dataset
@@ -56,6 +62,7 @@ class Subject:
     maker: Maker
     style: Style = USUAL_STYLE
     earlier: Earlier = NOTHING_EARLIER
+    credits_model: bool = True
 
     @classmethod
     def of_image(
@@ -131,7 +138,21 @@ class Subject:
 
     def series(self, kind: EvidenceKind) -> tuple[str, int]:
         """Series Instance UID and Series Number: one series per image and kind."""
-        return self.uid(f"{kind} series"), self.style.series_number(kind)
+        return self.uid(f"{kind} series"), self.series_number(kind)
+
+    def series_number(self, kind: EvidenceKind) -> int:
+        """Series Number of a kind; results that replace others stand ten further."""
+        return self.style.series_number(kind) + 10 * (self.earlier.revision - 1)
+
+    def series_description(self, what: str) -> str:
+        """Series Description: what it is, and what it replaces (64 characters)."""
+        revision, made = self.earlier.revision, self.earlier.superseded
+        if revision == 1:
+            return what
+        numbered = f"{what}, no. {revision}"
+        if made is None:
+            return numbered[:_LONG_STRING]
+        return f"{numbered}, replaces {stamp(self.local(made.made_at))}"[:_LONG_STRING]
 
     def tracking(self, what: str) -> tuple[str, str]:
         """Tracking ID and UID of SEG and report (PS3.3 C.8.20.2.4, TID 1410)."""
@@ -140,12 +161,27 @@ class Subject:
     @property
     def local_time(self) -> datetime:
         """The moment of creation by the source's clock, else by this machine's."""
+        return self.local(self.created_at)
+
+    def local(self, moment: datetime) -> datetime:
+        """Tell a moment by the source's clock, else by this machine's."""
         offset = str(self.clean.get("TimezoneOffsetFromUTC", ""))
         if re.fullmatch(UTC_OFFSET, offset) is None:
-            return self.created_at.astimezone()
+            return moment.astimezone()
         minutes = int(offset[1:3]) * 60 + int(offset[3:])
         delta = timedelta(minutes=-minutes if offset[0] == "-" else minutes)
-        return self.created_at.astimezone(timezone(delta))
+        return moment.astimezone(timezone(delta))
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """When the film was taken, by its clock; ``None`` where it does not say."""
+        moment = acquired_at(self.source)
+        return None if moment is None else self.local(moment)
+
+    @property
+    def projection(self) -> Projection:
+        """How the film was taken."""
+        return projection_of(self.source)
 
     def finish(self, result: Dataset) -> Dataset:
         """Write what all results share, and the source's character set.
@@ -168,12 +204,11 @@ class Subject:
         result.Manufacturer = maker.manufacturer
         result.ManufacturerModelName = maker.manufacturer_model_name
         result.DeviceSerialNumber = maker.serial_number
-        result.SoftwareVersions = [
-            maker.software_version,
-            f"{maker.model.name} {maker.model.version}"[:64],
-        ]
+        model = f"{maker.model.name} {maker.model.version}"[:_LONG_STRING]
+        versions = [maker.software_version, model]
+        result.SoftwareVersions = versions if self.credits_model else versions[0]
         result.ContributingEquipmentSequence = contributing_equipment(
-            clean, maker, moment
+            clean, maker, moment, credits_model=self.credits_model
         )
         restore_character_set(result, self.source)
         result.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID

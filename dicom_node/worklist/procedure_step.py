@@ -101,11 +101,17 @@ class ProcedureSteps:
         with self._database.transaction(read_only=True) as tx:
             return instances.get_instance(tx, workitem.sop_instance_uid)
 
-    def past(self, workitem: Workitem, film: Instance) -> tuple[list[Job], list[Job]]:
-        """Find the image's jobs before this one, and those of the film before it."""
+    def past(
+        self, workitem: Workitem, film: Instance
+    ) -> tuple[list[Job], list[Job], int]:
+        """Find the image's jobs before this one, and those of the film before it.
+
+        The number is that of the other films of its study.
+        """
         with self._database.transaction(read_only=True) as tx:
             earlier = history.earlier_jobs(tx, workitem)
-            return list(earlier), list(history.prior_jobs(tx, film))
+            priors = history.prior_jobs(tx, film)
+            return list(earlier), list(priors), history.other_films(tx, film)
 
     def attempts_ended(self, workitem: Workitem, outcome: AttemptOutcome) -> int:
         """Count earlier attempts that ended so."""

@@ -5,7 +5,7 @@ only ever added: rows of earlier versions are read back, and keys that this vers
 does not know are passed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -13,7 +13,17 @@ from typing import Any, Self
 from dicom_node.evidence.kinds import EvidenceKind, FailedEvidence
 from dicom_node.evidence.maker import ModelIdentity
 from dicom_node.evidence.past import ObjectReference
-from inference.findings import Analysis, Finding, Severity, Side, Zone
+from inference.findings import (
+    Analysis,
+    Call,
+    Finding,
+    Interval,
+    Intervals,
+    Severity,
+    Side,
+    Zone,
+    place,
+)
 from inference.manifest import ModelManifest
 from storage.records import ModelName, Workitem
 
@@ -29,9 +39,11 @@ class ReportedFinding:
     label
         The manifest's label.
     score
-        Calibrated confidence in [0, 1], to four decimals.
+        Certainty in [0, 1], to four decimals; never above the film's probability.
     side, zone
         Where most of it lies.
+    zones
+        Every zone in which it has a real share; all three are the whole lung.
     box
         ``(x, y, width, height)`` in source pixels.
     area_px
@@ -50,6 +62,12 @@ class ReportedFinding:
     area_px: int
     area_mm2: float | None
     percent_of_lung: float
+    zones: tuple[Zone, ...]
+
+    @property
+    def place(self) -> str:
+        """Where it lies, in words."""
+        return place(self.side, self.zones)
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
@@ -64,6 +82,7 @@ class ReportedFinding:
             area_px=finding.region.area_px,
             area_mm2=None if area is None else round(area, 1),
             percent_of_lung=finding.percent_of_lung,
+            zones=finding.zones,
         )
 
     @classmethod
@@ -79,6 +98,7 @@ class ReportedFinding:
             area_px=value["area_px"],
             area_mm2=value["area_mm2"],
             percent_of_lung=value["percent_of_lung"],
+            zones=tuple(map(Zone, value.get("zones", (value["zone"],)))),
         )
 
     def to_json(self) -> Json:
@@ -86,6 +106,7 @@ class ReportedFinding:
         return asdict(self) | {
             "side": str(self.side),
             "zone": str(self.zone),
+            "zones": [str(zone) for zone in self.zones],
             "box": list(self.box),
         }
 
@@ -128,6 +149,13 @@ class EarlierFilm:
         Of that film.
     change
         Since then; ``None`` when another model read that film.
+    interval
+        Of both lungs' percentage then, where it was stated.
+    view
+        How that film was taken, in words.
+    exceeds_interval
+        Whether the change of both lungs is more than error; ``None`` where that is
+        not known.
     """
 
     acquired_at: datetime
@@ -136,6 +164,9 @@ class EarlierFilm:
     model: str
     severity: LungPercentages
     change: LungPercentages | None
+    interval: Interval | None = None
+    view: str = ""
+    exceeds_interval: bool | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -148,12 +179,18 @@ class EarlierFilm:
             model=value["model"],
             severity=LungPercentages.from_json(value["severity"]),
             change=None if change is None else LungPercentages.from_json(change),
+            interval=_interval(value.get("interval")),
+            view=value.get("view", ""),
+            exceeds_interval=value.get("exceeds_interval"),
         )
 
     def to_json(self) -> Json:
         """Write it."""
         moment = self.acquired_at.astimezone(UTC)
-        return asdict(self) | {"acquired_at": moment.isoformat()}
+        return asdict(self) | {
+            "acquired_at": moment.isoformat(),
+            "interval": _ends(self.interval),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +215,16 @@ class Result:
         UID of the report that this result's report replaces.
     evidence_failed
         Kinds of result object that could not be made, and why.
+    call
+        What the film is called; rows of version 0.1 do not say.
+    operating_point
+        Probability from which on a film is called opacity.
+    intervals
+        Of the severity's percentages, where they are stated.
+    view
+        How the film was taken, in words; empty where it does not say.
+    other_films
+        Frontal films of the same study beside this one.
     """
 
     severity: Severity
@@ -188,6 +235,11 @@ class Result:
     prior: EarlierFilm | None = None
     predecessor: str | None = None
     evidence_failed: tuple[FailedEvidence, ...] = ()
+    call: Call | None = None
+    operating_point: float | None = None
+    intervals: Intervals | None = None
+    view: str = ""
+    other_films: int = 0
 
     @classmethod
     def of(
@@ -208,12 +260,15 @@ class Result:
             prior=prior,
             predecessor=predecessor,
             evidence_failed=evidence_failed,
+            call=analysis.call,
+            operating_point=round(analysis.operating_point, 4),
+            intervals=analysis.intervals,
         )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read it back; rows from before there were follow-ups lack the past."""
-        prior = value.get("prior")
+        prior, call = value.get("prior"), value.get("call")
         return cls(
             severity=_severity(value["severity"]),
             findings=tuple(map(ReportedFinding.from_json, value["findings"])),
@@ -226,6 +281,11 @@ class Result:
                 FailedEvidence(EvidenceKind(one["kind"]), one["reason"])
                 for one in value.get("evidence_failed", ())
             ),
+            call=None if call is None else Call(call),
+            operating_point=value.get("operating_point"),
+            intervals=_intervals(value["severity"].get("interval")),
+            view=value.get("view", ""),
+            other_films=value.get("other_films", 0),
         )
 
     def to_json(self) -> Json:
@@ -238,10 +298,15 @@ class Result:
     def film_to_json(self) -> Json:
         """Write what is said of the film alone, where no past was looked up."""
         said: Json = {
-            "severity": _severity_to_json(self.severity),
+            "call": None if self.call is None else str(self.call),
+            "operating_point": self.operating_point,
+            "severity": _severity_to_json(self.severity)
+            | {"interval": _to_json(self.intervals)},
             "findings": [one.to_json() for one in self.findings],
             "opacity_score": self.opacity_score,
             "remarks": list(self.remarks),
+            "view": self.view,
+            "other_films": self.other_films,
             "model": model_to_json(self.model),
         }
         if self.evidence_failed:
@@ -297,3 +362,33 @@ def _reference(value: Mapping[str, Any] | None) -> ObjectReference | None:
         value["series_instance_uid"],
         value["study_instance_uid"],
     )
+
+
+def _interval(value: Sequence[float] | None) -> Interval | None:
+    return None if value is None else Interval(*value)
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _intervals(value: Mapping[str, Any] | None) -> Intervals | None:
+    if value is None:
+        return None
+    return Intervals(
+        coverage=value["coverage"],
+        total=Interval(*value["total"]),
+        right=Interval(*value["right"]),
+        left=Interval(*value["left"]),
+    )
+
+
+def _to_json(intervals: Intervals | None) -> Json | None:
+    if intervals is None:
+        return None
+    return {
+        "coverage": intervals.coverage,
+        "total": _ends(intervals.total),
+        "right": _ends(intervals.right),
+        "left": _ends(intervals.left),
+    }

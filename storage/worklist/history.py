@@ -68,3 +68,26 @@ def prior_jobs(tx: Transaction, film: Instance) -> tuple[Job, ...]:
     if found is None:
         return ()
     return read_jobs(tx, workitem.c.sop_instance_uid == found, *_HAS_RESULTS)
+
+
+def other_films(tx: Transaction, film: Instance) -> int:
+    """Count the films of the same study beside this one that passed for frontal ones.
+
+    As far as they have come: one whose analysis ended without a result was none.
+    """
+    refused = exists().where(
+        workitem.c.sop_instance_uid == instance.c.sop_instance_uid,
+        workitem.c.reason_code.is_not(None),
+        workitem.c.reason_code != GIVEN_UP,
+    )
+    found = tx.execute(
+        select(func.count())
+        .select_from(instance)
+        .where(
+            instance.c.study_instance_uid == film.study_instance_uid,
+            instance.c.sop_instance_uid != film.sop_instance_uid,
+            instance.c.not_eligible_code.is_(None),
+            ~refused,
+        )
+    )
+    return int(found.scalar_one())

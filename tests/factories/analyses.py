@@ -27,7 +27,7 @@ def a_maker(**changes: Any) -> Maker:
     values: dict[str, Any] = {
         "model": ModelIdentity.of(scripted_manifest()),
         "ae_title": "CXR_NODE",
-        "software_version": "0.1.0",
+        "software_version": "0.2.0",
         "serial_number": "CXR_NODE",
     }
     return Maker(**(values | changes))

@@ -1,4 +1,4 @@
-"""What the node said of a film: ``result.json`` is a row as version 0.1.0 wrote it."""
+"""What the node said of a film: ``result.json`` is a row as version 0.2.0 wrote it."""
 
 import json
 from datetime import UTC, datetime
@@ -32,4 +32,4 @@ def a_row() -> dict[str, Any]:
 
 def the_analysis() -> Analysis:
     """The analysis that the row describes."""
-    return an_analysis(a_frame(spacing_mm=(0.35, 0.4), remarks=("The film is small.",)))
+    return an_analysis(a_frame(spacing_mm=(1.4, 1.6), remarks=("The film is small.",)))

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from dicom_node.evidence import encode as evidence
 from dicom_node.evidence.kinds import REWRITTEN
 from dicom_node.evidence.report.classes import under_class
-from dicom_node.evidence.wording import DISCLAIMER, headline
+from dicom_node.evidence.wording.disclaimer import DISCLAIMER
+from dicom_node.evidence.wording.sentences import headline
 from inference.frame import Orientation
 from tests.factories.analyses import a_frame, a_subject, an_analysis, ellipse
 from tests.factories.radiographs import synthetic_dataset
@@ -175,12 +176,13 @@ def test_the_caption_of_the_presentation_state_lies_on_the_display(tmp_path):
     analysis = an_analysis(frame)
     paths = write(tmp_path, source, frame, analysis, ["presentation-state"])
     state = pydicom.dcmread(paths["presentation-state"])
-    (caption,) = [
+    caption, *_ = [
         item
         for annotation in state.GraphicAnnotationSequence
         for item in annotation.get("TextObjectSequence", [])
     ]
-    assert caption.UnformattedTextValue.endswith(headline(analysis))
+    first, *_ = caption.UnformattedTextValue.split("\r\n")
+    assert first.endswith(headline(analysis))
     assert caption.BoundingBoxAnnotationUnits == "DISPLAY"
     left, top = caption.BoundingBoxTopLeftHandCorner
     right, bottom = caption.BoundingBoxBottomRightHandCorner

@@ -23,7 +23,7 @@ def encode(subject: Subject, frame: Frame, analysis: Analysis) -> Dataset:
     result.SeriesInstanceUID, result.SeriesNumber = subject.series(EvidenceKind.PDF)
     result.InstanceNumber = 1
     result.Modality = "DOC"
-    result.SeriesDescription = TITLE
+    result.SeriesDescription = subject.series_description(TITLE)
     result.ConversionType = "WSD"
     result.ContentDate, result.ContentTime = moment.strftime("%Y%m%d %H%M%S").split()
     result.AcquisitionDateTime = ""

@@ -12,9 +12,17 @@ from PIL import Image
 
 from dicom_node.evidence.outline import Points, trace
 from dicom_node.evidence.pictures.drawing import Brush, Colour, font, grey, smooth
-from dicom_node.evidence.pictures.panel import BACKGROUND, COOL, MUTED, WARM, Panel
+from dicom_node.evidence.pictures.panel import (
+    BACKGROUND,
+    COOL,
+    MUTED,
+    QUIET,
+    WARM,
+    Panel,
+)
 from dicom_node.evidence.subject import Subject
-from inference.findings import Analysis, Region
+from dicom_node.evidence.wording.sentences import film_line
+from inference.findings import Analysis, Call, Region
 from inference.frame import Frame, Orientation
 
 WIDTH_PX = 1600
@@ -41,9 +49,10 @@ class _Layout:
         margin, panel, strip = (round(each * unit) for each in (28, 420, 44))
         room_width = width_px - panel - 3 * margin
         room_height = round(1.25 * room_width)
-        scale = min(room_width / frame.columns, room_height / frame.rows)
+        tall = frame.rows * frame.aspect
+        scale = min(room_width / frame.columns, room_height / tall)
         film_width = max(1, round(frame.columns * scale))
-        film_height = max(1, round(frame.rows * scale))
+        film_height = max(1, round(tall * scale))
         inner = max(film_height, round(1010 * unit) - strip)
         return cls(
             width=width_px,
@@ -83,7 +92,7 @@ def draw(
     film = grey(frame.pixels, (layout.film_width, layout.film_height))
     picture.paste(film, (layout.film_left, layout.film_top))
     brush = Brush(picture)
-    _sides(brush, layout)
+    _sides(brush, layout, film_line(subject).removesuffix("."))
     _outlines(brush, layout, frame, analysis)
     Panel(brush, layout.panel_left, layout.panel_width, layout.unit).draw(
         analysis, subject, bottom=layout.height - round(28 * layout.unit)
@@ -92,9 +101,9 @@ def draw(
 
 
 def draw_film(frame: Frame, analysis: Analysis, *, width_px: int) -> Image.Image:
-    """Draw the film with its outlines alone."""
+    """Draw the film with its outlines and the letters of its sides alone."""
     unit = 2 * width_px / WIDTH_PX
-    height = max(1, round(frame.rows * width_px / frame.columns))
+    height = max(1, round(frame.rows * frame.aspect * width_px / frame.columns))
     layout = _Layout(
         width=width_px,
         height=height,
@@ -107,17 +116,23 @@ def draw_film(frame: Frame, analysis: Analysis, *, width_px: int) -> Image.Image
         panel_width=0,
     )
     picture = grey(frame.pixels, (width_px, height)).convert("RGB")
-    _outlines(Brush(picture), layout, frame, analysis)
+    brush = Brush(picture)
+    _outlines(brush, layout, frame, analysis)
+    type_ = font("Medium", round(22 * unit))
+    for x, letter in ((22 * unit, "R"), (width_px - 22 * unit, "L")):
+        brush.mark((x, 34 * unit), letter, type_, MUTED)
     return picture
 
 
-def _sides(brush: Brush, layout: _Layout) -> None:
-    """Name the patient's sides above the film, not on it."""
+def _sides(brush: Brush, layout: _Layout, film: str) -> None:
+    """Name the patient's sides, and the film, above it and not on it."""
     type_ = font("Medium", round(20 * layout.unit))
     baseline = layout.film_top - round(12 * layout.unit)
     right = layout.film_left + layout.film_width
     brush.text((layout.film_left, baseline), "R", type_, MUTED)
     brush.text((right, baseline), "L", type_, MUTED, anchor="rs")
+    middle = (layout.film_left + right) / 2
+    brush.text((middle, baseline), film, font("Regular", type_.size_px), MUTED, "ms")
 
 
 def _outlines(brush: Brush, layout: _Layout, frame: Frame, analysis: Analysis) -> None:
@@ -129,12 +144,17 @@ def _outlines(brush: Brush, layout: _Layout, frame: Frame, analysis: Analysis) -
     outlines = [
         _on_picture(finding.region, frame, layout) for finding in analysis.findings
     ]
+    sure = analysis.call is Call.OPACITY
+    colour = WARM if sure else QUIET
     for points in outlines:
-        brush.line(points, _BLACK, 4.6 * unit, 0.35)
-        brush.line(points, WARM, 2.4 * unit)
+        brush.line(points, _BLACK, 4.6 * unit, 0.35 if sure else 0.2)
+        if sure:
+            brush.line(points, colour, 2.4 * unit)
+        else:
+            brush.dashes(points, colour, 2.0 * unit, dash_px=12 * unit)
     type_ = font("Medium", round(21 * unit))
     for number, points in enumerate(outlines, start=1):
-        brush.mark(_label_position(points, layout), str(number), type_, WARM)
+        brush.mark(_label_position(points, layout), str(number), type_, colour)
 
 
 def _label_position(points: Points, layout: _Layout) -> tuple[float, float]:
@@ -152,8 +172,9 @@ def _on_picture(region: Region, frame: Frame, layout: _Layout) -> Points:
     """Outline of a source region in picture coordinates."""
     points = upright(trace(region), frame.orientation, frame.rows, frame.columns)
     scale = layout.film_width / frame.columns
+    square = points * np.array([1.0, frame.aspect])
     # Rounds the pixel stairs of the source, and never less than those of the picture.
-    soft = smooth(points, max(2.5, 1.5 / scale), step_px=max(1.0, 1.0 / scale))
+    soft = smooth(square, max(2.5, 1.5 / scale), step_px=max(1.0, 1.0 / scale))
     shift = np.array([layout.film_left, layout.film_top], dtype=np.float64)
     return np.asarray(soft * scale + shift)
 

@@ -4,7 +4,6 @@ A column of blocks, each moving the pen down; the foot with disclaimer and model
 written first, so that it is never pushed off by many findings.
 """
 
-from dicom_node.evidence.past import Earlier
 from dicom_node.evidence.pictures.drawing import (
     Brush,
     Colour,
@@ -15,14 +14,31 @@ from dicom_node.evidence.pictures.drawing import (
     wrap,
 )
 from dicom_node.evidence.subject import Subject
-from dicom_node.evidence.wording import DISCLAIMER, comparison, percent
-from inference.findings import Analysis, Finding, Side, Zone
+from dicom_node.evidence.wording.disclaimer import DISCLAIMER
+from dicom_node.evidence.wording.moments import stamp
+from dicom_node.evidence.wording.numbers import (
+    bare,
+    percent,
+    probability,
+    spread,
+    square_centimetres,
+)
+from dicom_node.evidence.wording.sentences import (
+    CALLS,
+    NOT_OUTLINED,
+    comparison,
+    doubt,
+    notes,
+)
+from inference.findings import Analysis, Call, Finding, Interval, Side, Zone
 
 BACKGROUND: Colour = (13, 16, 20)
 TRACK: Colour = (34, 40, 48)
 TEXT: Colour = (236, 239, 243)
 MUTED: Colour = (148, 158, 170)
 WARM: Colour = (255, 176, 72)
+QUIET: Colour = (214, 196, 160)
+"""For what is possible only."""
 COOL: Colour = (110, 198, 230)
 _HOT: Colour = (214, 92, 44)
 # A zone this full has the warmest colour.
@@ -68,28 +84,61 @@ class Panel:
         return self._pen
 
     def _total(self, analysis: Analysis) -> None:
+        """Say what the film is called, how surely, and how much there is."""
+        call = analysis.call
         self._heading("LUNG OPACITY")
-        baseline = self._down(80)
-        value = percent(analysis.severity.total).removesuffix(" %")
-        used = self._brush.text(
-            (self._left - 3 * self._unit, baseline),
-            value,
-            self._type("Light", 84),
-            TEXT,
+        colour = {Call.OPACITY: WARM, Call.POSSIBLE: QUIET, Call.NONE: TEXT}[call]
+        self._brush.text(
+            (self._left, self._down(42)), CALLS[call], self._type("Medium", 32), colour
         )
         self._brush.text(
+            (self._left, self._down(28)),
+            doubt(analysis),
+            self._type("Regular", 17),
+            TEXT,
+        )
+        if call is Call.OPACITY and analysis.findings:
+            self._amount(analysis)
+        else:
+            self._little(analysis)
+        self._down(34)
+
+    def _amount(self, analysis: Analysis) -> None:
+        """Write the percentage of both lungs large, its interval beside it."""
+        baseline = self._down(76)
+        used = self._brush.text(
+            (self._left - 3 * self._unit, baseline),
+            bare(analysis.severity.total),
+            self._type("Light", 76),
+            TEXT,
+        )
+        interval = analysis.intervals.total if analysis.intervals else None
+        self._brush.text(
             (self._left + used + 6 * self._unit, baseline),
-            "%",
-            self._type("Light", 40),
+            f"% {spread(interval)}".rstrip(),
+            self._type("Light", 34),
             MUTED,
         )
         count = len(analysis.findings)
-        words = {0: "No lung opacity found", 1: "of both lungs, 1 opacity"}
-        text = words.get(count, f"of both lungs, {count} opacities")
+        many = "1 opacity" if count == 1 else f"{count} opacities"
+        text = f"of both lungs, {many}"
         self._brush.text(
-            (self._left, self._down(34)), text, self._type("Regular", 20), TEXT
+            (self._left, self._down(32)), text, self._type("Regular", 19), TEXT
         )
-        self._down(34)
+
+    def _little(self, analysis: Analysis) -> None:
+        """Write it small: no big number where the film is not called opacity."""
+        if analysis.findings:
+            interval = analysis.intervals.total if analysis.intervals else None
+            amount = f"{percent(analysis.severity.total)} {spread(interval)}".rstrip()
+            text = f"outlined: {amount} of both lungs"
+        elif analysis.call is Call.NONE:
+            return
+        else:
+            text = NOT_OUTLINED
+        self._brush.text(
+            (self._left, self._down(28)), text, self._type("Regular", 17), MUTED
+        )
 
     def _heading(self, text: str) -> None:
         # Wider letters tell a heading from its content.
@@ -98,25 +147,23 @@ class Panel:
         self._brush.text((self._left, self._pen), spaced, type_, MUTED)
 
     def _sides(self, analysis: Analysis) -> None:
-        severity = analysis.severity
-        for name, value in (
-            ("Right lung", severity.right),
-            ("Left lung", severity.left),
-        ):
-            baseline = self._down(16)
-            self._brush.text(
-                (self._left, baseline), name, self._type("Regular", 18), TEXT
-            )
-            self._brush.text(
-                (self._right, baseline),
-                percent(value),
-                self._type("Medium", 18),
-                TEXT,
-                anchor="rs",
-            )
-            top = self._down(10)
-            self._bar(top, value)
-            self._down(24)
+        severity, intervals = analysis.severity, analysis.intervals
+        self._side("Right lung", severity.right, intervals.right if intervals else None)
+        self._side("Left lung", severity.left, intervals.left if intervals else None)
+
+    def _side(self, name: str, value: float, interval: Interval | None) -> None:
+        baseline = self._down(16)
+        self._brush.text((self._left, baseline), name, self._type("Regular", 18), TEXT)
+        type_ = self._type("Regular", 16)
+        range_ = spread(interval)
+        self._brush.text((self._right, baseline), range_, type_, MUTED, "rs")
+        # Under one another, whatever the ranges' widths.
+        right = self._right - (86 * self._unit if range_ else 0)
+        self._brush.text(
+            (right, baseline), percent(value), self._type("Medium", 18), TEXT, "rs"
+        )
+        self._bar(self._down(10), value)
+        self._down(24)
 
     def _bar(self, top: float, value: float) -> None:
         height = 6 * self._unit
@@ -165,45 +212,46 @@ class Panel:
         )
 
     def _scores(self, analysis: Analysis) -> None:
-        rows = (
-            ("Opacity extent score", f"{analysis.severity.extent_score} of 8"),
-            ("Probability of any opacity", f"{100 * analysis.opacity_score:.0f} %"),
+        value = f"{analysis.severity.extent_score} of 8"
+        self._brush.text(
+            (self._left, self._pen),
+            "Opacity extent score",
+            self._type("Regular", 17),
+            TEXT,
         )
-        for name, value in rows:
-            self._brush.text(
-                (self._left, self._pen), name, self._type("Regular", 17), TEXT
-            )
-            self._brush.text(
-                (self._right, self._pen), value, self._type("Medium", 17), TEXT, "rs"
-            )
-            self._down(28)
+        self._brush.text(
+            (self._right, self._pen), value, self._type("Medium", 17), TEXT, "rs"
+        )
+        self._down(28)
 
     def _findings(self, analysis: Analysis, foot_top: float) -> None:
         if not analysis.findings:
             return
         self._down(18)
-        self._heading("FINDINGS")
+        sure = analysis.call is Call.OPACITY
+        self._heading("FINDINGS" if sure else "POSSIBLE FINDINGS")
         self._down(10)
         row = 54 * self._unit
         fit = max(0, int((foot_top - self._pen - 10 * self._unit) // row))
         shown = analysis.findings
         if len(shown) > fit:
             shown = shown[: max(0, fit - 1)]
+        colour = WARM if analysis.call is Call.OPACITY else QUIET
         for number, finding in enumerate(shown, start=1):
-            self._finding(number, finding)
+            self._finding(number, finding, colour)
         if left_out := len(analysis.findings) - len(shown):
             text = f"and {left_out} more, all in the report"
             self._brush.text(
                 (self._left, self._down(24)), text, self._type("Regular", 15), MUTED
             )
 
-    def _finding(self, number: int, finding: Finding) -> None:
+    def _finding(self, number: int, finding: Finding, colour: Colour) -> None:
         baseline = self._down(24)
         indent = self._left + 30 * self._unit
         self._brush.text(
-            (self._left, baseline), str(number), self._type("Medium", 19), WARM
+            (self._left, baseline), str(number), self._type("Medium", 19), colour
         )
-        name = f"{finding.zone.value.capitalize()} zone"
+        name = finding.place.capitalize()
         self._brush.text((indent, baseline), name, self._type("Regular", 18), TEXT)
         self._brush.text(
             (self._right, baseline),
@@ -212,9 +260,9 @@ class Panel:
             TEXT,
             "rs",
         )
-        details = f"certainty {100 * finding.score:.0f} %"
+        details = f"certainty {probability(finding.score)}"
         if finding.area_mm2 is not None:
-            details += f"  ·  {finding.area_mm2 / 100:.1f} cm²"
+            details += f"  ·  {square_centimetres(finding.area_mm2)} cm²"
         baseline = self._down(21)
         self._brush.text((indent, baseline), details, self._type("Regular", 15), MUTED)
         self._brush.text(
@@ -230,7 +278,7 @@ class Panel:
         """Write from the bottom up; returns where the foot begins."""
         model = subject.maker.model
         lines = [
-            (f"{subject.created_at:%Y-%m-%d %H:%M %Z}", MUTED),
+            (f"Made {stamp(subject.local_time)}", MUTED),
             (subject.maker.product, MUTED),
             (f"Model {model.name} {model.version}, SHA-256 {model.sha256[:12]}", MUTED),
         ]
@@ -242,15 +290,16 @@ class Panel:
         pen -= 4 * self._unit
         self._brush.text((self._left, pen), DISCLAIMER, self._type("Medium", 16), WARM)
         pen -= 36 * self._unit
-        return self._notes(analysis, subject.earlier, pen)
+        return self._notes(analysis, subject, pen)
 
-    def _notes(self, analysis: Analysis, earlier: Earlier, pen: float) -> float:
+    def _notes(self, analysis: Analysis, subject: Subject, pen: float) -> float:
         """Comparison and image quality, above the disclaimer."""
-        notes = [f"Image quality: {remark}" for remark in analysis.remarks]
-        if (compared := comparison(analysis, earlier)) is not None:
-            notes.insert(0, compared)
+        # What film it is stands above the film.
+        lines = notes(analysis, subject)[1:]
+        if (compared := comparison(analysis, subject)) is not None:
+            lines.insert(0, compared)
         type_ = self._type("Regular", 15)
-        for note in reversed(notes):
+        for note in reversed(lines):
             for line in reversed(wrap(note, type_, self._width)):
                 self._brush.text((self._left, pen), line, type_, TEXT)
                 pen -= 21 * self._unit

@@ -25,18 +25,35 @@ from reportlab.platypus import (
 from dicom_node.evidence.pictures import letters
 from dicom_node.evidence.pictures.overlay import draw_film
 from dicom_node.evidence.subject import Subject
-from dicom_node.evidence.wording import DISCLAIMER, comments, findings, percent
-from inference.findings import Analysis, Zone
+from dicom_node.evidence.wording.disclaimer import DISCLAIMER
+from dicom_node.evidence.wording.moments import stamp
+from dicom_node.evidence.wording.numbers import (
+    measured,
+    percent,
+    probability,
+    square_centimetres,
+)
+from dicom_node.evidence.wording.sentences import (
+    CALLS,
+    NOT_OUTLINED,
+    comparison,
+    doubt,
+    notes,
+    noun,
+)
+from inference.findings import Analysis, Call, Zone
 from inference.frame import Frame
 
 TITLE = "AI lung opacity report"
 _INK = HexColor("#1b222b")
 _QUIET = HexColor("#67727f")
 _WARM = HexColor("#c4621c")
+_SAND = HexColor("#8a7350")
 _RULE = HexColor("#d5dae0")
 _FILM_WIDTH = 104 * mm
-_FILM_HEIGHT = 125 * mm
+_FILM_HEIGHT = 112 * mm
 _FILM_PX = 1400
+_MINUTES = 4  # digits of HHMM
 _FRAME_PADDING = 6  # of the platform, in points
 _FLUSH = ("LEFTPADDING", (0, 0), (-1, -1), 0)
 
@@ -58,11 +75,12 @@ def page(subject: Subject, frame: Frame, analysis: Analysis) -> bytes:
     )
     document.build(
         [
-            *_head(subject.clean),
+            *_head(subject),
+            *_call(analysis, subject),
             _film_and_numbers(frame, analysis),
-            Spacer(0, 5 * mm),
+            Spacer(0, 4 * mm),
             *_findings(analysis),
-            *_sentences(analysis, subject),
+            *(_text(line, _style(9)) for line in notes(analysis, subject)),
             *_foot(subject),
         ]
     )
@@ -87,7 +105,8 @@ def _text(text: str, style: ParagraphStyle) -> Paragraph:
     return Paragraph(safe, style)
 
 
-def _head(clean: Dataset) -> list[Flowable]:
+def _head(subject: Subject) -> list[Flowable]:
+    clean = subject.clean
     title = Table(
         [
             [
@@ -107,7 +126,7 @@ def _head(clean: Dataset) -> list[Flowable]:
         ("Patient ID", letters.shown(str(clean.PatientID or ""))),
         ("Birth date", letters.shown(_day(clean.PatientBirthDate))),
         ("Sex", letters.shown(str(clean.PatientSex or ""))),
-        ("Study date", letters.shown(_day(clean.StudyDate))),
+        ("Study", letters.shown(f"{_day(clean.StudyDate)} {_time(clean)}".strip())),
         ("Accession number", letters.shown(str(clean.AccessionNumber or ""))),
     )
     rows = [[_pair(*cell) for cell in cells[start : start + 3]] for start in (0, 3)]
@@ -131,11 +150,32 @@ def _day(value: object) -> str:
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}" if digits else ""
 
 
+def _time(clean: Dataset) -> str:
+    digits = str(clean.StudyTime or "")
+    return f"{digits[:2]}:{digits[2:4]}" if len(digits) >= _MINUTES else ""
+
+
+def _call(analysis: Analysis, subject: Subject) -> list[Flowable]:
+    """Say first what the film is called, how surely, and what has changed."""
+    colour = {Call.OPACITY: _WARM, Call.POSSIBLE: _SAND, Call.NONE: _INK}
+    said = CALLS[analysis.call]
+    if analysis.call is not Call.NONE and not analysis.findings:
+        said += f": {NOT_OUTLINED}"
+    lines = [
+        _text(said, _style(17, colour[analysis.call], "Medium")),
+        _text(doubt(analysis).capitalize(), _style(10)),
+    ]
+    if (compared := comparison(analysis, subject)) is not None:
+        lines.append(_text(compared, _style(10)))
+    return [*lines, Spacer(0, 3 * mm)]
+
+
 def _film_and_numbers(frame: Frame, analysis: Analysis) -> Table:
     stream = BytesIO()
     draw_film(frame, analysis, width_px=_FILM_PX).save(stream, "JPEG", quality=90)
-    scale = min(_FILM_WIDTH / frame.columns, _FILM_HEIGHT / frame.rows)
-    film = Image(stream, frame.columns * scale, frame.rows * scale)
+    tall = frame.rows * frame.aspect
+    scale = min(_FILM_WIDTH / frame.columns, _FILM_HEIGHT / tall)
+    film = Image(stream, frame.columns * scale, tall * scale)
     return Table(
         [[film, _numbers(analysis)]],
         colWidths=[_FILM_WIDTH + 6 * mm, 64 * mm],
@@ -144,15 +184,20 @@ def _film_and_numbers(frame: Frame, analysis: Analysis) -> Table:
 
 
 def _numbers(analysis: Analysis) -> list[Flowable]:
-    severity = analysis.severity
+    severity, ranges = analysis.severity, analysis.intervals
+    sure = analysis.call is Call.OPACITY
+    size = 30 if sure else 12
     total = ParagraphStyle(
-        "total", fontName="Roboto-Light", fontSize=34, leading=40, textColor=_INK
+        "total",
+        fontName="Roboto-Light" if sure else "Roboto-Regular",
+        fontSize=size,
+        leading=size * 1.2,
+        textColor=_INK,
     )
     rows = [
-        ("Right lung", percent(severity.right)),
-        ("Left lung", percent(severity.left)),
+        ("Right lung", measured(severity.right, ranges.right if ranges else None)),
+        ("Left lung", measured(severity.left, ranges.left if ranges else None)),
         ("Opacity extent score", f"{severity.extent_score} of 8"),
-        ("Probability of any opacity", f"{100 * analysis.opacity_score:.0f} %"),
     ]
     zones = [["Zone", "Right", "Left"]] + [
         [
@@ -166,9 +211,9 @@ def _numbers(analysis: Analysis) -> list[Flowable]:
     ]
     return [
         _text("Opacity of both lungs", _style(9, _QUIET)),
-        _text(percent(severity.total), total),
+        _text(measured(severity.total, ranges.total if ranges else None), total),
         Spacer(0, 3 * mm),
-        _table(rows, [44 * mm, 20 * mm]),
+        _table(rows, [36 * mm, 28 * mm]),
         Spacer(0, 5 * mm),
         _table(zones, [24 * mm, 20 * mm, 20 * mm], header=True),
     ]
@@ -206,20 +251,14 @@ def _findings(analysis: Analysis) -> list[Flowable]:
         area = finding.area_mm2
         rows.append(
             [
-                f"{number}   Opacity, {finding.zone.value} zone",
-                f"{100 * finding.score:.0f} %",
+                f"{number}   {noun(analysis.call)}, {finding.place}",
+                probability(finding.score),
                 percent(finding.percent_of_lung),
-                "not calibrated" if area is None else f"{area / 100:.1f} cm²",
+                "not calibrated" if area is None else f"{square_centimetres(area)} cm²",
             ]
         )
     widths = [84 * mm, 26 * mm, 34 * mm, 30 * mm]
     return [_table(rows, widths, header=True), Spacer(0, 4 * mm)]
-
-
-def _sentences(analysis: Analysis, subject: Subject) -> list[Flowable]:
-    lines = findings(analysis, subject.earlier)
-    lines += comments(analysis.remarks, subject.maker)[:-1]
-    return [_text(line, _style(9.5)) for line in lines]
 
 
 def _foot(subject: Subject) -> list[Flowable]:
@@ -227,7 +266,7 @@ def _foot(subject: Subject) -> list[Flowable]:
     model, node = maker.model, f"{maker.product} ({maker.ae_title})"
     lines = (
         f"{DISCLAIMER}; not verified by a physician.",
-        f"Made by {node} at {subject.created_at:%Y-%m-%d %H:%M %Z}.",
+        f"Made by {node}, {stamp(subject.local_time)}.",
         f"Model {model.name} {model.version}, SHA-256 {model.sha256}.",
         f"Source image {subject.clean.SOPInstanceUID}.",
     )

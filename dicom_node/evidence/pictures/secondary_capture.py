@@ -12,7 +12,7 @@ from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.pictures.overlay import draw
 from dicom_node.evidence.references import source_image
 from dicom_node.evidence.subject import Subject
-from dicom_node.evidence.wording import DISCLAIMER
+from dicom_node.evidence.wording.disclaimer import DISCLAIMER
 from inference.findings import Analysis
 from inference.frame import Frame
 
@@ -42,7 +42,7 @@ def encode(subject: Subject, frame: Frame, analysis: Analysis) -> Dataset:
         manufacturer=subject.maker.manufacturer,
         # The film was turned upright: row to the patient's left, column to the feet.
         patient_orientation=("L", "F"),
-        series_description="AI lung opacity overlay",
+        series_description=subject.series_description("AI lung opacity overlay"),
     )
     image.Modality = "OT"
     image.ImageType = ["DERIVED", "SECONDARY"]

@@ -4,6 +4,7 @@ PS3.16 TID 1500 and PS3.3 A.35.13; what is measured comes from ``groups``.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from highdicom.sr import (
     CodeContentItem,
@@ -11,7 +12,6 @@ from highdicom.sr import (
     Comprehensive3DSR,
     ContainerContentItem,
     ContentSequence,
-    ImageLibrary,
     LanguageOfContentItemAndDescendants,
     ObservationContext,
     RelationshipTypeValues,
@@ -25,18 +25,50 @@ from dicom_node.evidence import codes
 from dicom_node.evidence.equipment import device_observer
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.past import ObjectReference
-from dicom_node.evidence.references import hierarchical, request_references
+from dicom_node.evidence.references import (
+    hierarchical,
+    procedures,
+    request_references,
+)
 from dicom_node.evidence.report.groups import Group, ImageGroup
+from dicom_node.evidence.report.image_library import library
 from dicom_node.evidence.subject import Subject
 
 _KIND = EvidenceKind.MEASUREMENT_REPORT
-# Context group 29 of the image library knows acquisition modalities only.
-_LIBRARY_MODALITIES = {"CR", "DX"}
-_LIBRARY_NEEDS = ("ImagerPixelSpacing", "PatientOrientation")
 
 
-def root(subject: Subject, groups: Sequence[Group | ImageGroup]) -> Dataset:
-    """Container (126000, DCM, "Imaging Measurement Report") with its context."""
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What is said of the whole image, in the order of reading.
+
+    Parameters
+    ----------
+    sentences
+        The conclusion itself.
+    evaluation
+        The same as a code: what is judged, and how.
+    findings
+        A sentence for each thing that was found.
+    comments
+        Everything else.
+    """
+
+    sentences: Sequence[str]
+    evaluation: tuple[Code, Code]
+    findings: Sequence[str] = ()
+    comments: Sequence[str] = ()
+
+
+def root(
+    subject: Subject,
+    conclusion: Conclusion,
+    groups: Sequence[Group | ImageGroup] = (),
+) -> Dataset:
+    """Container (126000, DCM, "Imaging Measurement Report") with its context.
+
+    The order of TID 1500 is not significant: the conclusion comes before the numbers,
+    the list of images after them.
+    """
     content = ContainerContentItem(
         name=dicom_codes.DCM.ImagingMeasurementReport, template_id="1500"
     )
@@ -47,37 +79,43 @@ def root(subject: Subject, groups: Sequence[Group | ImageGroup]) -> Dataset:
     )
     observer = device_observer(subject.maker)
     parts.extend(ObservationContext(observer_device_context=observer))
-    parts.append(
-        CodeContentItem(
-            dicom_codes.DCM.ProcedureReported,
-            codes.IMAGING_PROCEDURE,
-            RelationshipTypeValues.HAS_CONCEPT_MOD,
+    for procedure in procedures(subject.clean) or [codes.PLAIN_CHEST_FILM]:
+        parts.append(
+            CodeContentItem(
+                dicom_codes.DCM.ProcedureReported,
+                procedure,
+                RelationshipTypeValues.HAS_CONCEPT_MOD,
+            )
         )
-    )
-    clean = subject.clean
-    if clean.get("Modality") in _LIBRARY_MODALITIES and all(
-        keyword in clean for keyword in _LIBRARY_NEEDS
-    ):
-        parts.extend(ImageLibrary([clean]))
+    parts.append(_said(conclusion))
     if groups:
         container = _container(dicom_codes.DCM.ImagingMeasurements)
         for group in groups:
             container.ContentSequence.extend(group)
         parts.append(container)
+    parts.append(library(subject))
     return content
 
 
-def add_sentences(
-    content: Dataset, found: Sequence[str], remarks: Sequence[str]
-) -> None:
-    """Add qualitative evaluations of the whole image (TID 1500 row 10)."""
+def _said(conclusion: Conclusion) -> ContainerContentItem:
+    """Qualitative evaluations of the whole image (TID 1500 row 10)."""
     container = _container(codes.QUALITATIVE_EVALUATIONS)
-    for name, lines in ((codes.FINDING, found), (codes.COMMENT, remarks)):
-        for line in lines:
-            container.ContentSequence.append(
-                TextContentItem(name, line, RelationshipTypeValues.CONTAINS)
-            )
-    content.ContentSequence.append(container)
+    items = container.ContentSequence
+    name, value = conclusion.evaluation
+    first, *others = conclusion.sentences
+    items.append(_sentence(codes.CONCLUSION, first))
+    items.append(CodeContentItem(name, value, RelationshipTypeValues.CONTAINS))
+    for concept, lines in (
+        (codes.CONCLUSION, others),
+        (codes.FINDING, conclusion.findings),
+        (codes.COMMENT, conclusion.comments),
+    ):
+        items.extend(_sentence(concept, line) for line in lines)
+    return container
+
+
+def _sentence(name: Code, line: str) -> TextContentItem:
+    return TextContentItem(name, line, RelationshipTypeValues.CONTAINS)
 
 
 def document(
@@ -85,6 +123,7 @@ def document(
     content: Dataset,
     *,
     name: str = _KIND,
+    title: str = "AI lung opacity report",
     evidence: Sequence[ObjectReference] = (),
 ) -> Dataset:
     """Make the object.
@@ -95,6 +134,8 @@ def document(
         The root of its tree.
     name
         What its UIDs are named after.
+    title
+        What viewers list it as.
     evidence
         Objects beside the source that its tree points to.
     """
@@ -104,12 +145,12 @@ def document(
         evidence=[clean, *(_header_of(each) for each in evidence)],
         content=content,
         series_instance_uid=subject.uid(f"{name} series"),
-        series_number=subject.style.series_number(_KIND),
+        series_number=subject.series_number(_KIND),
         sop_instance_uid=subject.uid(name),
         instance_number=1,
         manufacturer=subject.maker.manufacturer,
         is_complete=True,
-        series_description="AI lung opacity report",
+        series_description=subject.series_description(title),
         coding_schemes=[codes.own_scheme()],
     )
     if requests := request_references(clean):

@@ -2,7 +2,8 @@
 
 A region is an outline, or a segment of this image's SEGs for readers that want that.
 The text that viewers put beside an outline is the measurement's meaning, value and
-unit; the algorithm is named on each measurement (TID 4019).
+unit; the algorithm is named once in each group (TID 4019). A Finding stands in the
+groups of findings alone, and only on a film that is called opacity.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from highdicom.sr import (
     GraphicTypeValues,
     ImageRegion,
     Measurement,
+    QualitativeEvaluation,
     ReferencedSegmentationFrame,
     SourceImageForMeasurementGroup,
     SourceImageForRegion,
@@ -28,7 +30,16 @@ from dicom_node.evidence import codes
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.outline import Points, simplified
 from dicom_node.evidence.subject import Subject
-from inference.findings import Analysis, Finding, Lung, Side, Zone
+from inference.findings import (
+    ZONES_OF,
+    Analysis,
+    Call,
+    Finding,
+    Interval,
+    Lung,
+    Side,
+    Zone,
+)
 
 __all__ = ["Group", "Groups", "ImageGroup"]
 
@@ -47,33 +58,33 @@ class Groups:
         self._clean = subject.clean
         model = subject.maker.model
         self._algorithm = AlgorithmIdentification(
-            name=model.name,
-            version=model.version,
-            parameters=[f"SHA-256={model.sha256}"],
-            family=codes.ARTIFICIAL_INTELLIGENCE,
+            name=model.name, version=model.version
         )
 
     def total(self, analysis: Analysis, outline: Points) -> Group | ImageGroup:
-        """Both lungs together: severity, extent score, probability, change, zones.
+        """Both lungs together: severity, change, probability, extent score, zones.
 
         Viewers print the first five numbers beside the outline; so the zones are last.
+        A film without opacity has no zones to tell apart and no extent.
         """
-        severity = analysis.severity
-        first, zeros = self._severities(
-            (codes.TOTAL_OPACITY, codes.TOTAL_FREE, severity.total),
-            (*_codes_of(Side.RIGHT), severity.right),
-            (*_codes_of(Side.LEFT), severity.left),
+        severity, ranges = analysis.severity, analysis.intervals
+        numbers = self._severity(
+            (codes.TOTAL_OPACITY, codes.TOTAL_FREE), severity.total
         )
         if prior := self._subject.earlier.prior:
             change = severity.total - prior.total
-            first.insert(1, self._number(codes.CHANGE_TOTAL, change, codes.POINTS))
-        numbers = [
-            *first,
+            numbers.insert(1, self._number(codes.CHANGE_TOTAL, change, codes.POINTS))
+        numbers += [
             self._number(codes.OPACITY_PROBABILITY, 100 * analysis.opacity_score),
-            self._number(codes.EXTENT_SCORE, severity.extent_score, unit=codes.SCORE),
-            *zeros,
-            *(self._zone(zone, value) for zone, value in severity.zones.items()),
+            self._number(codes.OPERATING_POINT, 100 * analysis.operating_point),
         ]
+        if severity.extent_score:
+            numbers.append(
+                self._number(codes.EXTENT_SCORE, severity.extent_score, codes.SCORE)
+            )
+        numbers += self._interval(codes.TOTAL_ENDS, ranges.total if ranges else None)
+        if severity.extent_score:
+            numbers += [self._zone(*zone) for zone in severity.zones.items()]
         sites = [FindingSite(codes.LUNG)]
         if self._subject.style.image_level == "tid1501":
             return self._image_group("both lungs", numbers, sites)
@@ -83,42 +94,48 @@ class Groups:
         self, number: int, lung: Lung, outline: Points, analysis: Analysis
     ) -> Group:
         """One lung: its severity, its change."""
-        severity, side = analysis.severity, lung.side
+        severity, ranges, side = analysis.severity, analysis.intervals, lung.side
         value = severity.right if side is Side.RIGHT else severity.left
-        first, zeros = self._severities((*_codes_of(side), value))
-        numbers = [*first, *zeros]
+        interval = None
+        if ranges:
+            interval = ranges.right if side is Side.RIGHT else ranges.left
+        names = (codes.LUNG_OPACITY[side], codes.LUNG_FREE[side])
+        numbers = self._severity(names, value)
         if prior := self._subject.earlier.prior:
             before = prior.right if side is Side.RIGHT else prior.left
             numbers.append(
                 self._number(codes.CHANGE_SIDE, value - before, codes.POINTS)
             )
+        numbers += self._interval(codes.LUNG_ENDS[side], interval)
         site = FindingSite(codes.SIDES[side])
         region = self._region(EvidenceKind.LUNG_SEGMENTATION, number, outline)
         return self._group(f"{side.value} lung", region, numbers, [site])
 
-    def _severities(
-        self, *wanted: tuple[Code, Code, float]
-    ) -> tuple[list[Measurement], list[Measurement]]:
-        """Numbers to be read first, and the zeros among them.
+    def _severity(self, names: tuple[Code, Code], value: float) -> list[Measurement]:
+        """Percentage of opacity; where it is none, what is free of it is said first.
 
         OHIF leaves a zero's value out of its text; so what is free of opacity is said
         in its place, as a number that shows.
         """
-        first, zeros = [], []
-        for name, free, value in wanted:
-            number = self._number(name, value)
-            if number.value == 0:
-                first.append(self._number(free, 100 - value))
-                zeros.append(number)
-            else:
-                first.append(number)
-        return first, zeros
+        number = self._number(names[0], value)
+        if number.value == 0:
+            return [self._number(names[1], 100 - value), number]
+        return [number]
+
+    def _interval(
+        self, names: tuple[Code, Code], interval: Interval | None
+    ) -> list[Measurement]:
+        """Write the ends of an interval as numbers of their own."""
+        if interval is None:
+            return []
+        ends = zip(names, (interval.low, interval.high), strict=True)
+        return [self._number(name, value) for name, value in ends]
 
     def _zone(self, zone: Zone, value: float) -> Measurement:
         site = FindingSite(codes.ZONES[zone], codes.LATERALITY[zone.side])
         return self._number(codes.ZONE_OPACITY[zone], value, sites=[site])
 
-    def finding(self, number: int, finding: Finding) -> Group:
+    def finding(self, number: int, finding: Finding, call: Call) -> Group:
         """One opacity: its share of the lung, certainty, and area where calibrated."""
         numbers = [
             self._number(codes.FINDING_OPACITY, finding.percent_of_lung),
@@ -128,13 +145,15 @@ class Groups:
             numbers.append(
                 self._number(codes.AREA, finding.area_mm2, unit=codes.SQUARE_MILLIMETRE)
             )
-        sites = [
-            FindingSite(codes.SIDES[finding.side]),
-            FindingSite(codes.ZONES[finding.zone], codes.LATERALITY[finding.side]),
-        ]
+        sites = [FindingSite(codes.SIDES[finding.side])]
+        if len(finding.zones) < len(ZONES_OF[finding.side]):
+            sites += [
+                FindingSite(codes.ZONES[zone], codes.LATERALITY[finding.side])
+                for zone in finding.zones
+            ]
         outline = simplified(finding.region)
         region = self._region(EvidenceKind.SEGMENTATION, number, outline)
-        return self._group(f"opacity {number}", region, numbers, sites)
+        return self._group(f"opacity {number}", region, numbers, sites, call)
 
     def _group(
         self,
@@ -142,14 +161,22 @@ class Groups:
         region: ImageRegion | ReferencedSegmentationFrame,
         numbers: list[Measurement],
         sites: list[FindingSite],
+        call: Call | None = None,
     ) -> Group:
+        evaluation = (
+            [QualitativeEvaluation(codes.OPACITY, codes.CALLS[call])]
+            if call is Call.POSSIBLE
+            else None
+        )
         return Group(
             tracking_identifier=self._tracking(what),
             referenced_region=region if isinstance(region, ImageRegion) else None,
             referenced_segment=None if isinstance(region, ImageRegion) else region,
-            finding_type=codes.OPACITY,
+            finding_type=codes.OPACITY if call is Call.OPACITY else None,
+            algorithm_id=self._algorithm,
             finding_sites=sites,
             measurements=numbers,
+            qualitative_evaluations=evaluation,
         )
 
     def _image_group(
@@ -161,7 +188,7 @@ class Groups:
         )
         return ImageGroup(
             tracking_identifier=self._tracking(what),
-            finding_type=codes.OPACITY,
+            algorithm_id=self._algorithm,
             finding_sites=sites,
             measurements=numbers,
             source_images=[image],
@@ -216,14 +243,10 @@ class Groups:
         sites: Sequence[FindingSite] | None = None,
     ) -> Measurement:
         # Hundredths are finer than any reader or any model of today.
+        number = round(float(value), 2)
         return Measurement(
             name=name,
-            value=round(float(value), 2),
+            value=int(number) if unit == codes.SCORE else number,
             unit=unit,
-            algorithm_id=self._algorithm,
             finding_sites=sites,
         )
-
-
-def _codes_of(side: Side) -> tuple[Code, Code]:
-    return codes.LUNG_OPACITY[side], codes.LUNG_FREE[side]

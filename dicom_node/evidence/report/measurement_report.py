@@ -7,14 +7,23 @@ the film. The SEG is tied by the same tracking identifiers (PS3.16 TID 1500, 141
 
 from pydicom.dataset import Dataset
 
+from dicom_node.evidence import codes
 from dicom_node.evidence.kinds import KINDS, EvidenceKind
 from dicom_node.evidence.outline import around, simplified
 from dicom_node.evidence.past import ObjectReference
-from dicom_node.evidence.report.document import add_sentences, document, root
+from dicom_node.evidence.report.document import Conclusion, document, root
 from dicom_node.evidence.report.groups import Groups
 from dicom_node.evidence.subject import Subject
-from dicom_node.evidence.wording import comments, findings
-from inference.findings import Analysis
+from dicom_node.evidence.wording.sentences import (
+    comparison,
+    context,
+    explanations,
+    finding_lines,
+    headline,
+    made_by,
+    quality,
+)
+from inference.findings import Analysis, Call
 
 
 def encode(subject: Subject, analysis: Analysis) -> Dataset:
@@ -30,20 +39,31 @@ def encode(subject: Subject, analysis: Analysis) -> Dataset:
             )
         ),
         *(
-            writer.finding(number, finding)
+            writer.finding(number, finding, analysis.call)
             for number, finding in enumerate(analysis.findings, start=1)
         ),
     ]
-    content = root(subject, groups)
-    add_sentences(
-        content,
-        findings(analysis, subject.earlier),
-        comments(analysis.remarks, subject.maker),
-    )
+    content = root(subject, _conclusion(analysis, subject), groups)
     pointed_to = segmentations(subject, analysis)
     if subject.style.report_regions == "outline":
         pointed_to = []
     return document(subject, content, evidence=pointed_to)
+
+
+def _conclusion(analysis: Analysis, subject: Subject) -> Conclusion:
+    """Say what the film is called, in words and as a code, then all the rest."""
+    compared = comparison(analysis, subject)
+    return Conclusion(
+        sentences=[headline(analysis), *([compared] if compared else [])],
+        evaluation=(codes.OPACITY, codes.CALLS[analysis.call]),
+        findings=finding_lines(analysis) if analysis.call is Call.OPACITY else [],
+        comments=[
+            *(finding_lines(analysis) if analysis.call is Call.POSSIBLE else []),
+            " ".join(context(subject)),
+            *quality(analysis.remarks),
+            " ".join([*explanations(analysis), made_by(subject.maker)]),
+        ],
+    )
 
 
 def segmentations(subject: Subject, analysis: Analysis) -> list[ObjectReference]:

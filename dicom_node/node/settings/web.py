@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import SecretStr, model_validator
 
 from dicom_node.node.settings.section import (
+    Bytes,
     Count,
     ListenPort,
     Seconds,
@@ -84,6 +85,6 @@ class DicomwebSection(Section):
     """The DICOMweb origin server."""
 
     enabled: bool = True
-    maximum_results: PositiveInt = 1000
-    maximum_request_bytes: PositiveInt = 17_179_869_184
-    maximum_parts: PositiveInt = 5000
+    maximum_results: Count = 1000
+    maximum_request_bytes: Bytes = 17_179_869_184
+    maximum_parts: Count = 5000

@@ -30,6 +30,15 @@ class View(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class IntervalsView(BaseModel):
+    """Low and high end of each percentage's interval."""
+
+    coverage: float = Field(description="share of films whose truth lies in it")
+    total: tuple[float, float]
+    right: tuple[float, float]
+    left: tuple[float, float]
+
+
 class SeverityView(View):
     """Share of lung area covered by opacity, in percent."""
 
@@ -43,15 +52,23 @@ class SeverityView(View):
         description="0 to 8: for each lung 0 (none), 1 (below 25 %), 2 (below 50 %),"
         " 3 (below 75 %) or 4, added up"
     )
+    interval: IntervalsView | None = Field(
+        description="where the true percentages lie; null where that is not stated"
+    )
 
 
 class FindingView(View):
     """One opacity, as it stands in the SEG."""
 
     label: str
-    score: float = Field(description="calibrated confidence in [0, 1]")
+    score: float = Field(
+        description="certainty in [0, 1], never above the film's probability"
+    )
     side: Side = Field(description="the patient's side")
     zone: Zone = Field(description="where most of it lies")
+    zones: list[Zone] = Field(
+        description="every zone in which it has a real share; three: the whole lung"
+    )
     box: tuple[int, int, int, int] = Field(
         description="x, y, width, height in pixels of the source image"
     )
@@ -108,4 +125,11 @@ class PriorView(View):
     )
     change: PercentagesView | None = Field(
         description="percentage points since then; null when another model read it"
+    )
+    interval: tuple[float, float] | None = Field(
+        description="of both lungs' percentage on that film; null where not stated"
+    )
+    view: str = Field(description='how it was taken, such as "AP supine"')
+    exceeds_interval: bool | None = Field(
+        description="whether the change of both lungs is more than error"
     )

@@ -15,6 +15,7 @@ from dicom_node.web.api.result_views import (
     View,
 )
 from dicom_node.worklist.result import Result, recorded
+from inference.findings import Call
 from storage import records
 
 T = TypeVar("T")
@@ -111,6 +112,13 @@ class JobView(View):
     calling_ae: str
     timings: Timings
     attempts: list[AttemptView]
+    call: Call | None = Field(
+        description="opacity (probability at or above the operating point), possible or"
+        " none; null before the analysis and for results of version 0.1"
+    )
+    operating_point: float | None = Field(
+        description="probability from which on a film is called opacity"
+    )
     severity: SeverityView | None = Field(
         description="percent of lung area covered by opacity; null before the analysis"
     )
@@ -121,6 +129,10 @@ class JobView(View):
         description="calibrated probability in [0, 1] that the film shows any opacity"
     )
     remarks: list[str] = Field(description="sentences about the quality of the image")
+    view: str = Field(description='how the film was taken, such as "AP supine"')
+    other_films: int = Field(
+        description="frontal films of the same study beside this one"
+    )
     model: ModelView | None = Field(description="the model that says all this")
     prior: PriorView | None = Field(
         description="the patient's film before; null where none is known"
@@ -207,11 +219,18 @@ def instance(value: records.InstanceStatus) -> InstanceView:
 
 def _said(workitem: records.Workitem) -> dict[str, Any]:
     """Fill in what was said of the film: nothing before it is analysed."""
-    names = [one.name for one in fields(Result)]
+    names = {one.name for one in fields(Result)} - {"intervals"}
     said = recorded(workitem)
     if said is None:
-        return dict.fromkeys(names) | {"remarks": [], "evidence_failed": []}
-    return {name: getattr(said, name) for name in names}
+        nothing: dict[str, Any] = {"remarks": [], "evidence_failed": [], "view": ""}
+        return dict.fromkeys(names) | nothing | {"other_films": 0}
+    row = said.to_json()
+    shown = {name: getattr(said, name) for name in names} | {
+        "severity": row["severity"]
+    }
+    if said.prior is not None:
+        shown["prior"] = row["prior"] | {"acquired_at": said.prior.acquired_at}
+    return shown
 
 
 def _recall(workitem: records.Workitem) -> RecallView | None:

@@ -112,7 +112,6 @@ def test_a_finding_lies_in_the_lung_and_zone_that_hold_most_of_it():
     # Columns 20-24 are inside: 10 x 5 of 600.
     assert finding.percent_of_lung == 8.33
     assert finding.label == "lung_opacity"
-    assert finding.score == 0.9
 
 
 def test_a_finding_beside_the_lungs_belongs_to_the_nearer_one():
@@ -128,9 +127,50 @@ def test_square_millimetres_need_a_calibrated_spacing():
 
     pixels = np.zeros((ROWS, COLUMNS), np.float32)
     (finding,) = analyse(
-        rectangle(10, 10, 4, 5), frame=Frame(pixels, pixel_spacing_mm=(0.5, 0.2))
+        rectangle(10, 10, 4, 5), frame=Frame(pixels, pixel_spacing_mm=(5, 4))
     ).findings
-    assert finding.area_mm2 == pytest.approx(20 * 0.5 * 0.2)
+    assert finding.area_mm2 == pytest.approx(20 * 5 * 4)
+
+
+@pytest.mark.parametrize("spacing", [(0.5, 0.2), (50, 20)])
+def test_a_spacing_that_gives_impossible_lungs_gives_no_areas(spacing):
+    pixels = np.zeros((ROWS, COLUMNS), np.float32)
+    found = analyse(
+        rectangle(10, 10, 4, 5), frame=Frame(pixels, pixel_spacing_mm=spacing)
+    )
+    assert found.findings[0].area_mm2 is None
+    assert any("no lung does" in remark for remark in found.remarks)
+
+
+def test_no_finding_is_surer_than_its_film():
+    (finding,) = analyse(rectangle(10, 10, 4, 5)).findings
+    assert finding.score == analyse().opacity_score == 0.8
+
+
+def test_a_finding_names_every_zone_of_which_it_fills_a_quarter():
+    # All of the upper third of the right lung, 3 of 10 rows of the middle one.
+    (finding,) = analyse(rectangle(5, 5, 13, 20)).findings
+    assert finding.zone is Zone.RIGHT_UPPER
+    assert finding.zones == (Zone.RIGHT_UPPER, Zone.RIGHT_MIDDLE)
+    assert finding.place == "right upper and middle zones"
+
+
+def test_a_finding_names_every_zone_in_which_a_third_of_it_lies():
+    # 2 columns of 20: a tenth of each zone, half of it in each.
+    (finding,) = analyse(rectangle(10, 5, 10, 2)).findings
+    assert finding.zones == (Zone.RIGHT_UPPER, Zone.RIGHT_MIDDLE)
+
+
+def test_a_finding_in_all_zones_is_of_the_whole_lung():
+    (finding,) = analyse(rectangle(5, 35, 30, 5)).findings
+    assert finding.place == "whole left lung"
+
+
+def test_a_lung_of_which_little_is_seen_is_named():
+    small = Segmentation(ROWS, COLUMNS, RIGHT, rectangle(5, 35, 20, 10), (), 0.1)
+    found = quantify(small, Frame(np.zeros((ROWS, COLUMNS), np.float32)), MANIFEST)
+    (remark,) = found.remarks
+    assert remark.startswith("Of the left lung only a part is seen (33 %")
 
 
 def test_remarks_of_frame_and_segmentation_are_kept():

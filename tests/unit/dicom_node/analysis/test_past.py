@@ -155,12 +155,12 @@ def test_only_a_report_that_somebody_has_or_will_have_is_named(state, named):
 
 
 def test_the_change_is_told_in_percentage_points():
-    change = Past(prior=PRIOR).earlier_film(the_analysis().severity).change
+    change = Past(prior=PRIOR).earlier_film(the_analysis()).change
     assert (change.total, change.right, change.left) == (3.14, 16.15, -8.39)
 
 
 def test_to_another_models_film_no_change_is_told():
-    told = Past(uncompared=PRIOR).earlier_film(the_analysis().severity)
+    told = Past(uncompared=PRIOR).earlier_film(the_analysis())
     assert told.change is None
     assert (told.image, told.report) == (IMAGE, REPORT)
 

@@ -21,7 +21,7 @@ def settled(past):
 
 def test_the_row_of_an_analysis_is_what_it_always_was_to_the_byte():
     outcome = settled(Past(prior=PRIOR, predecessor=REPORT))
-    row = a_row()
+    row = a_row() | {"view": "PA"}
     assert outcome.maker == row.pop("maker")
     assert json.dumps(outcome.result) == json.dumps(row)
     assert outcome.model == ModelName(**row["model"])

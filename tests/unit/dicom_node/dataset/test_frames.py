@@ -63,8 +63,6 @@ def test_a_film_looks_the_same_from_every_transfer_syntax(
     assert frame.orientation == Orientation()
     assert "PixelData" not in dataset
     assert dataset.Rows == ROWS
-    lossy = any("compressed with loss" in remark for remark in frame.remarks)
-    assert lossy is (syntax in codecs.LOSSY)
 
 
 def test_a_path_an_open_file_and_a_data_set_give_the_same_frame(tmp_path):
@@ -145,11 +143,38 @@ def test_millimetres_only_where_they_are_the_patients(attributes, spacing):
     assert frame.pixel_spacing_mm == spacing
 
 
-def test_the_degree_of_lossy_compression_is_told():
+@pytest.mark.parametrize(("ratio", "told"), [(30.25, True), (12.25, False)])
+def test_lossy_compression_is_told_where_it_harms(ratio, told):
     dataset = radiograph([[1, 2]], LossyImageCompression="01")
-    dataset.LossyImageCompressionRatio = [12.25, 2]
+    dataset.LossyImageCompressionRatio = [ratio, 2]
     _, frame = frames.read(dataset)
-    assert "The image was compressed with loss (ratio 12.2)." in frame.remarks
+    remark = f"The image was compressed with loss (ratio {ratio:.3g})."
+    assert (remark in frame.remarks) is told
+
+
+@pytest.mark.parametrize(
+    ("header", "aspect"),
+    [
+        ({"PixelSpacing": ["0.4", "0.2"]}, 2.0),
+        ({"ImagerPixelSpacing": ["0.2", "0.4"]}, 0.5),
+        ({"PixelAspectRatio": ["3", "2"]}, 1.5),
+        ({"PixelSpacing": ["0.2", "0.2"], "PixelAspectRatio": ["3", "2"]}, 1.0),
+        ({"PixelSpacing": ["0.2", "0.201"]}, 1.0),
+        ({"PixelSpacing": ["9", "0.2"]}, 1.0),
+        ({"PixelSpacing": ["0.4", "0.2"], "PatientOrientation": ["F", "L"]}, 0.5),
+    ],
+)
+def test_pixels_have_the_shape_that_the_header_tells(header, aspect):
+    _, frame = frames.read(radiograph([[1, 2], [3, 4]], **header))
+    assert frame.aspect == pytest.approx(aspect)
+    impossible = header.get("PixelSpacing") == ["9", "0.2"]
+    assert any("impossible" in remark for remark in frame.remarks) is impossible
+
+
+@pytest.mark.parametrize(("view", "told"), [("AP", True), ("PA", False)])
+def test_what_the_view_does_to_the_picture_is_told(view, told):
+    _, frame = frames.read(radiograph([[1, 2]], ViewPosition=view))
+    assert any(each.startswith("AP film") for each in frame.remarks) is told
 
 
 def test_a_missing_file_is_the_systems_error_not_the_images(tmp_path):

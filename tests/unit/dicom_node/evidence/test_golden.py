@@ -40,7 +40,7 @@ FILMS = {
     "computed radiograph": (("CR", ZONE), {}, {}),
     "digital, calibrated, follow-up": (
         ("DX", ZONE),
-        {"spacing_mm": (0.35, 0.35)},
+        {"spacing_mm": (1.4, 1.4)},
         {"prior": PRIOR},
     ),
     "secondary capture, nothing found": (("SC", ZONE), {}, {}),

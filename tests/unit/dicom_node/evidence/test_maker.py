@@ -20,7 +20,7 @@ def with_other(table, **values):
     "change",
     [
         {"settings_digest": "other"},
-        {"software_version": "0.2.0"},
+        {"software_version": "0.3.0"},
         {"serial_number": "other"},
         {"model": ModelIdentity("scripted", "1", "12" * 32)},
         {"model": ModelIdentity("scripted", "9", "00" * 32)},

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
@@ -7,6 +9,7 @@ from dicom_node.evidence.encode import check
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.outline import simplified
 from dicom_node.evidence.presentation_state import encode
+from inference.findings import Call
 from tests.factories.analyses import a_frame, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
@@ -78,16 +81,53 @@ def test_the_films_own_modality_table_is_kept():
     assert "RescaleSlope" not in state
 
 
-def test_one_line_of_plain_text_says_what_was_found():
-    state = encode(a_subject(a_source()), an_analysis(a_frame()))
-    (text,) = [
+def texts_of(state):
+    return [
         text
         for annotation in state.GraphicAnnotationSequence
         for text in annotation.get("TextObjectSequence", ())
     ]
-    assert text.UnformattedTextValue.startswith("AI, not for primary diagnosis: 2 lung")
-    assert text.UnformattedTextValue.isascii()
-    assert text.BoundingBoxAnnotationUnits == "DISPLAY"
+
+
+def test_plain_text_below_the_film_says_the_call_first():
+    state = encode(a_subject(a_source()), an_analysis(a_frame()))
+    caption, *numbers = texts_of(state)
+    first, *lines = caption.UnformattedTextValue.split("\r\n")
+    assert first.startswith(
+        "AI, not for primary diagnosis: Opacity (probability 91 %, operating point"
+    )
+    assert lines[0].startswith("Opacity 1: right ")
+    assert caption.UnformattedTextValue.isascii()
+    assert caption.BoundingBoxAnnotationUnits == "DISPLAY"
+    assert [each.UnformattedTextValue for each in numbers] == ["1", "2"]
+
+
+def test_what_is_possible_only_is_dashed_and_quieter():
+    sure = an_analysis(a_frame())
+    possible = replace(sure, call=Call.POSSIBLE)
+    subject = a_subject(a_source())
+    drawn = encode(subject, possible)
+    check(EvidenceKind.PRESENTATION_STATE, drawn, subject)
+    dashed, solid = (
+        each.GraphicAnnotationSequence[0].GraphicObjectSequence
+        for each in (drawn, encode(subject, sure))
+    )
+    for graphic in dashed:
+        assert graphic.LineStyleSequence[0].LineDashingStyle == "DASHED"
+    assert not any("LineStyleSequence" in graphic for graphic in solid)
+    colours = {
+        str(each.GraphicLayerSequence[0].GraphicLayerRecommendedDisplayCIELabValue)
+        for each in (drawn, encode(subject, sure))
+    }
+    assert len(colours) == 2
+
+
+def test_a_film_of_dozens_of_findings_has_a_caption_that_fits():
+    finding = an_analysis(a_frame()).findings[0]
+    many = replace(an_analysis(a_frame()), findings=(finding,) * 40)
+    caption, *_ = texts_of(encode(a_subject(a_source()), many))
+    assert len(caption.UnformattedTextValue) <= 1024
+    assert caption.BoundingBoxTopLeftHandCorner[1] > 0.5
 
 
 def test_no_opacity_still_shows_lungs_and_text():

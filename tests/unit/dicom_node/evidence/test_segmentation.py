@@ -90,7 +90,7 @@ def test_a_segment_says_zone_certainty_and_kind():
     first = dataset.SegmentSequence[0]
     finding = analysis.findings[0]
     assert finding.side is Side.RIGHT
-    assert first.SegmentLabel == f"Opacity 1, {finding.zone.value} zone, 95 %"
+    assert first.SegmentLabel == f"Opacity 1, {finding.place}, 91 %"
     assert first.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Opacity"
     assert first.AnatomicRegionSequence[0].CodeMeaning == "Right lung"
     assert first.SegmentAlgorithmType == "AUTOMATIC"

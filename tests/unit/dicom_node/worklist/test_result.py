@@ -16,7 +16,7 @@ from dicom_node.worklist.result import (
     model_name,
     recorded,
 )
-from inference.findings import Severity, Side, Zone
+from inference.findings import Call, Interval, Intervals, Severity, Side, Zone
 from storage.records import ModelName
 from tests.factories.results import PRIOR, REPORT, a_row, the_analysis
 from tests.factories.rows import a_workitem
@@ -50,7 +50,9 @@ FINDINGS = st.builds(
     area_px=COUNTS,
     area_mm2=st.none() | FINITE,
     percent_of_lung=FINITE,
+    zones=st.lists(st.sampled_from(Zone), max_size=3).map(tuple),
 )
+INTERVALS = st.builds(Interval, FINITE, FINITE)
 EARLIER = st.builds(
     EarlierFilm,
     acquired_at=MOMENTS,
@@ -59,6 +61,9 @@ EARLIER = st.builds(
     model=WORDS,
     severity=PERCENTAGES,
     change=st.none() | PERCENTAGES,
+    interval=st.none() | INTERVALS,
+    view=WORDS,
+    exceeds_interval=st.none() | st.booleans(),
 )
 RESULTS = st.builds(
     Result,
@@ -69,6 +74,11 @@ RESULTS = st.builds(
     model=st.builds(ModelName, WORDS, WORDS, WORDS),
     prior=st.none() | EARLIER,
     predecessor=st.none() | UIDS,
+    call=st.none() | st.sampled_from(Call),
+    operating_point=st.none() | FINITE,
+    intervals=st.none() | st.builds(Intervals, FINITE, INTERVALS, INTERVALS, INTERVALS),
+    view=WORDS,
+    other_films=st.integers(0, 9),
 )
 
 
@@ -78,7 +88,7 @@ def the_result():
     return Result.of(
         analysis,
         model_name(scripted_manifest()),
-        Past(prior=PRIOR).earlier_film(analysis.severity),
+        Past(prior=PRIOR).earlier_film(analysis),
         REPORT.sop_instance_uid,
     )
 
@@ -95,10 +105,26 @@ def test_an_analysis_gives_the_row_that_it_always_gave_to_the_byte():
 
 
 def test_a_row_is_read_whatever_else_stands_in_it():
-    row = a_row() | {"call": "opacity"}
-    row["severity"]["interval"] = {"total": [1.0, 2.0]}
-    row["findings"][0]["zones"] = ["right middle"]
+    row = a_row() | {"doubt": "none"}
+    row["severity"]["volume"] = {"total": [1.0, 2.0]}
+    row["findings"][0]["lobes"] = ["right middle"]
     assert Result.from_json(row) == the_result()
+
+
+def test_a_row_from_before_there_were_calls_is_read():
+    row = a_row()
+    for name in ("call", "operating_point", "view", "other_films"):
+        del row[name]
+    del row["severity"]["interval"]
+    for name in ("interval", "view", "exceeds_interval"):
+        del row["prior"][name]
+    for finding in row["findings"]:
+        del finding["zones"]
+    read = Result.from_json(row)
+    assert (read.call, read.operating_point, read.intervals) == (None, None, None)
+    assert [one.zones for one in read.findings] == [
+        (one.zone,) for one in read.findings
+    ]
 
 
 @pytest.mark.parametrize("lacking", ["prior", "predecessor", "maker"])
@@ -118,9 +144,7 @@ def test_the_film_alone_says_nothing_of_the_past():
 
 def test_the_moment_of_the_film_before_is_told_in_universal_time():
     there = PRIOR.acquired_at.astimezone(timezone(timedelta(hours=9)))
-    said = Past(prior=replace(PRIOR, acquired_at=there)).earlier_film(
-        the_analysis().severity
-    )
+    said = Past(prior=replace(PRIOR, acquired_at=there)).earlier_film(the_analysis())
     assert said.to_json()["acquired_at"] == "2026-01-02T03:04:05.600000+00:00"
 
 

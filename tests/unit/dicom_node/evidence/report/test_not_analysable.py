@@ -18,8 +18,23 @@ def test_an_image_that_cannot_be_analysed_gets_a_coded_reason():
     dataset = encode(subject, REASON, "No lungs were found.")
     check(EvidenceKind.MEASUREMENT_REPORT, dataset, subject)
     assert "Image not analysed: No lungs were found." in sentences_of(dataset)
-    item = dataset.ContentSequence[-1].ContentSequence[0]
-    assert item.ConceptCodeSequence[0].CodeValue == "NO_LUNGS"
+    evaluations = next(
+        item
+        for item in dataset.ContentSequence
+        if item.get("RelationshipType") == "CONTAINS"
+    )
+    first, second, *_ = evaluations.ContentSequence
+    assert first.TextValue == "Image not analysed: No lungs were found."
+    assert second.ConceptCodeSequence[0].CodeValue == "NO_LUNGS"
+
+
+def test_it_says_so_in_its_series_and_credits_no_model():
+    dataset = encode(a_film(), REASON, "No lungs were found.")
+    assert dataset.SeriesDescription == "AI: film not analysed"
+    words = str(dataset.ContentSequence) + str(dataset.ContributingEquipmentSequence)
+    assert "scripted" not in words
+    assert "SHA-256" not in words
+    assert "scripted" not in str(dataset.SoftwareVersions)
 
 
 def test_it_stands_in_the_way_of_no_other_report_of_the_image():

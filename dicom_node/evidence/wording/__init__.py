@@ -1,0 +1,1 @@
+"""The words a reader gets, the same in report, presentation state, picture and page."""
