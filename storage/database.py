@@ -355,7 +355,9 @@ def _translated() -> Iterator[None]:
     except exc.DBAPIError as error:
         if _is_full(error.orig):
             raise StoreFull("no space left for the database") from error
-        raise DatabaseUnavailable(f"the database failed: {error.orig}") from error
+        # The server's words come on several lines.
+        words = " ".join(str(error.orig).split())
+        raise DatabaseUnavailable(f"the database failed: {words}") from error
     except sqlite3.Error as error:
         raise DatabaseUnavailable(f"the database failed: {error}") from error
     except exc.TimeoutError as error:
