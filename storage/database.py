@@ -20,6 +20,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
+    URL,
     Connection,
     CursorResult,
     Engine,
@@ -146,6 +147,11 @@ class Database:
         How often a watch asks SQLite whether another process committed.
     busy_timeout_s
         How long a writer waits for the others.
+
+    Raises
+    ------
+    DatabaseUnfit
+        The URL cannot be read.
     """
 
     def __init__(
@@ -155,7 +161,7 @@ class Database:
         data_version_poll_s: float = 0.02,
         busy_timeout_s: float = 15.0,
     ) -> None:
-        self._url = make_url(url)
+        self._url = _read_url(url)
         self.dialect = self._url.get_backend_name()
         self._poll_s = data_version_poll_s
         self._busy_timeout_s = busy_timeout_s
@@ -261,8 +267,12 @@ class Database:
         """Look whether names in any alphabet can be kept; SQLite always can."""
         if self.dialect != "postgresql":
             return
-        with self.transaction(read_only=True) as tx:
-            encoding = str(tx.execute(_ENCODING).scalar_one())
+        try:
+            with self.transaction(read_only=True) as tx:
+                encoding = str(tx.execute(_ENCODING).scalar_one())
+        except exc.ProgrammingError as error:  # the driver does not know an option
+            words = " ".join(str(error.orig).split())
+            raise DatabaseUnfit(f"the database's URL cannot be used: {words}") from None
         if encoding != "UTF8":
             raise DatabaseUnfit(
                 f"the database has the encoding {encoding}: make it anew with"
@@ -339,6 +349,14 @@ class Database:
         return connection
 
 
+def _read_url(url: str) -> URL:
+    """Read a URL; an error does not repeat it, for it may hold a password."""
+    try:
+        return make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise DatabaseUnfit("the database's URL cannot be read") from None
+
+
 @functools.cache
 def _insert_new(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
@@ -355,7 +373,9 @@ def _translated() -> Iterator[None]:
     except exc.DBAPIError as error:
         if _is_full(error.orig):
             raise StoreFull("no space left for the database") from error
-        raise DatabaseUnavailable(f"the database failed: {error.orig}") from error
+        # The server's words come on several lines.
+        words = " ".join(str(error.orig).split())
+        raise DatabaseUnavailable(f"the database failed: {words}") from error
     except sqlite3.Error as error:
         raise DatabaseUnavailable(f"the database failed: {error}") from error
     except exc.TimeoutError as error:

@@ -24,6 +24,15 @@ settings.load_profile("steady")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def same_log_level() -> Iterator[None]:
+    """Put back what a command that was run in this process has set."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """Real images and weights beside the project; skips where they are absent."""

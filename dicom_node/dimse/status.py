@@ -44,6 +44,7 @@ STATUS: Mapping[type[Exception], Status] = {
     # The sender keeps the image and tries again, as it does for a full disk.
     storage.DatabaseUnavailable: Status.OUT_OF_RESOURCES,
     storage.SchemaOutdated: Status.OUT_OF_RESOURCES,
+    storage.DatabaseUnfit: Status.OUT_OF_RESOURCES,
     storage.StoreMismatch: Status.OUT_OF_RESOURCES,
     storage.DuplicateInstance: Status.DUPLICATE_SOP_INSTANCE,
     storage.ObjectMissing: Status.PROCESSING_FAILURE,

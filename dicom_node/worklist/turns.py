@@ -30,7 +30,7 @@ class Turns:
     ) -> None:
         self._what = what
         self._extra = dict(extra)
-        self._back_off = back_off or BackOff(first_s=1.0, longest_s=30.0)
+        self._back_off = back_off or BackOff(first_s=1.4, longest_s=24.0)
         self._failed = 0
 
     def went_well(self) -> None:

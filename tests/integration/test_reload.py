@@ -271,3 +271,24 @@ def test_sighup_reads_everything_again_and_never_ends_the_node(tmp_path, free_po
     assert (tmp_path / "stderr").read_text() == ""
     lines = log.read_text().splitlines()
     assert len([line for line in lines if " ERROR " in line]) == len(broken) + 1
+
+
+def test_a_certificate_that_ends_soon_is_a_warning_until_it_is_exchanged(
+    tmp_path, caplog
+):
+    authority = Authority(tmp_path)
+
+    def secured(name, days):
+        certificate, key = authority.issue(name, days)
+        tls = {"certificate": certificate, "key": key, "ca": authority.ca}
+        return settings(tmp_path / "node", dimse={"port": 0, "tls": tls})
+
+    with scripted_node(secured("short", 10.5)) as node:
+        status, told = request(node, "GET", "/health/ready")
+        assert (status, list(told["warnings"])) == (200, ["dimse"])
+        assert told["warnings"]["dimse"].endswith("in 10 days: renew it")
+        for _ in range(3):
+            node.remind()
+        assert len([one for one in caplog.messages if "renew it" in one]) == 1
+        node.reload(secured("long", 90))
+        assert request(node, "GET", "/health/ready")[1]["warnings"] == {}

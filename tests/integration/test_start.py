@@ -202,6 +202,23 @@ def test_a_database_that_is_not_utf8_is_refused_in_one_line(tmp_path, postgres_u
         run_statement(postgres_url, "DROP DATABASE old WITH (FORCE)")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://user:secret@host:port/db",
+        "postgresql+psycopg://[::1/db",
+        "postgresql+psycopg://127.0.0.1:9/db?bogus=1",
+        "postgresql+psycopg://user:secret@127.0.0.1:9/db",
+        "mysql://user:secret@host/db",
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused_in_one_line(tmp_path, url):
+    line = refused(configured(tmp_path, f'[database]\nurl = "{url}"\n'))
+    assert "database" in line
+    assert "secret" not in line
+    assert "internal error" not in line
+
+
 def test_the_doctor_asks_the_node_that_runs(tmp_path, free_port):
     config = configured(tmp_path)
     text = config.read_text().replace("[http]\nport = 0", f"[http]\nport = {free_port}")

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -35,8 +35,35 @@ def postgres_url() -> Iterator[str]:
     programs = sorted(_INSTALLATIONS.glob("*/bin/initdb"))
     if not programs:
         pytest.skip("PostgreSQL's server is not installed (no initdb)")
-    with _server(programs[-1].parent) as url:
-        yield url
+    with own_server() as server:
+        yield server.url
+
+
+class Server:
+    """A server that a test may stop and start again.
+
+    Parameters
+    ----------
+    url
+        Of its empty database.
+    """
+
+    def __init__(self, url: str, start: Callable[[], None], data: Path) -> None:
+        self.url = url
+        self.start = start
+        self._data = data
+
+    def stop(self) -> None:
+        """Break every connection off and end."""
+        _stop(self._data)
+
+
+@contextmanager
+def own_server() -> Iterator[Server]:
+    """Run a server for the length of a block."""
+    programs = sorted(_INSTALLATIONS.glob("*/bin/initdb"))
+    with _server(programs[-1].parent) as server:
+        yield server
 
 
 @contextmanager
@@ -55,7 +82,7 @@ def run_statement(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _server(programs: Path) -> Iterator[str]:
+def _server(programs: Path) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="cxr-postgres-"))
     user = _owner(folder)
     data = folder / "data"
@@ -64,10 +91,15 @@ def _server(programs: Path) -> Iterator[str]:
     options = [f"-p{port}", *(f"-c{name}={value}" for name, value in _OPTIONS.items())]
     log = str(folder / "log")
     start = ["pg_ctl", "start", "-w", "-t", _START_S, "-l", log, "-o", _quote(options)]
+
+    def run(command: list[str]) -> None:
+        _run([str(programs / command[0]), *command[1:], "-D", str(data)], user)
+
     try:
-        for command in (initdb, start):
-            _run([str(programs / command[0]), *command[1:], "-D", str(data)], user)
-        yield f"postgresql+psycopg://cxr@127.0.0.1:{port}/postgres"
+        run(initdb)
+        run(start)
+        url = f"postgresql+psycopg://cxr@127.0.0.1:{port}/postgres"
+        yield Server(url, lambda: run(start), data)
     finally:
         _stop(data)
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,8 +3,9 @@
 import ipaddress
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cryptography import x509
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
@@ -21,10 +22,14 @@ class Peer:
     address
         An address or CIDR block the caller must come from; empty for anywhere. A
         host name is resolved when somebody calls.
+    subject
+        The subject of the certificate that the caller must show (RFC 4514); empty for
+        any.
     """
 
     ae_title: str
     address: str = ""
+    subject: str = ""
 
     def comes_from(self, address: str) -> bool:
         """Tell whether a caller's address is this peer's."""
@@ -50,6 +55,9 @@ class Rejection:
 WRONG_CONTEXT = Rejection(1, 1, 2, "application context name not supported")
 UNKNOWN_CALLER = Rejection(1, 1, 3, "calling AE title not recognised")
 WRONG_ADDRESS = Rejection(1, 1, 3, "calling AE title comes from another address")
+WRONG_CERTIFICATE = Rejection(
+    1, 1, 3, "calling AE title comes with another certificate"
+)
 NOT_OUR_TITLE = Rejection(1, 1, 7, "called AE title not recognised")
 STOPPING = Rejection(2, 3, 1, "the node is stopping")
 TOO_MANY = Rejection(2, 3, 2, "too many associations")
@@ -62,6 +70,7 @@ def rejection_of(
     *,
     our_title: str | None,
     peers: Sequence[Peer] | None,
+    subject: str = "",
 ) -> Rejection | None:
     """Say why a request is rejected for good; ``None`` when it is not.
 
@@ -75,6 +84,8 @@ def rejection_of(
         The AE title that callers must use; ``None`` for any.
     peers
         Who may call; ``None`` for anybody.
+    subject
+        Of the certificate that the caller showed; empty without one.
     """
     if request.application_context_name != _APPLICATION_CONTEXT:
         return WRONG_CONTEXT
@@ -84,11 +95,26 @@ def rejection_of(
         return None
     calling = str(request.calling_ae_title).strip()
     known = [peer for peer in peers if peer.ae_title == calling]
+    return _refused_caller(known, address, subject)
+
+
+def _refused_caller(
+    known: Sequence[Peer], address: str, subject: str
+) -> Rejection | None:
     if not known:
         return UNKNOWN_CALLER
-    if not any(peer.comes_from(address) for peer in known):
+    there = [peer for peer in known if peer.comes_from(address)]
+    if not there:
         return WRONG_ADDRESS
+    if not any(peer.subject in ("", subject) for peer in there):
+        shown = f"calling AE title comes with the certificate of {subject or 'nobody'}"
+        return replace(WRONG_CERTIFICATE, text=shown)
     return None
+
+
+def subject_of(certificate: bytes) -> str:
+    """Write a certificate's subject as RFC 4514 does, from its DER bytes."""
+    return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
 
 
 def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

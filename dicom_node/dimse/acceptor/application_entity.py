@@ -25,6 +25,7 @@ from dicom_node.dimse.acceptor.admission import (
     Peer,
     Rejection,
     rejection_of,
+    subject_of,
 )
 from dicom_node.dimse.acceptor.association import StreamedAssociation
 from dicom_node.dimse.acceptor.association_request import NOTHING
@@ -213,7 +214,7 @@ class ApplicationEntity:
         """Reject an association request, or count it in."""
         association = cast("StreamedAssociation", event.assoc)
         request = cast("A_ASSOCIATE", association.requestor.primitive)
-        rejection = self._refuses(request, str(association.requestor.address))
+        rejection = self._refuses(association, request)
         if rejection is None:
             with self._changed:
                 rejection = self._too_many(str(association.requestor.address))
@@ -233,15 +234,18 @@ class ApplicationEntity:
         )
         association.kill()
 
-    def _refuses(self, request: A_ASSOCIATE, address: str) -> Rejection | None:
+    def _refuses(
+        self, association: StreamedAssociation, request: A_ASSOCIATE
+    ) -> Rejection | None:
         if self._stopping:
             return STOPPING
         config = self._config
         return rejection_of(
             request,
-            address,
+            str(association.requestor.address),
             our_title=config.ae_title if config.require_called_ae_title else None,
             peers=None if config.accept_unknown_peers else config.peers,
+            subject=_subject(association),
         )
 
     def _too_many(self, address: str) -> Rejection | None:
@@ -256,6 +260,15 @@ class ApplicationEntity:
         with self._changed:
             self._admitted.discard(association)
             self._changed.notify_all()
+
+
+def _subject(association: StreamedAssociation) -> str:
+    """Tell whose certificate a caller showed; the handshake has trusted it."""
+    connection = association.dul.socket.socket if association.dul.socket else None
+    if not isinstance(connection, ssl.SSLSocket):
+        return ""
+    certificate = connection.getpeercert(binary_form=True)
+    return subject_of(certificate) if certificate else ""
 
 
 def _tell_refused_classes(event: evt.Event) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from typing import Annotated, Self
 
+from cryptography import x509
 from pydantic import AfterValidator, Field, model_validator
 
 from dicom_node.node.settings.section import (
@@ -36,11 +37,24 @@ def _caller(address: str) -> str:
 Caller = Annotated[str, AfterValidator(_caller)]
 
 
+def _subject(words: str) -> str:
+    """Read a subject as OpenSSL prints it, and write it in one way."""
+    try:
+        return x509.Name.from_rfc4514_string(words).rfc4514_string() if words else ""
+    except ValueError:
+        msg = 'no subject of a certificate, such as "CN=modality1,O=Hospital"'
+        raise ValueError(msg) from None
+
+
+Subject = Annotated[str, AfterValidator(_subject)]
+
+
 class PeerSection(Section):
     """An application entity that may talk to us."""
 
     ae_title: AETitle
     address: Caller = ""
+    certificate_subject: Subject = ""
     port: Port | None = None
 
 
@@ -78,5 +92,16 @@ class DimseSection(Section):
         tls = self.tls
         if tls.on and tls.require_client_certificate and tls.ca is None:
             msg = "tls.require_client_certificate needs tls.ca"
+            raise ValueError(msg)
+        asked = tls.on and tls.require_client_certificate
+        if not asked and any(peer.certificate_subject for peer in self.peers):
+            msg = "peers: certificate_subject needs tls with require_client_certificate"
+            raise ValueError(msg)
+        if self.accept_unknown_peers and any(
+            peer.certificate_subject for peer in self.peers
+        ):
+            msg = (
+                "peers: certificate_subject and accept_unknown_peers exclude each other"
+            )
             raise ValueError(msg)
         return self

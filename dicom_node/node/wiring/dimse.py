@@ -23,7 +23,10 @@ def dimse_config(settings: Settings) -> DimseConfig:
         host=section.host,
         port=section.port,
         require_called_ae_title=section.require_called_ae_title,
-        peers=tuple(Peer(peer.ae_title, peer.address) for peer in section.peers),
+        peers=tuple(
+            Peer(peer.ae_title, peer.address, peer.certificate_subject)
+            for peer in section.peers
+        ),
         accept_unknown_peers=section.accept_unknown_peers,
         max_associations=section.max_associations,
         max_associations_per_address=section.associations_per_address,

@@ -334,3 +334,31 @@ def test_a_destination_by_stow_that_cannot_work_is_refused(changes, words):
     said = refusal(destinations=[STOW | changes])
     assert words in said
     assert "hunter2" not in said
+
+
+MUTUAL = {"certificate": "a", "key": "b", "ca": "c"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "meant"),
+    [
+        ("CN=modality1", "CN=modality1"),
+        ("CN=modality1,O=Hospital", "CN=modality1,O=Hospital"),
+        ("1.2.840.113549.1.9.1=a@example", "1.2.840.113549.1.9.1=a@example"),
+    ],
+)
+def test_the_subject_of_a_peers_certificate_is_read_in_one_way(subject, meant):
+    peer = {"ae_title": "A", "certificate_subject": subject}
+    settings = Settings.load(None, {"dimse": {"tls": MUTUAL, "peers": [peer]}})
+    assert settings.dimse.peers[0].certificate_subject == meant
+
+
+def test_the_subject_of_a_peers_certificate_needs_one_to_be_asked_for():
+    peers = [{"ae_title": "A", "certificate_subject": "CN=a"}]
+    assert "needs tls" in refusal(dimse={"peers": peers})
+    open_tls = MUTUAL | {"require_client_certificate": False}
+    assert "needs tls" in refusal(dimse={"peers": peers, "tls": open_tls})
+    unknown = {"peers": peers, "tls": MUTUAL, "accept_unknown_peers": True}
+    assert "exclude" in refusal(dimse=unknown)
+    wrong = [{"ae_title": "A", "certificate_subject": "modality"}]
+    assert "no subject" in refusal(dimse={"peers": wrong, "tls": MUTUAL})
