@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 logger = logging.getLogger(__name__)
 MAXIMUM_HEADER_BYTES = 32 * 1024
 _ASKING = (h11.IDLE, h11.SEND_BODY)
+_NOT_ANSWERED = (h11.IDLE, h11.SEND_RESPONSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,20 @@ class TimedConnection(H11Protocol):
         super().data_received(data)
         if self.conn.their_state not in _ASKING:
             self._rest()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, and nothing after that.
+
+        An application that is answering the same request would answer into a
+        connection that takes no answer any more.
+        """
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in _NOT_ANSWERED:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
