@@ -15,6 +15,8 @@ _FEW = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+# Which cursors and UIDs exist, no description can say.
+_UNKNOWABLE = [schemathesis.checks.positive_data_acceptance]
 _KEYED = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -43,7 +45,9 @@ def assert_as_described(operation, address, headers):
     @_FEW
     @given(case=operation.as_strategy())
     def check(case):
-        case.call_and_validate(base_url=address, headers=headers)
+        case.call_and_validate(
+            base_url=address, headers=headers, excluded_checks=_UNKNOWABLE
+        )
 
     check()
 
