@@ -35,7 +35,7 @@ _PROGRESS_S = 10.0
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Give one kept input to the target of its name again.",
 )
-def main(  # noqa: PLR0913  each option is an argument
+def main(
     minutes: float,
     inputs: int | None,
     seed: int | None,

@@ -90,7 +90,9 @@ class Running:
                 return
             number = self._campaign.number
             self._campaign.number += 1
-            chance = random.Random(f"{self._campaign.seed}/{self._campaign.name}/{number}")  # noqa: S311  not a secret
+            chance = random.Random(
+                f"{self._campaign.seed}/{self._campaign.name}/{number}"
+            )
             self.take(self._target.make(chance), number)
             if self._campaign.number % _WELL_AFTER == 0:
                 self.check()

@@ -20,7 +20,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.factories.mutations import COPIED, CONTENTS, put
+from dicom_node.dataset.quiet import quiet
+from tests.factories.mutations import CONTENTS, COPIED, put
 from tests.peers.receiving import radiograph, written
 
 _ROWS = _COLUMNS = 32
@@ -90,6 +91,11 @@ def good_film() -> bytes:
 @functools.cache
 def films() -> Sequence[bytes]:
     """Part 10 files: plain, compressed, and with something odd in every attribute."""
+    with quiet():
+        return _films()
+
+
+def _films() -> Sequence[bytes]:
     made = [
         written(radiograph(number, kind, syntax))
         for number, syntax in enumerate(_PLAIN)

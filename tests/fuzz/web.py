@@ -47,8 +47,15 @@ _HEADERS = (
     *("Origin: null", "Origin: http://127.0.0.1", "Content-Length: 5"),
     *("Content-Length: -1", "Content-Length: 99999999999999999999", "Cookie: a=b"),
     *("Transfer-Encoding: chunked", "Content-Type: application/json"),
-    *("Authorization: Bearer", "Authorization: Bearer \xff", "Authorization: Basic YTpi"),
-    *("Authorization: bearer a-key-that-nobody-guesses-0123456788", "Expect: 100-continue"),
+    *(
+        "Authorization: Bearer",
+        "Authorization: Bearer \xff",
+        "Authorization: Basic YTpi",
+    ),
+    *(
+        "Authorization: bearer a-key-that-nobody-guesses-0123456788",
+        "Expect: 100-continue",
+    ),
     *("Connection: upgrade", "Upgrade: websocket", "Upgrade: h2c", "Range: bytes=0-1"),
     *("Accept-Encoding: *", "X-Forwarded-For: 1", "X: " + "y" * 9000, " folded", "no"),
 )
@@ -64,7 +71,9 @@ class Servers:
 
     def make(self, chance: Random) -> bytes:
         """One or more requests, changed or not."""
-        said = [_request(chance, self._uid) for _ in range(chance.choice((1, 1, 1, 2, 5)))]
+        said = [
+            _request(chance, self._uid) for _ in range(chance.choice((1, 1, 1, 2, 5)))
+        ]
         data = b"".join(said)
         if chance.random() < 0.6:
             data = mutated(data, chance, said)
@@ -99,10 +108,14 @@ def _port(node: Node) -> int:
 
 
 def _request(chance: Random, uid: str) -> bytes:
-    path = chance.choice(_PATHS).format(uid=chance.choice((uid, uid, "1.2", "ä", "%2F")))
+    path = chance.choice(_PATHS).format(
+        uid=chance.choice((uid, uid, "1.2", "ä", "%2F"))
+    )
     if chance.random() < 0.6:
         count = chance.randrange(1, 4)
-        pairs = (f"{chance.choice(_NAMES)}={chance.choice(_VALUES)}" for _ in range(count))
+        pairs = (
+            f"{chance.choice(_NAMES)}={chance.choice(_VALUES)}" for _ in range(count)
+        )
         path += "?" + "&".join(pairs)
     version = chance.choice(("HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9"))
     lines = [f"{chance.choice(_METHODS)} {path} {version}"]

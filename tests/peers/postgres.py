@@ -32,11 +32,14 @@ _OPTIONS = {
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A server with an empty database; skips where PostgreSQL is not installed."""
-    programs = sorted(_INSTALLATIONS.glob("*/bin/initdb"))
-    if not programs:
+    if not _programs():
         pytest.skip("PostgreSQL's server is not installed (no initdb)")
-    with _server(programs[-1].parent) as url:
+    with postgres_server() as url:
         yield url
+
+
+def _programs() -> list[Path]:
+    return sorted(_INSTALLATIONS.glob("*/bin/initdb"))
 
 
 @contextmanager
@@ -55,7 +58,9 @@ def run_statement(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _server(programs: Path) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
+    """Run a server with an empty database, and give its address."""
+    programs = _programs()[-1].parent
     folder = Path(tempfile.mkdtemp(prefix="cxr-postgres-"))
     user = _owner(folder)
     data = folder / "data"
