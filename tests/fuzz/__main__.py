@@ -47,7 +47,7 @@ def main(
     if replay is not None:
         sys.exit(_replayed(replay, keep_in))
     chosen = random.SystemRandom().randrange(1 << 32) if seed is None else seed
-    print(f"seed {chosen}: --seed {chosen} does the same again", flush=True)
+    click.echo(f"seed {chosen}: --seed {chosen} does the same again")
     campaigns = [Campaign(name, chosen, keep_in) for name in only or TARGETS]
     _run(campaigns, time.monotonic() + minutes * 60, inputs or sys.maxsize)
     _tell(campaigns)
@@ -76,10 +76,10 @@ def _tell(campaigns: list[Campaign], more: str = "") -> None:
     counts = ", ".join(f"{one.name} {one.number:,}" for one in campaigns)
     total = sum(one.number for one in campaigns)
     findings = [finding for one in campaigns for finding in one.findings]
-    print(f"{total:,} inputs ({counts}), {len(findings)} findings. {more}", flush=True)
+    click.echo(f"{total:,} inputs ({counts}), {len(findings)} findings. {more}")
     if not more:
         for path, text in findings:
-            print(f"{text}\n  python -m tests.fuzz --replay {path}")
+            click.echo(f"{text}\n  python -m tests.fuzz --replay {path}")
 
 
 def _replayed(path: Path, keep_in: Path) -> bool:

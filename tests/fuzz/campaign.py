@@ -90,12 +90,13 @@ class Running:
                 return
             number = self._campaign.number
             self._campaign.number += 1
-            chance = random.Random(
-                f"{self._campaign.seed}/{self._campaign.name}/{number}"
-            )
+            chance = random.Random(self._name_of(number))  # noqa: S311  no secrets
             self.take(self._target.make(chance), number)
             if self._campaign.number % _WELL_AFTER == 0:
                 self.check()
+
+    def _name_of(self, number: int) -> str:
+        return f"{self._campaign.seed}/{self._campaign.name}/{number}"
 
     def take(self, data: bytes, number: int = 0) -> None:
         """Give it one input; what it should not do is kept."""

@@ -59,9 +59,9 @@ def _rle(cells: np.ndarray) -> bytes:
 
 
 _CODERS = {
-    JPEGBaseline8Bit: (8, lambda cells: imagecodecs.jpeg8_encode(cells)),
-    JPEGLosslessSV1: (12, lambda cells: imagecodecs.ljpeg_encode(cells)),
-    JPEGLSLossless: (12, lambda cells: imagecodecs.jpegls_encode(cells)),
+    JPEGBaseline8Bit: (8, imagecodecs.jpeg8_encode),
+    JPEGLosslessSV1: (12, imagecodecs.ljpeg_encode),
+    JPEGLSLossless: (12, imagecodecs.jpegls_encode),
     JPEG2000Lossless: (
         12,
         lambda cells: imagecodecs.jpeg2k_encode(

@@ -21,7 +21,7 @@ from tests.fuzz.mutators import mutated
 from tests.fuzz.target import converse
 
 KEY = "a-key-that-nobody-guesses-0123456789"
-_SECRET = "PATIENT-0815"
+_SECRET = "PATIENT-0815"  # noqa: S105  a patient, and no password
 _HTTP = {"port": 0, "request_timeout_s": 5}
 _PATHS = (
     *("/api/v1/jobs", "/api/v1/instances", "/api/v1/openapi.json", "/api/docs"),

@@ -48,10 +48,9 @@ def main(
                 _strike(siege, kills, disk if power else None, minutes)
                 wrong = siege.raise_it()
         _tell(siege)
-        print(
-            f"results at the PACS: {len(siege.digests())}, sent {len(pacs.stores)} times"
-        )
-        print("\n".join(wrong) or "nothing lost, nothing twice with other bytes")
+        held, times = len(siege.digests()), len(pacs.stores)
+        click.echo(f"results at the PACS: {held}, sent {times} times")
+        click.echo("\n".join(wrong) or "nothing lost, nothing twice with other bytes")
     sys.exit(bool(wrong) or not siege.tally.acknowledged)
 
 
@@ -71,10 +70,9 @@ def _strike(siege: Siege, count: int, disk: Disk | None, minutes: float) -> None
 
 def _tell(siege: Siege) -> None:
     tally = siege.tally
-    print(
+    click.echo(
         f"{tally.kills} kills, {tally.cuts} power cuts; films: {len(tally.sent)} sent,"
         f" {len(tally.acknowledged)} acknowledged",
-        flush=True,
     )
 
 

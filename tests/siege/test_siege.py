@@ -21,7 +21,7 @@ POWER = pytest.mark.skipif(
 
 
 def siege(*arguments):
-    """Lay siege in a process of its own, whose children a library may be loaded into."""
+    """Lay siege in a process of its own: a library may be loaded into its children."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.siege", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
