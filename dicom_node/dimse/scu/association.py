@@ -191,7 +191,9 @@ def _prepare(event: evt.Event, network_s: float) -> None:
 
 def _nonsense(association: Association) -> str | None:
     """Say what a peer accepted that nothing can be sent by."""
-    length = int(association.acceptor.maximum_length or 0)
+    length: int | None = association.acceptor.maximum_length
+    if length is None:
+        return "it does not say how much it takes at a time"
     if 0 < length < _LEAST_PDU_BYTES:
         return f"it takes {length} bytes at a time"
     if not all(one.transfer_syntax for one in association.accepted_contexts):

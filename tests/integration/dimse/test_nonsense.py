@@ -33,6 +33,7 @@ ANSWERS = {
     "a context without a transfer syntax": accepting(b""),
     "a syntax without a name": accepting(item(0x40, b"")),
     "one byte at a time": accepting(length=struct.pack(">I", 1)),
+    "no length at all": accepting(length=b""),
     "a command that lacks everything": accepting() + data(STRANGE_COMMAND),
     "an abort for no reason": accepting() + struct.pack(">BBIxx", 7, 0, 4) + b"1w",
     "a release at once": accepting() + struct.pack(">BBIxxxx", 6, 0, 4),
