@@ -148,7 +148,8 @@ class _RequestorTransitions(Transitions):
         try:
             super().do_action(event)
         except UNREADABLE as error:  # the library has told its thread to end
-            association = self.dul.assoc
+            provider: Any = self.dul
+            association = provider.assoc
             logger.warning(
                 "Aborted the association with '%s': its answer cannot be read (%s).",
                 association.acceptor.ae_title,
@@ -158,9 +159,9 @@ class _RequestorTransitions(Transitions):
             # The thread of this call ends with it; nobody need wait any longer.
             association.is_aborted, association.is_established = True, False
             association.dimse.msg_queue.put((None, None))
-            self.dul.to_user_queue.put(None)
-            if self.dul.socket is not None:
-                self.dul.socket.close()
+            provider.to_user_queue.put(None)
+            if provider.socket is not None:
+                provider.socket.close()
 
 
 class RequestingEntity(ApplicationEntity):

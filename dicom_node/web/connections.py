@@ -139,9 +139,10 @@ class TimedConnection(H11Protocol):
         An application that is answering the same request would answer into a
         connection that takes no answer any more.
         """
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        cycle: Any = self.cycle  # there is none before the first request
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
         if self.conn.our_state in _NOT_ANSWERED:
             super().send_400_response(msg)
         else:
