@@ -13,6 +13,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 CONFIG ?= conf/node.toml
 CXR ?=
+FUZZ ?=
+SIEGE ?=
 PYTEST_ARGS ?=
 
 .PHONY: help
@@ -60,6 +62,16 @@ test: $(VENV)/.full peers ## all tests but the big ones, against real peers
 .PHONY: test-slow
 test-slow: $(VENV)/.full peers ## the big tests: big servers, built images, minutes on end
 	@$(BIN)/python -m pytest -m big $(PYTEST_ARGS)
+
+MINUTES ?= 10
+.PHONY: fuzz
+fuzz: $(VENV)/.full ## hostile bytes for every part that meets them; MINUTES=60, FUZZ="--seed 1 --only acceptor"
+	@$(BIN)/python -W ignore -m tests.fuzz --minutes $(MINUTES) $(FUZZ)
+
+KILLS ?= 1000
+.PHONY: siege
+siege: $(VENV)/.full ## kill a node again and again; KILLS=1000, SIEGE="--roles --postgresql" or "--power"
+	@$(BIN)/python -W ignore -m tests.siege --kills $(KILLS) $(SIEGE)
 
 .PHONY: lint
 lint: $(VENV)/.full ## style, types and import contracts

@@ -11,6 +11,7 @@ import os
 import pickle
 import resource
 import signal
+import warnings
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -158,6 +159,7 @@ def _stay_alone() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")  # the library's quote what lies in the file
 
 
 def _bound(memory_bytes: int) -> None:

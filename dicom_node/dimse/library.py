@@ -1,4 +1,4 @@
-"""What both roles need of pynetdicom's inside: its switches, and a socket with bounds.
+"""What both roles need of pynetdicom's inside: switches, a bounded socket, its states.
 
 The manual names the switches, but keeps them in a module with a private name and gives
 no public spelling. The library reads as much as a peer claims, for as long as it likes,
@@ -6,6 +6,9 @@ and asks ``select``, which knows no descriptor beyond 1,023. No other private na
 the library is used outside ``acceptor``.
 """
 
+import contextlib
+import logging
+import queue
 import select
 import socket
 import ssl
@@ -15,12 +18,18 @@ from typing import Any
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
+from pynetdicom.fsm import TRANSITION_TABLE, StateMachine
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
+from dicom_node.dataset.quiet import UNREADABLE
+
+logger = logging.getLogger(__name__)
 _PDU_BYTES = 256 * 1024
 _RECEIVED_BYTES = 64 * 1024 * 1024  # all answers of an association are far shorter
 _PIECE_BYTES = 64 * 1024
 _BYTES_PER_S = 1024
+# What the user of the association wants, PS3.8 Table 9-10.
+_OUR_EVENTS = frozenset(("Evt1", "Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15"))
 
 
 def configure() -> None:
@@ -115,12 +124,53 @@ class PeerSocket(AssociationSocket):
         return float("inf") if patience is None else patience
 
 
+class Transitions(StateMachine):
+    """The library's state machine, which lets pass what comes too late.
+
+    An answer that is ready when the peer has just gone has no place in the table of
+    PS3.8 9.2.3; the library ends its thread over it.
+    """
+
+    def do_action(self, event: str) -> None:
+        """Act on an event, if this state has an answer to it."""
+        if (event, self.current_state) in TRANSITION_TABLE:
+            super().do_action(event)
+        elif event in _OUR_EVENTS:  # an action would take what is to be sent
+            with contextlib.suppress(queue.Empty):
+                self.dul.to_provider_queue.get(block=False)
+
+
+class _RequestorTransitions(Transitions):
+    """Ends an association whose peer answers what the library cannot read."""
+
+    def do_action(self, event: str) -> None:
+        """Act on an event, if that is possible."""
+        try:
+            super().do_action(event)
+        except UNREADABLE as error:  # the library has told its thread to end
+            provider: Any = self.dul
+            association = provider.assoc
+            logger.warning(
+                "Aborted the association with '%s': its answer cannot be read (%s).",
+                association.acceptor.ae_title,
+                type(error).__name__,
+                extra={"action": "abort"},
+            )
+            # The thread of this call ends with it; nobody need wait any longer.
+            association.is_aborted, association.is_established = True, False
+            association.dimse.msg_queue.put((None, None))
+            provider.to_user_queue.put(None)
+            if provider.socket is not None:
+                provider.socket.close()
+
+
 class RequestingEntity(ApplicationEntity):
     """An Application Entity whose associations, when it calls, have bounds."""
 
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: Any
     ) -> AssociationSocket:
+        assoc.dul.state_machine = _RequestorTransitions(assoc.dul)
         connection = PeerSocket(assoc, address=address)
         connection.tls_args = tls_args
         return connection

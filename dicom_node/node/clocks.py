@@ -22,6 +22,8 @@ EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 JUMP_S = 30.0
 """More than a time service moves a clock at once while it runs."""
+# Others write by a clock that was read later than ours, or on another machine.
+_SLACK = timedelta(seconds=JUMP_S)
 
 
 def refuse_impossible(now: datetime) -> None:
@@ -96,10 +98,18 @@ def bring_near(database: Database, pauses: Pauses, now: datetime) -> int:
     """Make due what waits longer than anything waits, and count it."""
     with database.transaction() as tx:
         changed = attempts.bring_near(
-            tx, now, pause=pauses.claim, lease=pauses.claim_lease
+            tx,
+            now,
+            pause=pauses.claim,
+            lease=pauses.claim_lease,
+            slack=_SLACK,
         )
         changed += deliveries.bring_near(
-            tx, now, pause=pauses.delivery, lease=pauses.delivery_lease
+            tx,
+            now,
+            pause=pauses.delivery,
+            lease=pauses.delivery_lease,
+            slack=_SLACK,
         )
     if changed:
         logger.warning(

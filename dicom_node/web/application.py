@@ -18,6 +18,17 @@ from dicom_node.web.door import Door
 logger = logging.getLogger(__name__)
 
 DOCUMENT = "/api/v1/openapi.json"
+_REFUSALS = {
+    *problems.STATUS.values(),
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.LENGTH_REQUIRED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.MISDIRECTED_REQUEST,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+}
+"""How any request may end that is not answered."""
 
 
 def create_app(
@@ -56,7 +67,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _http_refusal)
     app.add_exception_handler(Exception, _bug)
     for face in faces:
-        app.include_router(face)
+        app.include_router(face, responses=problems.described(sorted(_REFUSALS)))
     return app
 
 

@@ -17,6 +17,7 @@ from dicom_node.web.handshake import PEER
 logger = logging.getLogger(__name__)
 MAXIMUM_HEADER_BYTES = 32 * 1024
 _ASKING = (h11.IDLE, h11.SEND_BODY)
+_NOT_ANSWERED = (h11.IDLE, h11.SEND_RESPONSE)
 
 
 _LEAST_BYTES_PER_S = 1024
@@ -175,6 +176,21 @@ class TimedConnection(H11Protocol):
             if self._piece_bytes >= self._request_s * _LEAST_BYTES_PER_S:
                 self._rest()
                 self._wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, and nothing after that.
+
+        An application that is answering the same request would answer into a
+        connection that takes no answer any more.
+        """
+        cycle: Any = self.cycle  # there is none before the first request
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in _NOT_ANSWERED:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""

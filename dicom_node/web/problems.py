@@ -1,12 +1,15 @@
 """Error -> HTTP status, and the body that says so (RFC 9457 problem details)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from storage import errors as storage
+
+_MEDIA_TYPE = "application/problem+json"
 
 STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -18,6 +21,26 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Everything that can end a request; any other error is a bug and answers 500."""
+
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["title", "status", "detail"],
+    "properties": {
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def described(statuses: Iterable[HTTPStatus]) -> dict[int | str, dict[str, Any]]:
+    """Describe refusals for the OpenAPI document."""
+    content = {_MEDIA_TYPE: {"schema": _PROBLEM}}
+    return {
+        status.value: {"description": status.phrase, "content": content}
+        for status in statuses
+    }
 
 
 def status_of(error: Exception) -> HTTPStatus:
@@ -33,7 +56,7 @@ def problem(status: HTTPStatus, detail: str) -> JSONResponse:
     return JSONResponse(
         {"title": status.phrase, "status": status.value, "detail": detail},
         status_code=status.value,
-        media_type="application/problem+json",
+        media_type=_MEDIA_TYPE,
     )
 
 

@@ -211,7 +211,12 @@ def hasten(tx: Transaction, destination: str, now: datetime) -> int:
 
 
 def bring_near(
-    tx: Transaction, now: datetime, *, pause: timedelta, lease: timedelta
+    tx: Transaction,
+    now: datetime,
+    *,
+    pause: timedelta,
+    lease: timedelta,
+    slack: timedelta,
 ) -> int:
     """Bring back what a clock that was ahead put too far into the future.
 
@@ -221,6 +226,8 @@ def bring_near(
     ----------
     pause, lease
         The longest that any row waits to be tried again, or is leased.
+    slack
+        What clocks may differ by: others read theirs at another moment.
 
     Returns
     -------
@@ -228,8 +235,8 @@ def bring_near(
         How many would have waited longer.
     """
     tx.execute(_PENDING_ROWS.where(delivery.c.created_at > now).values(created_at=now))
-    waiting = _PENDING_ROWS.where(delivery.c.next_try_at > now + pause)
-    leased = _PENDING_ROWS.where(delivery.c.lease_until > now + lease)
+    waiting = _PENDING_ROWS.where(delivery.c.next_try_at > now + pause + slack)
+    leased = _PENDING_ROWS.where(delivery.c.lease_until > now + lease + slack)
     changed: int = tx.execute(waiting.values(next_try_at=now)).rowcount
     changed += tx.execute(leased.values(lease_until=now + lease)).rowcount
     if changed:

@@ -194,7 +194,12 @@ def reap(tx: Transaction, now: datetime) -> int:
 
 
 def bring_near(
-    tx: Transaction, now: datetime, *, pause: timedelta, lease: timedelta
+    tx: Transaction,
+    now: datetime,
+    *,
+    pause: timedelta,
+    lease: timedelta,
+    slack: timedelta,
 ) -> int:
     """Bring back what a clock that was ahead put too far into the future.
 
@@ -202,15 +207,19 @@ def bring_near(
     ----------
     pause, lease
         The longest that any Workitem waits to be tried again, or is leased.
+    slack
+        What clocks may differ by: others read theirs at another moment.
 
     Returns
     -------
     int
         How many would have waited longer.
     """
-    waiting = workitem.update().where(IS_QUEUED, workitem.c.not_before > now + pause)
+    waiting = workitem.update().where(
+        IS_QUEUED, workitem.c.not_before > now + pause + slack
+    )
     claimed = workitem.update().where(
-        IS_ANALYZING, workitem.c.lease_until > now + lease
+        IS_ANALYZING, workitem.c.lease_until > now + lease + slack
     )
     changed: int = tx.execute(waiting.values(not_before=now)).rowcount
     changed += tx.execute(claimed.values(lease_until=now + lease)).rowcount

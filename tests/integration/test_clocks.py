@@ -117,6 +117,16 @@ def test_a_delivery_leased_by_a_clock_that_was_ahead_goes_out(database, clock):
     assert len(due(database, clock)) == 1
 
 
+def test_a_lease_prolonged_while_the_reaper_waited_its_turn_is_no_wrong_clock(
+    database, clock, caplog
+):
+    receive(database, 1)
+    later = clock.now + timedelta(seconds=2)
+    claim(database, now=later)
+    clock.reaper.run()
+    assert "the clock was ahead" not in caplog.text
+
+
 def test_what_waits_as_long_as_it_should_is_left_alone(database, clock):
     put_off(database, clock)
     clock.reaper.run()

@@ -32,8 +32,7 @@ _OPTIONS = {
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A server with an empty database; skips where PostgreSQL is not installed."""
-    programs = sorted(_INSTALLATIONS.glob("*/bin/initdb"))
-    if not programs:
+    if not _programs():
         pytest.skip("PostgreSQL's server is not installed (no initdb)")
     with own_server() as server:
         yield server.url
@@ -58,12 +57,8 @@ class Server:
         _stop(self._data)
 
 
-@contextmanager
-def own_server() -> Iterator[Server]:
-    """Run a server for the length of a block."""
-    programs = sorted(_INSTALLATIONS.glob("*/bin/initdb"))
-    with _server(programs[-1].parent) as server:
-        yield server
+def _programs() -> list[Path]:
+    return sorted(_INSTALLATIONS.glob("*/bin/initdb"))
 
 
 @contextmanager
@@ -82,7 +77,9 @@ def run_statement(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _server(programs: Path) -> Iterator[Server]:
+def own_server() -> Iterator[Server]:
+    """Run a server for the length of a block."""
+    programs = _programs()[-1].parent
     folder = Path(tempfile.mkdtemp(prefix="cxr-postgres-"))
     user = _owner(folder)
     data = folder / "data"

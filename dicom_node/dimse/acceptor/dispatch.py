@@ -4,6 +4,7 @@ A request in nobody's context goes to the first service that answers its kind, w
 knows how to refuse it: a peer may name another SOP class than its context does.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, TypeVar
@@ -17,8 +18,10 @@ from pynetdicom.presentation import PresentationContext
 
 from dicom_node.dimse.acceptor.messages import Opener
 from dicom_node.dimse.service_class import Handler, ReceivesDataSets, ServiceClass
+from dicom_node.dimse.status import Status
 from dicom_node.errors import DatasetInvalid
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -75,6 +78,21 @@ def _by_class(answering: Sequence[tuple[ServiceClass, T]]) -> Callable[[str], T]
 
 
 def _answer(event: evt.Event, choose: Callable[[str], Handler]) -> Any:
+    """Let a service answer, if the request is of the kind that it answers.
+
+    The library goes by the SOP class that a request names, whatever it asks for.
+    """
+    kind = type(event.request).__name__
+    if event.event.name != f"EVT_{kind}":
+        logger.warning(
+            "Aborted the association of '%s' at %s: no service here answers %s.",
+            str(event.assoc.requestor.ae_title).strip(),
+            event.assoc.requestor.address,
+            kind.replace("_", "-"),
+            extra={"action": "abort"},
+        )
+        event.assoc.abort()
+        return Status.PROCESSING_FAILURE  # said to nobody
     return choose(str(event.context.abstract_syntax))(event)
 
 

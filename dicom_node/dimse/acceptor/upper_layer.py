@@ -24,7 +24,7 @@ from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.dimse.acceptor.association_request import calling_title, tidied
 from dicom_node.dimse.acceptor.messages import Malformed, StreamingMessages, split
 from dicom_node.dimse.acceptor.pace import Pace
-from dicom_node.dimse.library import readable
+from dicom_node.dimse.library import Transitions, readable
 from dicom_node.errors import NodeError
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ class EventDrivenProvider(DULServiceProvider):
     ) -> None:
         super().__init__(assoc)
         self.daemon = True
+        self.state_machine = Transitions(self)
         self._pace = pace
         self._calling = "?"
         self._messages = messages
@@ -205,8 +206,7 @@ class EventDrivenProvider(DULServiceProvider):
             said = self._tidied(bytes(body)) if pdu_type == _ASSOCIATE_RQ else body
             header = struct.pack(">BBI", pdu_type, 0, len(said))
             pdu, event = self._decode_pdu(bytearray(header + bytes(said)))
-            if pdu_type == _ASSOCIATE_RQ:
-                pdu.to_primitive()  # what it cannot hold is refused here, not later
+            pdu.to_primitive()  # what it cannot hold is refused here, not later
         except OSError:
             self.event_queue.put("Evt17")  # Transport connection closed
         except Malformed as error:

@@ -21,6 +21,7 @@ from dicom_node.errors import ClassNotAccepted, NodeError, PeerBusy, PeerUnreach
 
 logger = logging.getLogger(__name__)
 _MAXIMUM_PDU_BYTES = 131_072
+_LEAST_PDU_BYTES = 128  # less is no way to send an object
 _REJECTED_TRANSIENT = 2
 _REASONS: Mapping[object, str] = {
     (1, 2): "application context name not supported",
@@ -137,6 +138,9 @@ def associate(
             raise PeerUnreachable(f"no association with {remote}: {why}") from error
         if not association.is_established:
             raise _failure(association, remote)
+        if nonsense := _nonsense(association):
+            association.abort()
+            raise PeerUnreachable(f"no association with {remote}: {nonsense}")
         try:
             yield association
         except (Exception, KeyboardInterrupt):
@@ -183,6 +187,18 @@ def _prepare(event: evt.Event, network_s: float) -> None:
     if connection is not None and connection.socket is not None:
         connection.socket.settimeout(network_s)
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _nonsense(association: Association) -> str | None:
+    """Say what a peer accepted that nothing can be sent by."""
+    length: int | None = association.acceptor.maximum_length
+    if length is None:
+        return "it does not say how much it takes at a time"
+    if 0 < length < _LEAST_PDU_BYTES:
+        return f"it takes {length} bytes at a time"
+    if not all(one.transfer_syntax for one in association.accepted_contexts):
+        return "it accepts a context without a transfer syntax"
+    return None
 
 
 def _failure(association: Association, remote: RemoteAE) -> NodeError:

@@ -29,7 +29,7 @@ def health(parts: ApiParts) -> APIRouter:
         """Answer, which says enough: the process runs."""
         return {"status": "live", "version": __version__}
 
-    @router.get("/ready", response_model=Health)
+    @router.get("/ready", response_model=Health, responses={503: {"model": Health}})
     def ready() -> JSONResponse:
         """Tell whether work can be done: 200 or 503, and why."""
         found = parts.conditions()

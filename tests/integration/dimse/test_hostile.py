@@ -336,3 +336,54 @@ def test_a_large_image_is_not_held_in_memory(node, dial):
 
 def test_the_node_still_answers(node):
     echo(node.remote, calling_ae=MODALITY, timeouts=PATIENT)
+
+
+def request_of(kind: int, sop_class: str) -> bytes:
+    """A request of any kind, for an instance of a class."""
+    request = without(store_request("1.2.3", 1, NO_DATA_SET), 0x0002)
+    request = without(request, 0x0100, struct.pack("<H", kind))
+    name = sop_class.encode() + bytes(len(sop_class) % 2)
+    body = struct.pack("<HHI", 0, 0x0002, len(name)) + name + request[12:]
+    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+
+
+N_CREATE, C_ECHO_KIND, C_FIND = 0x0140, 0x0030, 0x0020
+
+
+@pytest.mark.parametrize("kind", [N_CREATE, C_ECHO_KIND, C_FIND])
+def test_a_request_that_no_service_answers_ends_the_association_in_a_line(
+    node, dial, caplog, tmp_path, kind
+):
+    line = open_line(dial, node)
+    line.say(data_pdu(3, request_of(kind, CR)))
+    assert bytes([ABORT, 0, 0, 0, 0, 4]) in line.hear()
+    assert not any(record.exc_info for record in ours(caplog))
+    assert serves(node, tmp_path)
+
+
+@pytest.mark.parametrize("last", [b"\x31\x77", b"\x00\xff", b"\x02\x09"])
+def test_an_abort_for_a_reason_that_is_none_is_an_abort(node, dial, caplog, last):
+    line = open_line(dial, node)
+    line.say(struct.pack(">BBIxx", ABORT, 0, 4) + last)
+    line.hear()
+    assert wait_until(lambda: node.entity.associations == 0)
+    assert not any(record.exc_info for record in ours(caplog))
+
+
+def test_an_answer_that_comes_too_late_is_no_error(node, dial, caplog, tmp_path):
+    image = radiograph(1)
+    for _ in range(30):
+        line = dial(node.port)
+        line.say(associate_request() + struct.pack(">BBIxxxx", ABORT, 0, 4))
+        line.hang_up()
+        line = open_line(dial, node)
+        line.say(pieces(encoded(image), image.SOPInstanceUID))
+        line.hang_up()
+    assert wait_until(lambda: node.entity.associations == 0)
+    assert not any(record.exc_info for record in ours(caplog))
+    assert serves(node, tmp_path)
+
+
+def ours(caplog):
+    """What this node says; the library's own log is off in a node."""
+    return [one for one in caplog.records if one.name.startswith("dicom_node")]

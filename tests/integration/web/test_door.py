@@ -215,3 +215,13 @@ def test_descriptors_beyond_a_thousand_are_served():
         with serving() as port:
             assert ask(port)[0] == 200
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_body_that_breaks_off_while_it_is_answered_is_no_bug(port, caplog):
+    chunks = b"Transfer-Encoding: chunked\r\n\r\nno size\r\n"
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+            line.sendall(b"POST /patients HTTP/1.1\r\nHost: 127.0.0.1\r\n" + chunks)
+            assert line.recv(65536).startswith(b"HTTP/1.1 4")
+    assert ask(port)[0] == 200
+    assert not any(record.exc_info for record in caplog.records)

@@ -1,0 +1,71 @@
+"""The HTTP interface against its own description, with a key and without one."""
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+from tests.fuzz.findings import watching
+from tests.fuzz.web import KEY, live_servers
+
+_FEW = settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+# Which cursors and UIDs exist, no description can say.
+_UNKNOWABLE = [schemathesis.checks.positive_data_acceptance]
+_KEYED = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("schema")
+    with live_servers(folder) as (node, guarded, _uid), watching() as watch:
+        yield node.http_port, guarded.http_port
+        watch.raise_what_was_told()
+
+
+def operations(port, headers):
+    address = f"http://127.0.0.1:{port}/api/v1/openapi.json"
+    schema = schemathesis.openapi.from_url(address, headers=headers)
+    return [one.ok() for one in schema.get_all_operations()]
+
+
+@pytest.mark.slow
+def test_every_operation_answers_as_it_is_described(live):
+    for port, headers in zip(live, ({}, _KEYED), strict=True):
+        for operation in operations(port, headers):
+            assert_as_described(operation, f"http://127.0.0.1:{port}", headers)
+
+
+def assert_as_described(operation, address, headers):
+    @_FEW
+    @given(case=operation.as_strategy())
+    def check(case):
+        case.call_and_validate(
+            base_url=address, headers=headers, excluded_checks=_UNKNOWABLE
+        )
+
+    check()
+
+
+@pytest.mark.slow
+def test_without_a_key_nothing_but_health_is_told(live):
+    _, port = live
+    for operation in operations(port, _KEYED):
+        assert_closed(operation, f"http://127.0.0.1:{port}")
+
+
+def assert_closed(operation, address):
+    is_open = operation.path.startswith("/health/")
+
+    @_FEW
+    @given(case=operation.as_strategy())
+    def check(case):
+        status = case.call(base_url=address).status_code
+        assert (status != requests.codes.unauthorized) == is_open
+
+    check()
