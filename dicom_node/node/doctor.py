@@ -33,9 +33,10 @@ from dicom_node.node.settings.destinations import (
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer
 from dicom_node.node.wiring.delivery import make_destination
-from dicom_node.node.wiring.dimse import dimse_config, remote_ae, timeouts
+from dicom_node.node.wiring.dimse import dimse_config
 from dicom_node.node.wiring.model import make_runner, model_folder
 from dicom_node.node.wiring.reception import make_bond
+from dicom_node.node.wiring.remotes import remote_ae, timeouts
 from dicom_node.node.wiring.storage import embedded_file, make_database, make_store
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.errors import InferenceError

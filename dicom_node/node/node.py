@@ -16,6 +16,7 @@ from dicom_node.node.health import conditions
 from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.service import Service
+from dicom_node.node.services.commitment import commitment_services
 from dicom_node.node.services.listeners import DimseService, HttpService
 from dicom_node.node.services.loops import DeliveryService, Loops, WorkService
 from dicom_node.node.services.timers import TimerService
@@ -133,6 +134,7 @@ def services(
         HttpService(settings, parts, conditions),
         WorkService(settings, parts, loops),
         *(DeliveryService(settings, parts, route, loops) for route in routes(settings)),
+        *commitment_services(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

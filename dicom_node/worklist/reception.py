@@ -33,6 +33,7 @@ from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.worklist import eligibility
 from dicom_node.worklist.eligibility import EligibilityRules
+from dicom_node.worklist.titles import NO_TITLES, Title, Titles
 from storage.catalog import instances, quarantine
 from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing
@@ -106,6 +107,9 @@ class Reception:
     explains
         Whether an awaited image that is not eligible is queued all the same: the
         worker then reports why it is not analysed.
+    titles
+        What holds in place of the rules, and how urgent an image is, by the title
+        that it was sent to.
     """
 
     def __init__(  # noqa: PLR0913  the composition root passes all of them
@@ -118,10 +122,12 @@ class Reception:
         limits: HeaderLimits = DEFAULT_LIMITS,
         *,
         explains: bool = False,
+        titles: Titles = NO_TITLES,
     ) -> None:
         self._store = store
         self._database = database
-        self._rules = rules
+        self._usual = Title(rules)
+        self._titles = titles
         self._clock = clock
         self._new_uid = new_uid
         self._limits = limits
@@ -168,7 +174,9 @@ class Reception:
         if own is not None:
             incoming.abort()
             instance = replace(instance, not_eligible=OWN_RESULT)
-        return self._record(_kept(instance, stored, self._clock()), stored)
+        asked = self._title(arriving).priority
+        priority = arriving.priority if asked is None else asked
+        return self._record(_kept(instance, stored, self._clock()), stored, priority)
 
     def adopt(
         self, stored: StoredObject, received_at: datetime, priority: int
@@ -208,7 +216,8 @@ class Reception:
             instance,
             transfer_syntax_uid=arriving.transfer_syntax_uid,
             calling_ae=arriving.calling_ae,
-            not_eligible=self._not_eligible(header),
+            called_ae=arriving.called_ae,
+            not_eligible=self._not_eligible(header, self._title(arriving).rules),
         )
 
     def _own_result(
@@ -236,11 +245,14 @@ class Reception:
             skip_file_meta(arrived)
             return made if _same_rest(stored, arrived) else None
 
-    def _not_eligible(self, header: Dataset) -> Reason | None:
+    def _title(self, arriving: Arriving) -> Title:
+        return self._titles.get(arriving.called_ae, self._usual)
+
+    def _not_eligible(self, header: Dataset, rules: EligibilityRules) -> Reason | None:
         try:
-            eligibility.check(header, self._rules)
+            eligibility.check(header, rules)
         except NotEligible as refusal:
-            if self._explains and eligibility.is_awaited(header, self._rules):
+            if self._explains and eligibility.is_awaited(header, rules):
                 return None
             return Reason(refusal.code, refusal.text, Cause.IMAGE)
         except UNREADABLE as error:

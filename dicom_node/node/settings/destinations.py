@@ -31,6 +31,9 @@ class DeliverySection(Section):
     probe_s: PositiveFloat = 15.0
     batch_size: PositiveInt = 32
     lease_s: PositiveFloat = 120.0
+    commitment_report_s: PositiveFloat = 86_400.0
+    commitment_tries: PositiveInt = 5
+    commitment_listen_s: float = Field(default=2.0, ge=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -48,17 +51,7 @@ class ReceiverSection(Section):
     fallback: Mapping[WantedKind, tuple[WantedKind, ...]] = STAND_INS
     required: bool = True
     not_analysable_report: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_commitment(cls, table: Any) -> Any:
-        """Let a file say that it wants no Storage Commitment; more there is not."""
-        if not isinstance(table, Mapping) or "storage_commitment" not in table:
-            return table
-        if table["storage_commitment"] is not False:
-            msg = "storage_commitment: this release does not ask for it"
-            raise ValueError(msg)
-        return {k: v for k, v in table.items() if k != "storage_commitment"}
+    storage_commitment: bool = False
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -71,14 +64,24 @@ class ReceiverSection(Section):
         return self
 
 
-class DimseDestinationSection(ReceiverSection):
-    """A receiver of results by C-STORE."""
+class RemoteSection(Section):
+    """An application entity that this node calls."""
 
-    kind: Literal["dimse"] = "dimse"
     ae_title: AETitle
     host: str = Field(min_length=1)
     port: Port
     tls: bool = False
+
+
+class DimseDestinationSection(ReceiverSection, RemoteSection):
+    """A receiver of results by C-STORE."""
+
+    kind: Literal["dimse"] = "dimse"
+
+    @property
+    def keeper(self) -> RemoteSection:
+        """Who is asked for Storage Commitment: the receiver itself."""
+        return self
 
     @property
     def place(self) -> tuple[str, int]:
@@ -88,15 +91,13 @@ class DimseDestinationSection(ReceiverSection):
 
 def _base(url: str) -> str:
     """Check the base of a DICOMweb server: a scheme, a host, a path, nothing else."""
+    msg = "not a URL of http or https"
     try:
         parts = urlsplit(url)
-        usable = (
-            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        )
+        named = parts.hostname and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
-        msg = "not a URL of http or https"
+        raise ValueError(msg) from None
+    if parts.scheme not in ("http", "https") or not named:
         raise ValueError(msg)
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = "a URL without user, query and fragment"
@@ -121,6 +122,7 @@ class StowDestinationSection(ReceiverSection):
     key: Path | None = None
     ca: Path | None = None
     proxy: BaseUrl | None = None
+    keeper: RemoteSection | None = None
 
     @property
     def has_token(self) -> bool:
@@ -156,6 +158,13 @@ class StowDestinationSection(ReceiverSection):
             raise ValueError(msg)
         if (self.certificate is None) != (self.key is None):
             msg = "certificate and key belong together"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_to_ask(self) -> Self:
+        if self.storage_commitment and self.keeper is None:
+            msg = "storage_commitment is asked by DIMSE: keeper says whom"
             raise ValueError(msg)
         return self
 

@@ -120,6 +120,11 @@ class Settings(BaseSettings):
         if len(set(names)) != len(names):
             msg = "destinations: a name is used twice"
             raise ValueError(msg)
+        for title in self.dimse.titles:
+            for name in title.destinations or ():
+                if name not in names:
+                    msg = f"dimse.titles: {title.ae_title}: no destination {name}"
+                    raise ValueError(msg)
         loopback = {"localhost", "127.0.0.1", "::1"}
         ours = {
             *((host, self.dimse.port) for host in {self.dimse.host, *loopback}),

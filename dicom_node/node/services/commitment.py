@@ -1,0 +1,91 @@
+"""Storage Commitment as services: who is asked, and who is reported to."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from dicom_node.node.parts import Parts
+from dicom_node.node.roles import Role
+from dicom_node.node.services.loops import ENDED, Loops
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.commitment import (
+    make_commitments,
+    make_keepers,
+    make_requests,
+)
+from dicom_node.worklist.turns import Turns
+from storage.signals import Topic, Watch
+
+IDLE_S = 60.0
+"""A look without a wake-up; the poll gives them much more often."""
+
+
+class CommitmentService:
+    """Does one thing about commitment whenever there is news.
+
+    Parameters
+    ----------
+    name
+        Of the service.
+    work
+        What to do; tells whether there may be more at once.
+    loops
+        What it shares with the other loops.
+    """
+
+    role = Role.WORK
+
+    def __init__(self, name: str, work: Callable[[], bool], loops: Loops) -> None:
+        self.name = name
+        self._work = work
+        self._loops = loops
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Ask, or report."""
+        self._thread = self._loops.run(self.name, self._run, Topic.DELIVERY)
+
+    def stop(self, deadline: float) -> None:
+        """Finish the association under way."""
+        if self._thread is not None:
+            self._loops.finish(self._thread, deadline)
+
+    def trouble(self) -> str | None:
+        """Say that nobody is asked, if so; a silent peer is no trouble of ours."""
+        well = self._thread is not None and self._thread.is_alive()
+        return None if well else ENDED
+
+    def _run(self, stop: threading.Event, watch: Watch) -> None:
+        turns = Turns("Storage Commitment failed", {"action": "commitment"})
+        while not stop.is_set():
+            try:
+                worked = self._work()
+            except Exception as error:  # noqa: BLE001  the loop's outermost edge
+                turns.failed(error, stop)
+                continue
+            turns.went_well()
+            if not worked and not stop.is_set():
+                watch.wait(IDLE_S)
+
+
+def commitment_services(
+    settings: Settings, parts: Parts, loops: Loops
+) -> tuple[CommitmentService, ...]:
+    """List them: one for each destination that is asked, and one that reports."""
+    commitments = make_commitments(settings, parts)
+    requests = make_requests(settings, parts)
+
+    def report() -> bool:
+        commitments.expire()
+        requests.report_due()
+        return False
+
+    asking = [
+        CommitmentService(
+            f"commitment-{keeper.name}",
+            partial(commitments.ask, keeper),
+            loops,
+        )
+        for keeper in make_keepers(settings)
+    ]
+    return (*asking, CommitmentService("commitment-reports", report, loops))
