@@ -87,6 +87,14 @@ class CommitmentState(StrEnum):
     REFUSED = "REFUSED"
 
 
+class NoticeState(StrEnum):
+    """Life of one notice to one peer."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    GIVEN_UP = "GIVEN UP"
+
+
 class RequestState(StrEnum):
     """Life of one Storage Commitment request that a peer made."""
 
@@ -377,6 +385,23 @@ class CommitmentRequest:
     attempts: int = 0
     reported_at: datetime | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityNotice:
+    """That a peer is to be told that results can be retrieved.
+
+    Parameters
+    ----------
+    sop_instance_uid
+        Of the notice itself, the same at every try.
+    """
+
+    workitem_uid: str
+    peer: str
+    sop_instance_uid: str
+    created_at: datetime
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,6 +329,34 @@ _partial(
     commitment_request.c.next_try_at,
 )
 
+availability_notice = Table(
+    "availability_notice",
+    metadata,
+    Column("workitem_uid", Text, ForeignKey("workitem.workitem_uid"), primary_key=True),
+    Column("peer", Text, primary_key=True),
+    Column("sop_instance_uid", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("error", ForeignText),
+)
+"""Peers that are told that the results of a Workitem can be retrieved."""
+_partial(
+    "ix_availability_notice_open",
+    "state = 'PENDING'",
+    availability_notice.c.next_try_at,
+)
+
+event_reader = Table(
+    "event_reader",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("event_id", BigInteger, nullable=False),
+)
+"""The last event that each reader has seen."""
+
 event = Table(
     "event",
     metadata,

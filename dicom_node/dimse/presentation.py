@@ -31,6 +31,7 @@ from pydicom.uid import (
 )
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    InstanceAvailabilityNotification,
     StorageCommitmentPushModel,
     Verification,
 )
@@ -73,6 +74,8 @@ list: never a lossy one where it also offers a lossless one.
 COMMITMENT_CLASS = UID(StorageCommitmentPushModel)
 COMMITMENT_INSTANCE = UID("1.2.840.10008.1.20.1.1")
 """The one instance of Storage Commitment Push Model, PS3.4 J.3.5."""
+
+AVAILABILITY_CLASS = UID(InstanceAvailabilityNotification)
 
 SERVICE_CLASSES: Mapping[str, tuple[tuple[UID, ...], tuple[UID, ...]]] = {
     "Verification": ((VERIFICATION_CLASS,), UNCOMPRESSED),

@@ -17,6 +17,7 @@ from dicom_node.dataset.part10 import (
 )
 from dicom_node.delivery.stow import ANSWERS
 from dicom_node.dimse.presentation import (
+    AVAILABILITY_CLASS,
     COMMITMENT_CLASS,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
@@ -88,6 +89,7 @@ def _overview() -> str:
         ),
         (_name(VERIFICATION_CLASS), VERIFICATION_CLASS, "yes", "yes"),
         (_name(COMMITMENT_CLASS), COMMITMENT_CLASS, "yes", "yes"),
+        (_name(AVAILABILITY_CLASS), AVAILABILITY_CLASS, "yes", "no"),
     ]
     head = ("SOP class", "UID", "SCU", "SCP")
     return (
@@ -137,7 +139,7 @@ def _acceptor() -> str:
 
 
 def _requestor() -> str:
-    classes = [*SENT_CLASSES, VERIFICATION_CLASS, COMMITMENT_CLASS]
+    classes = [*SENT_CLASSES, VERIFICATION_CLASS, COMMITMENT_CLASS, AVAILABILITY_CLASS]
     syntaxes = ", ".join(_name(uid) for uid in UNCOMPRESSED)
     rows = [(_name(uid), uid, syntaxes) for uid in classes]
     return (

@@ -16,9 +16,9 @@ from dicom_node.node.health import conditions
 from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.service import Service
-from dicom_node.node.services.commitment import commitment_services
 from dicom_node.node.services.listeners import DimseService, HttpService
 from dicom_node.node.services.loops import DeliveryService, Loops, WorkService
+from dicom_node.node.services.outbox import outbox_services
 from dicom_node.node.services.timers import TimerService
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import routes
@@ -134,7 +134,7 @@ def services(
         HttpService(settings, parts, conditions),
         WorkService(settings, parts, loops),
         *(DeliveryService(settings, parts, route, loops) for route in routes(settings)),
-        *commitment_services(settings, parts, loops),
+        *outbox_services(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

@@ -178,6 +178,12 @@ class StowDestinationSection(ReceiverSection):
         return self
 
 
+class AvailabilitySection(RemoteSection):
+    """A peer that is told where results can be retrieved."""
+
+    destination: str
+
+
 _DEFAULT_KIND = "dimse"
 _KINDS = ("dimse", "stow")
 WRONG_KIND = "destination_kind"

@@ -8,7 +8,7 @@ from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.commitment import (
+from dicom_node.node.wiring.outbox import (
     keepers,
     make_commitments,
     make_requests,

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _add_to_deliveries()
     _add_commitments()
     _add_requests()
+    _add_availability()
     op.add_column(
         "instance",
         sa.Column("called_ae", sa.Text(), nullable=False, server_default=sa.text("''")),
@@ -99,6 +100,39 @@ def _add_requests() -> None:
         "commitment_request",
         ["next_try_at"],
         "state = 'PENDING'",
+    )
+
+
+def _add_availability() -> None:
+    op.create_table(
+        "availability_notice",
+        sa.Column("workitem_uid", sa.Text(), nullable=False),
+        sa.Column("peer", sa.Text(), nullable=False),
+        sa.Column("sop_instance_uid", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workitem_uid"],
+            ["workitem.workitem_uid"],
+            name="fk_availability_notice_workitem_uid",
+        ),
+        sa.PrimaryKeyConstraint("workitem_uid", "peer", name="pk_availability_notice"),
+    )
+    _partial(
+        "ix_availability_notice_open",
+        "availability_notice",
+        ["next_try_at"],
+        "state = 'PENDING'",
+    )
+    op.create_table(
+        "event_reader",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_event_reader"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who commits himself to keep what, and how patiently that is asked and reported."""
+"""Who commits himself to keep what, and who is told, and how patiently."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ from dicom_node.node.settings.destinations import RemoteSection
 from dicom_node.node.settings.dimse import PeerSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.remotes import remote, remote_ae, timeouts
+from dicom_node.worklist.availability import Availability, Listener
 from dicom_node.worklist.commitment import (
     CommitmentPatience,
     Commitments,
@@ -24,9 +25,8 @@ from dicom_node.worklist.retry import BackOff
 
 def keepers(settings: Settings) -> Iterator[tuple[str, RemoteSection]]:
     """Name the destinations that commit themselves, and whom to ask."""
-    for section in settings.destinations:
-        if section.storage_commitment and section.keeper is not None:
-            yield section.name, section.keeper
+    asked = {one.name for one in settings.destinations if one.storage_commitment}
+    return (pair for pair in _archives(settings) if pair[0] in asked)
 
 
 def make_keepers(settings: Settings) -> list[Keeper]:
@@ -75,6 +75,37 @@ def make_requests(settings: Settings, parts: Parts) -> CommitmentRequests:
     return CommitmentRequests(
         parts.database, parts.store, called, patience, parts.clock
     )
+
+
+def make_availability(settings: Settings, parts: Parts) -> Availability | None:
+    """Make what tells peers where results can be retrieved, if any is to be told."""
+    if not settings.availability:
+        return None
+    titles = {name: keeper.ae_title for name, keeper in _archives(settings)}
+    listeners = {
+        section.ae_title: Listener(
+            remote_ae(settings, section),
+            section.destination,
+            titles[section.destination],
+        )
+        for section in settings.availability
+    }
+    return Availability(
+        parts.database,
+        listeners,
+        calling_ae=settings.node.ae_title,
+        timeouts=timeouts(settings),
+        back_off=_back_off(settings),
+        give_up_after_s=settings.delivery.give_up_after_s,
+        clock=parts.clock,
+        new_uid=parts.new_uid,
+    )
+
+
+def _archives(settings: Settings) -> Iterator[tuple[str, RemoteSection]]:
+    for section in settings.destinations:
+        if section.keeper is not None:
+            yield section.name, section.keeper
 
 
 def _back_off(settings: Settings) -> BackOff:

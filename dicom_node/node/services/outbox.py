@@ -1,4 +1,4 @@
-"""Storage Commitment as services: who is asked, and who is reported to."""
+"""What follows delivery, as services: commitment asked and reported, peers told."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,8 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.services.loops import ENDED, Loops
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.commitment import (
+from dicom_node.node.wiring.outbox import (
+    make_availability,
     make_commitments,
     make_keepers,
     make_requests,
@@ -20,8 +21,8 @@ IDLE_S = 60.0
 """A look without a wake-up; the poll gives them much more often."""
 
 
-class CommitmentService:
-    """Does one thing about commitment whenever there is news.
+class OutboxService:
+    """Does one thing for peers whenever there is news.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class CommitmentService:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Ask, or report."""
+        """Ask, report, or tell."""
         self._thread = self._loops.run(self.name, self._run, Topic.DELIVERY)
 
     def stop(self, deadline: float) -> None:
@@ -56,7 +57,7 @@ class CommitmentService:
         return None if well else ENDED
 
     def _run(self, stop: threading.Event, watch: Watch) -> None:
-        turns = Turns("Storage Commitment failed", {"action": "commitment"})
+        turns = Turns("Work for peers failed", {"action": self.name})
         while not stop.is_set():
             try:
                 worked = self._work()
@@ -68,10 +69,10 @@ class CommitmentService:
                 watch.wait(IDLE_S)
 
 
-def commitment_services(
+def outbox_services(
     settings: Settings, parts: Parts, loops: Loops
-) -> tuple[CommitmentService, ...]:
-    """List them: one for each destination that is asked, and one that reports."""
+) -> tuple[OutboxService, ...]:
+    """List them: who is asked to commit himself, who is reported to, who is told."""
     commitments = make_commitments(settings, parts)
     requests = make_requests(settings, parts)
 
@@ -81,11 +82,15 @@ def commitment_services(
         return False
 
     asking = [
-        CommitmentService(
+        OutboxService(
             f"commitment-{keeper.name}",
             partial(commitments.ask, keeper),
             loops,
         )
         for keeper in make_keepers(settings)
     ]
-    return (*asking, CommitmentService("commitment-reports", report, loops))
+    reporting = OutboxService("commitment-reports", report, loops)
+    availability = make_availability(settings, parts)
+    if availability is None:
+        return (*asking, reporting)
+    return (*asking, reporting, OutboxService("availability", availability.tell, loops))
