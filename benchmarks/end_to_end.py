@@ -31,8 +31,8 @@ from dicom_node.dataset import frames
 from dicom_node.dimse.scu import storage
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import timeouts
 from dicom_node.node.wiring.model import make_runner
+from dicom_node.node.wiring.remotes import timeouts
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.preprocess import preprocess
 from tests.peers.ports import free_port

@@ -7,7 +7,7 @@ database; every datetime is aware UTC.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
 from storage.descriptions import Description
@@ -35,6 +35,14 @@ TRANSITIONS: Mapping[ProcedureStepState, frozenset[ProcedureStepState]] = {
 """Table CC.1.1-2 of PS3.4; an administrator's retry makes a *new* Workitem."""
 
 
+class Priority(IntEnum):
+    """Scheduled Procedure Step Priority (0074,1200); the greater goes first."""
+
+    LOW = -1
+    MEDIUM = 0
+    HIGH = 1
+
+
 class Stage(StrEnum):
     """Where a Workitem stands in the queue; people see ``InstanceState``."""
 
@@ -56,6 +64,8 @@ class InstanceState(StrEnum):
     FAILED = "failed"
     CANCELED = "canceled"
     QUARANTINED = "quarantined"
+    COMMITTED = "committed"
+    COMMITMENT_FAILED = "commitment failed"
 
 
 class DeliveryState(StrEnum):
@@ -67,6 +77,32 @@ class DeliveryState(StrEnum):
     FAILED = "FAILED"
     SUPERSEDED = "SUPERSEDED"
     CANCELED = "CANCELED"
+    COMMITMENT_FAILED = "COMMITMENT FAILED"
+
+
+class CommitmentState(StrEnum):
+    """Life of one Storage Commitment transaction that this node began."""
+
+    ASKED = "ASKED"
+    REPORTED = "REPORTED"
+    EXPIRED = "EXPIRED"
+    REFUSED = "REFUSED"
+
+
+class NoticeState(StrEnum):
+    """Life of one notice to one peer."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    GIVEN_UP = "GIVEN UP"
+
+
+class RequestState(StrEnum):
+    """Life of one Storage Commitment request that a peer made."""
+
+    PENDING = "PENDING"
+    REPORTED = "REPORTED"
+    GIVEN_UP = "GIVEN UP"
 
 
 class AttemptOutcome(StrEnum):
@@ -99,6 +135,8 @@ class EventKind(StrEnum):
     DELIVERY_SENT = "delivery sent"
     DELIVERY_FAILED = "delivery failed"
     DELIVERY_SUPERSEDED = "delivery superseded"
+    DELIVERY_COMMITTED = "delivery committed"
+    COMMITMENT_FAILED = "commitment failed"
 
 
 class Cause(StrEnum):
@@ -149,6 +187,8 @@ class Instance:
         How often the same bytes came again, and when last.
     description
         What a search finds it by, as it arrives; not read back with the row.
+    called_ae
+        Which of our titles it was sent to.
     """
 
     sop_instance_uid: str
@@ -171,6 +211,7 @@ class Instance:
     duplicates: int = 0
     duplicate_at: datetime | None = None
     description: Description | None = field(default=None, compare=False, repr=False)
+    called_ae: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,16 +320,35 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One Evidence that shall go to one destination."""
+    """One Evidence that shall go to one destination.
+
+    Parameters
+    ----------
+    commitment
+        Whether the destination shall commit itself to keep it.
+    """
 
     destination: str
     sop_instance_uid: str
     required: bool = True
+    commitment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One Evidence to one destination (a row of the outbox)."""
+    """One Evidence to one destination (a row of the outbox).
+
+    Parameters
+    ----------
+    commitment
+        Whether the destination shall commit itself to keep it.
+    commitment_uid
+        Transaction UID under which it is asked now.
+    commitment_due_at
+        When it is to be asked next; ``None`` while it is being asked, or need not be.
+    commitment_tries
+        How many transactions ended without its commitment.
+    """
 
     delivery_id: int
     workitem_uid: str
@@ -304,6 +364,56 @@ class Delivery:
     last_error: str | None = None
     lease_until: datetime | None = None
     superseded_by: str | None = None
+    commitment: bool = False
+    commitment_uid: str | None = None
+    commitment_due_at: datetime | None = None
+    commitment_tries: int = 0
+    committed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentRequest:
+    """A peer's request that this node commits itself to keep objects.
+
+    Parameters
+    ----------
+    peer, address
+        Who asked, and from where.
+    called_ae
+        By which of our titles.
+    objects
+        (SOP Class UID, SOP Instance UID) of each.
+    """
+
+    request_id: int
+    transaction_uid: str
+    peer: str
+    called_ae: str
+    address: str
+    objects: tuple[tuple[str, str], ...]
+    state: RequestState
+    received_at: datetime
+    next_try_at: datetime
+    attempts: int = 0
+    reported_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityNotice:
+    """That a peer is to be told that results can be retrieved.
+
+    Parameters
+    ----------
+    sop_instance_uid
+        Of the notice itself, the same at every try.
+    """
+
+    workitem_uid: str
+    peer: str
+    sop_instance_uid: str
+    created_at: datetime
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

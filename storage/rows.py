@@ -8,6 +8,7 @@ from storage.records import (
     Attempt,
     AttemptOutcome,
     Cause,
+    CommitmentRequest,
     Delivery,
     DeliveryState,
     Event,
@@ -18,11 +19,13 @@ from storage.records import (
     ProcedureStepState,
     Quarantined,
     Reason,
+    RequestState,
     Stage,
     Workitem,
 )
 from storage.schema import (
     attempt,
+    commitment_request,
     delivery,
     event,
     evidence,
@@ -123,6 +126,14 @@ def delivery_of(row: RowMapping) -> Delivery:
     values = _pick(row, delivery, _DELIVERY_FIELDS)
     values["state"] = DeliveryState(values["state"])
     return Delivery(**values)
+
+
+def commitment_request_of(row: RowMapping) -> CommitmentRequest:
+    """Turn a row into a CommitmentRequest."""
+    values = _pick(row, commitment_request, tuple(commitment_request.c.keys()))
+    values["state"] = RequestState(values["state"])
+    values["objects"] = tuple((one[0], one[1]) for one in values["objects"])
+    return CommitmentRequest(**values)
 
 
 def quarantined_of(row: RowMapping) -> Quarantined:

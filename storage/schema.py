@@ -126,6 +126,7 @@ instance = Table(
     Column("acquired_at", UtcDateTime),
     Column("duplicates", Integer, nullable=False, server_default=text("0")),
     Column("duplicate_at", UtcDateTime),
+    Column("called_ae", ForeignText, nullable=False, server_default=text("''")),
     Index(None, "received_at", "sop_instance_uid"),
     Index(None, "study_instance_uid", "series_instance_uid"),
 )
@@ -241,6 +242,11 @@ delivery = Table(
     Column("last_error", ForeignText),
     Column("lease_until", UtcDateTime),
     Column("superseded_by", Text),
+    Column("commitment", Boolean, nullable=False, server_default=text("false")),
+    Column("commitment_uid", Text),
+    Column("commitment_due_at", UtcDateTime),
+    Column("commitment_tries", Integer, nullable=False, server_default=text("0")),
+    Column("committed_at", UtcDateTime),
     ForeignKeyConstraint(
         ["workitem_uid", "sop_instance_uid"],
         ["evidence.workitem_uid", "evidence.sop_instance_uid"],
@@ -255,6 +261,7 @@ _partial(
     workitem.c.priority.desc(),
     workitem.c.scheduled_at,
 )
+_partial("ix_workitem_waiting", "stage = 'queued'", workitem.c.scheduled_at)
 _partial("ix_workitem_analyzing", "stage = 'analyzing'", workitem.c.lease_until)
 _partial(
     "ix_workitem_model",
@@ -275,6 +282,80 @@ _partial(
     delivery.c.destination,
     delivery.c.next_try_at,
 )
+
+_partial(
+    "ix_delivery_unasked",
+    "commitment_due_at IS NOT NULL",
+    delivery.c.destination,
+    delivery.c.commitment_due_at,
+)
+_partial("ix_delivery_asked", "commitment_uid IS NOT NULL", delivery.c.commitment_uid)
+
+commitment = Table(
+    "commitment",
+    metadata,
+    Column("transaction_uid", Text, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("deadline", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("error", ForeignText),
+)
+"""Storage Commitment that this node asked for; no Transaction UID is used again."""
+_partial("ix_commitment_open", "state = 'ASKED'", commitment.c.deadline)
+
+commitment_request = Table(
+    "commitment_request",
+    metadata,
+    Column("request_id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("transaction_uid", Text, nullable=False),
+    Column("peer", ForeignText, nullable=False),
+    Column("called_ae", ForeignText, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("objects", _JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reported_at", UtcDateTime),
+    Column("error", ForeignText),
+    UniqueConstraint("peer", "transaction_uid"),
+)
+"""Storage Commitment that peers ask of this node, and whether they were answered."""
+_partial(
+    "ix_commitment_request_open",
+    "state = 'PENDING'",
+    commitment_request.c.next_try_at,
+)
+
+availability_notice = Table(
+    "availability_notice",
+    metadata,
+    Column("workitem_uid", Text, ForeignKey("workitem.workitem_uid"), primary_key=True),
+    Column("peer", Text, primary_key=True),
+    Column("sop_instance_uid", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("error", ForeignText),
+)
+"""Peers that are told that the results of a Workitem can be retrieved."""
+_partial(
+    "ix_availability_notice_open",
+    "state = 'PENDING'",
+    availability_notice.c.next_try_at,
+)
+
+event_reader = Table(
+    "event_reader",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("event_id", BigInteger, nullable=False),
+)
+"""The last event that each reader has seen."""
 
 event = Table(
     "event",

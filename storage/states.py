@@ -9,10 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, case
+from sqlalchemy import ColumnElement, and_, case, exists, or_
 
-from storage.records import Cause, InstanceState, ProcedureStepState, Stage
-from storage.schema import instance, workitem
+from storage.records import (
+    Cause,
+    DeliveryState,
+    InstanceState,
+    ProcedureStepState,
+    Stage,
+)
+from storage.schema import delivery, instance, workitem
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,20 @@ STANDINGS: tuple[Standing, ...] = (
         "nothing",
     ),
     Standing(
+        InstanceState.COMMITTED,
+        _PS.COMPLETED,
+        "delivered, and every destination that was asked has committed itself to keep"
+        " the results",
+        "nothing",
+    ),
+    Standing(
+        InstanceState.COMMITMENT_FAILED,
+        _PS.COMPLETED,
+        "delivered, and a destination that was asked did not commit itself to keep a"
+        " result, however often it was asked and sent again",
+        "`jobs show` says which and why, then `jobs retry` sends and asks again",
+    ),
+    Standing(
         InstanceState.NOT_ELIGIBLE,
         f"{_PS.CANCELED}, or no job",
         "nothing that is analysed, by its header or its pixels; a coded reason is kept",
@@ -93,8 +113,42 @@ STANDINGS: tuple[Standing, ...] = (
 
 MEANINGS: Mapping[InstanceState, Standing] = {row.state: row for row in STANDINGS}
 
+is_uncommitted: ColumnElement[bool] = and_(
+    delivery.c.commitment,
+    delivery.c.state.not_in(
+        (DeliveryState.COMMITTED, DeliveryState.SUPERSEDED, DeliveryState.CANCELED)
+    ),
+)
+"""That a destination which was to commit itself to keep a result has not (yet)."""
+_commitment_failed = or_(
+    delivery.c.state == DeliveryState.COMMITMENT_FAILED,
+    # What was sent again because it was not committed, and refused then.
+    and_(
+        delivery.c.state == DeliveryState.FAILED,
+        delivery.c.commitment_tries > 0,
+    ),
+)
+
+
+def _has_delivery(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    of_this = delivery.c.workitem_uid == workitem.c.workitem_uid
+    return exists().where(of_this, condition).correlate(workitem)
+
+
 visible_state: ColumnElement[Any] = case(
     (instance.c.not_eligible_code.is_not(None), InstanceState.NOT_ELIGIBLE),
+    (
+        and_(workitem.c.state == _PS.COMPLETED, _has_delivery(_commitment_failed)),
+        InstanceState.COMMITMENT_FAILED,
+    ),
+    (
+        and_(
+            workitem.c.state == _PS.COMPLETED,
+            _has_delivery(delivery.c.state == DeliveryState.COMMITTED),
+            ~_has_delivery(is_uncommitted),
+        ),
+        InstanceState.COMMITTED,
+    ),
     (workitem.c.state == _PS.COMPLETED, InstanceState.DELIVERED),
     (workitem.c.reason_cause == Cause.IMAGE, InstanceState.NOT_ELIGIBLE),
     (workitem.c.reason_cause == Cause.REQUEST, InstanceState.CANCELED),

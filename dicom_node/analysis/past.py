@@ -22,7 +22,12 @@ from dicom_node.worklist.result import (
 from inference.findings import Analysis
 from storage.records import DeliveryState, Evidence, Instance, Job, ModelName
 
-_ON_ITS_WAY = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.PENDING)
+_ON_ITS_WAY = (
+    DeliveryState.SENT,
+    DeliveryState.COMMITTED,
+    DeliveryState.COMMITMENT_FAILED,
+    DeliveryState.PENDING,
+)
 
 
 @dataclass(frozen=True, slots=True)

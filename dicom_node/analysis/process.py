@@ -69,6 +69,8 @@ class Source:
     is_stored
         Whether that digest was recorded when the file was stored, so that the bytes
         are compared with it first.
+    rules
+        Which images are eligible, where others than the analyser's hold for it.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Source:
     created_at: datetime
     past: Past = Past()  # noqa: RUF009  a frozen value
     is_stored: bool = False
+    rules: EligibilityRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ class Analyzer:
             The image cannot be referred to.
         """
         header = read_header_of(source.path)
-        if not is_awaited(header, self._rules):
+        if not is_awaited(header, source.rules or self._rules):
             return None
         reason = codes.not_analysed(code, text)
         return encode_not_analysable(self._subject(source, header), reason, text)
@@ -189,7 +192,8 @@ class Analyzer:
 
     def _submit(self, source: Source) -> Future[Film]:
         sha256 = source.sha256 if source.is_stored else None
-        return self._readers.submit(ReadingTask(source.path, self._rules, sha256))
+        rules = source.rules or self._rules
+        return self._readers.submit(ReadingTask(source.path, rules, sha256))
 
     def _prepare(self, source: Source, reading: Future[Film]) -> _Prepared:
         film = reading.result()

@@ -1,6 +1,6 @@
 """What an image's end leaves behind: stored objects, and who gets which."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -11,6 +11,7 @@ from dicom_node.delivery.route import Route
 from dicom_node.evidence.encode import EncodedEvidence
 from dicom_node.worklist.procedure_step import Settlement
 from dicom_node.worklist.result import Result, model_name
+from dicom_node.worklist.titles import NO_TITLES, Titles
 from storage.objects.protocol import ObjectStore
 from storage.records import Evidence, Instance, NewDelivery, Workitem
 
@@ -22,12 +23,15 @@ class Settlements:
     ----------
     store
         Where their bytes go.
-    routes
-        Who gets which.
+    routes, titles
+        Who gets which, and of which images.
     """
 
-    def __init__(self, store: ObjectStore, routes: Sequence[Route]) -> None:
+    def __init__(
+        self, store: ObjectStore, routes: Sequence[Route], titles: Titles = NO_TITLES
+    ) -> None:
         self._store = store
+        self._titles = titles
         self._routes = tuple(routes)
         self._wanted_bytes = 0
 
@@ -61,7 +65,7 @@ class Settlements:
         self._wanted_bytes = 0
         failed = {one.kind for one in analyzed.failed}
         deliveries: list[NewDelivery] = []
-        for route in self._routes:
+        for route in self._for(instance):
             deliveries += route.deliveries(evidence, failed)
         return _settlement(evidence, deliveries, analyzed, past)
 
@@ -71,11 +75,18 @@ class Settlements:
         """Settle a report that says why there is no result."""
         evidence = self._stored(workitem, instance, encoded)
         deliveries = [
-            NewDelivery(route.destination, evidence.sop_instance_uid, route.required)
-            for route in self._routes
+            route.delivery(evidence)
+            for route in self._for(instance)
             if route.not_analysable_report
         ]
         return [evidence], deliveries
+
+    def _for(self, instance: Instance) -> Iterator[Route]:
+        """Pick the receivers that get results of what was sent to a title."""
+        title = self._titles.get(instance.called_ae)
+        if title is None:
+            return iter(self._routes)
+        return (one for one in self._routes if title.sends_to(one.destination))
 
     def _stored(
         self, workitem: Workitem, instance: Instance, encoded: EncodedEvidence

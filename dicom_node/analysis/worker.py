@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from dicom_node.analysis.leases import Leases
@@ -30,6 +30,7 @@ from dicom_node.worklist.retry import (
     describe,
     is_unforeseen,
 )
+from dicom_node.worklist.titles import Titles
 from dicom_node.worklist.turns import Turns
 from storage.errors import StorageError
 from storage.objects.protocol import ObjectStore
@@ -67,6 +68,8 @@ class WorkerOptions:
         Time until others may take over.
     lost_attempts
         How often reading an image alone may end its process before it waits for a day.
+    titles
+        How what is sent to some of our titles is treated.
     """
 
     name: str
@@ -74,6 +77,7 @@ class WorkerOptions:
     batch_wait_s: float
     lease_s: float
     lost_attempts: int
+    titles: Titles = field(default_factory=dict)
 
 
 class Worker:
@@ -104,7 +108,7 @@ class Worker:
         self._steps = steps
         self._store = store
         self._analyzer = analyzer
-        self._settlements = Settlements(store, routes)
+        self._settlements = Settlements(store, routes, options.titles)
         self._options = options
         self._wanted = (self._analyzer, self._settlements)
 
@@ -235,7 +239,15 @@ class Worker:
         past = look_back(earlier, priors, self._analyzer.maker, others)
         first = past.repeated.workitem if past.repeated else workitem
         created_at = first.started_at or first.scheduled_at
-        source = Source(path, instance.sha256, created_at, past, is_stored=True)
+        title = self._options.titles.get(instance.called_ae)
+        source = Source(
+            path,
+            instance.sha256,
+            created_at,
+            past,
+            is_stored=True,
+            rules=title.rules if title else None,
+        )
         return _Claim(workitem, instance, source)
 
     def _settle(self, claim: "_Claim", outcome: Conclusion) -> None:

@@ -28,7 +28,7 @@ from dicom_node.errors import NodeError
 from dicom_node.evidence.kinds import KINDS, ON_REQUEST, USUAL, EvidenceKind
 from dicom_node.node.node import Node
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import timeouts
+from dicom_node.node.wiring.remotes import timeouts
 from dicom_node.phantom.dataset import synthetic_dataset
 from dicom_node.worklist.result import Result
 

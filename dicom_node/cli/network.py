@@ -21,7 +21,7 @@ from dicom_node.errors import (
 )
 from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import remote_ae, timeouts
+from dicom_node.node.wiring.remotes import remote_ae, timeouts
 
 _TARGET = re.compile(r"(?P<ae>[^@]{1,16})@(?P<host>\[[^\]]+\]|[^:]+):(?P<port>\d{1,5})")
 _PREAMBLE_BYTES = 128

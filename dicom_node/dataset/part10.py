@@ -34,6 +34,8 @@ class Arriving:
         Under which title this node was called.
     study_instance_uid
         The study that it has to belong to; empty for any.
+    priority
+        How urgent its sender says it is: 1 HIGH, 0 MEDIUM, -1 LOW.
     """
 
     sop_class_uid: str
@@ -42,16 +44,19 @@ class Arriving:
     calling_ae: str
     called_ae: str = ""
     study_instance_uid: str = ""
+    priority: int = 0
 
 
 def part10_header(arriving: Arriving) -> bytes:
     """Encode preamble and File Meta Information for bytes sent without them.
 
+    The title that was called stands in it where there is one to be told.
+
     References
     ----------
     DICOM PS3.10 section 7.1.
     """
-    calling_ae = arriving.calling_ae
+    calling_ae, called_ae = arriving.calling_ae, arriving.called_ae
     meta = b"".join(
         (
             _meta(0x0001, b"OB\0\0" + struct.pack("<I", 2) + b"\x00\x01"),
@@ -61,6 +66,7 @@ def part10_header(arriving: Arriving) -> bytes:
             _meta_text(0x0012, "UI", IMPLEMENTATION_CLASS_UID),
             _meta_text(0x0013, "SH", IMPLEMENTATION_VERSION_NAME),
             _meta_text(0x0016, "AE", calling_ae) if calling_ae else b"",
+            _meta_text(0x0018, "AE", called_ae) if called_ae else b"",
         )
     )
     length = _meta(0x0000, b"UL" + struct.pack("<HI", 4, len(meta)))
@@ -93,6 +99,7 @@ def read_file_meta(stream: BinaryIO) -> Arriving:
                 sop_instance_uid=str(meta.get("MediaStorageSOPInstanceUID", "")),
                 transfer_syntax_uid=str(meta.get("TransferSyntaxUID", "")),
                 calling_ae=str(meta.get("SourceApplicationEntityTitle", "")).strip(),
+                called_ae=str(meta.get("ReceivingApplicationEntityTitle", "")).strip(),
             )
     except MALFORMED as error:
         raise DatasetInvalid("the File Meta Information cannot be read") from error

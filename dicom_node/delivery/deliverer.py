@@ -30,7 +30,7 @@ from dicom_node.worklist.turns import Turns
 from storage.database import Database, Transaction
 from storage.errors import ObjectCorrupt, ObjectMissing, StorageError
 from storage.objects.protocol import ObjectStore
-from storage.outbox import deliveries
+from storage.outbox import commitments, deliveries
 from storage.records import Delivery, DueDelivery, Evidence, Workitem
 from storage.signals import Watch
 from storage.worklist import workitems
@@ -245,6 +245,8 @@ class Deliverer:
             if handover.error is None:
                 code = handover.code or 0
                 deliveries.sent(tx, delivery.delivery_id, status=code, now=now)
+                if delivery.commitment:
+                    commitments.want(tx, delivery.delivery_id, now)
             else:
                 given_up = self._refused(
                     tx, delivery, handover.code, handover.error, other, now

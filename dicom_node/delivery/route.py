@@ -23,6 +23,8 @@ class Route:
         Whether a job is done only when this receiver has its results.
     not_analysable_report
         Whether it is told why an awaited result does not come.
+    commitment
+        Whether it is asked to commit itself to keep what it gets.
     """
 
     destination: str
@@ -30,6 +32,7 @@ class Route:
     fallback: Mapping[EvidenceKind, tuple[EvidenceKind, ...]]
     required: bool
     not_analysable_report: bool
+    commitment: bool = False
 
     def deliveries(
         self, evidence: Sequence[Evidence], failed: Collection[EvidenceKind] = ()
@@ -49,11 +52,17 @@ class Route:
             for kind in self.evidence
         )
         return [
-            NewDelivery(self.destination, item.sop_instance_uid, self.required)
+            self.delivery(item)
             for kind in chosen
             for item in evidence
             if item.kind == kind
         ]
+
+    def delivery(self, evidence: Evidence) -> NewDelivery:
+        """Address one object."""
+        return NewDelivery(
+            self.destination, evidence.sop_instance_uid, self.required, self.commitment
+        )
 
     def _instead(
         self, kind: EvidenceKind, made: Collection[str]

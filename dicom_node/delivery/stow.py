@@ -6,7 +6,7 @@ not followed: results go where the site said, and nowhere else.
 
 import ssl
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
@@ -50,6 +50,12 @@ _BUSY = frozenset(
         HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )
+ANSWERS: Sequence[tuple[Collection[HTTPStatus], str]] = (
+    (_ACCOUNTED, "read object by object"),
+    (_UNWELCOME, "the results wait; asked again with back-off"),
+    (_BUSY, "sent again with back-off"),
+)
+"""Which statuses are followed by what; others refuse the request for good."""
 _THERE_ALREADY = frozenset({0xB00E})
 """Failure Reasons outside of PS3.18 that mean: I have this object already."""
 
@@ -158,8 +164,9 @@ class StowDestination:
                     "Content-Length": str(content_length(paths, boundary)),
                 },
             )
-        except PeerUnreachable as error:
-            yield from (Handover(one.sop_instance_uid, None, error) for one in parcels)
+        except PeerUnreachable as gone:
+            for one in parcels:
+                yield Handover(one.sop_instance_uid, None, gone)
             return
         if answer.status in _ACCOUNTED:
             yield from self._accounted(client, parcels, answer)

@@ -30,7 +30,11 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    InstanceAvailabilityNotification,
+    StorageCommitmentPushModel,
+    Verification,
+)
 
 VERIFICATION_CLASS = UID(Verification)
 
@@ -67,9 +71,16 @@ A sender that offers several in one presentation context gets the first of this
 list: never a lossy one where it also offers a lossless one.
 """
 
+COMMITMENT_CLASS = UID(StorageCommitmentPushModel)
+COMMITMENT_INSTANCE = UID("1.2.840.10008.1.20.1.1")
+"""The one instance of Storage Commitment Push Model, PS3.4 J.3.5."""
+
+AVAILABILITY_CLASS = UID(InstanceAvailabilityNotification)
+
 SERVICE_CLASSES: Mapping[str, tuple[tuple[UID, ...], tuple[UID, ...]]] = {
     "Verification": ((VERIFICATION_CLASS,), UNCOMPRESSED),
     "Storage": (STORAGE_CLASSES, TRANSFER_SYNTAXES),
+    "Storage Commitment": ((COMMITMENT_CLASS,), UNCOMPRESSED),
 }
 """Service class -> (abstract syntaxes, transfer syntaxes) in the SCP role."""
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.presentation import PresentationContext
 
 Handler = Callable[[evt.Event], Any]
@@ -22,6 +23,34 @@ class Roles(NamedTuple):
 
     scu: bool
     scp: bool
+
+
+@runtime_checkable
+class SpeaksFirst(Protocol):
+    """An association on which this node may make requests of its own.
+
+    A service finds it in its request's event; both are called on its own thread.
+    """
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call something once the request that is being served is answered."""
+        ...
+
+    def report(
+        self,
+        request: N_EVENT_REPORT,
+        context_id: int,
+        answered: Callable[[int | None], None],
+    ) -> None:
+        """Send an N-EVENT-REPORT request, and go on.
+
+        Parameters
+        ----------
+        answered
+            Called once: with the status of the response, or with ``None`` when the
+            association ended without one.
+        """
+        ...
 
 
 class ServiceClass(Protocol):

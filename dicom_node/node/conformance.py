@@ -15,7 +15,10 @@ from dicom_node.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
 )
+from dicom_node.delivery.stow import ANSWERS
 from dicom_node.dimse.presentation import (
+    AVAILABILITY_CLASS,
+    COMMITMENT_CLASS,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
     UNCOMPRESSED,
@@ -23,7 +26,9 @@ from dicom_node.dimse.presentation import (
 )
 from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
+from dicom_node.node.settings.destinations import DeliverySection
 from dicom_node.node.settings.dimse import DimseSection
+from dicom_node.worklist.commitment_requests import REASONS
 from storage import errors as storage
 
 SENT_CLASSES = tuple(dict.fromkeys(facts.sop_class for facts in KINDS.values()))
@@ -51,6 +56,13 @@ RECEIVED_STATUSES = (
 )
 
 
+_CALLED = (
+    "must be ours, or one that is configured beside it, unless configured otherwise; a"
+    " title may have a priority, rules and destinations of its own"
+)
+_PRIORITY = "decides the order of analysis, where the title called does not"
+
+
 def write() -> str:
     """Write the statement as Markdown."""
     sections = (
@@ -59,6 +71,8 @@ def write() -> str:
         _acceptor(),
         _requestor(),
         _statuses(),
+        _commitment(),
+        _store_transactions(),
         _objects(),
         _security(),
     )
@@ -74,6 +88,8 @@ def _overview() -> str:
             if uid not in STORAGE_CLASSES
         ),
         (_name(VERIFICATION_CLASS), VERIFICATION_CLASS, "yes", "yes"),
+        (_name(COMMITMENT_CLASS), COMMITMENT_CLASS, "yes", "yes"),
+        (_name(AVAILABILITY_CLASS), AVAILABILITY_CLASS, "yes", "no"),
     ]
     head = ("SOP class", "UID", "SCU", "SCP")
     return (
@@ -95,7 +111,8 @@ def _associations() -> str:
         ("Maximum PDU received (default)", f"{defaults.maximum_pdu_bytes} bytes"),
         ("Associations at once (default)", str(defaults.max_associations)),
         ("Asynchronous operations", "not supported"),
-        ("Called AE title", "must be ours, unless configured otherwise"),
+        ("Called AE title", _CALLED),
+        ("Priority of C-STORE requests", _PRIORITY),
         ("Calling AE title", "must be a configured peer, unless configured otherwise"),
         ("Association time-out (default)", f"{defaults.association_timeout_s:g} s"),
         ("Message time-out (default)", f"{defaults.message_timeout_s:g} s"),
@@ -122,7 +139,7 @@ def _acceptor() -> str:
 
 
 def _requestor() -> str:
-    classes = [*SENT_CLASSES, VERIFICATION_CLASS]
+    classes = [*SENT_CLASSES, VERIFICATION_CLASS, COMMITMENT_CLASS, AVAILABILITY_CLASS]
     syntaxes = ", ".join(_name(uid) for uid in UNCOMPRESSED)
     rows = [(_name(uid), uid, syntaxes) for uid in classes]
     return (
@@ -147,6 +164,45 @@ def _statuses() -> str:
         + _table(("Status", "Meaning", "When"), sent)
         + "\n\nReceived in C-STORE responses (SCU):\n\n"
         + received
+    )
+
+
+def _commitment() -> str:
+    section = DeliverySection()
+    reasons = [(f"{reason:04X}", _words(reason.name)) for reason in sorted(REASONS)]
+    hours, days = section.commitment_report_s / 3600, section.give_up_after_s / 86_400
+    return (
+        "## Storage Commitment Push Model\n\n"
+        "As SCP: an N-ACTION request is answered when it is written down. The"
+        " N-EVENT-REPORT follows on the same association; where that ends first, on a"
+        " new one, in which the node proposes the SCP role for itself, for"
+        f" {days:g} days by default. Committed means that the object is stored durably"
+        " and its digest is known; it is kept as the site's retention says. Reasons"
+        " given for what is not:\n\n"
+        + _table(("Failure Reason", "Meaning"), reasons)
+        + "\n\nA Transaction UID that the same SCU used for other objects is refused"
+        f" with {Status.PROCESSING_FAILURE:04X}.\n\n"
+        "As SCU, where a destination is configured so: the report may come on the"
+        " same association or on a new one, with or without role negotiation, under"
+        f" the AE title that was asked, within {hours:g} hours by default. Every report"
+        " is answered. What failed is sent again; each request has a new Transaction"
+        " UID."
+    )
+
+
+def _store_transactions() -> str:
+    rows = [
+        (str(int(status)), status.phrase, meaning)
+        for statuses, meaning in ANSWERS
+        for status in sorted(statuses)
+    ]
+    return (
+        "## DICOMweb: Store transaction (user agent)\n\n"
+        'Objects are sent as `multipart/related; type="application/dicom"`, several'
+        " in one request. Failure and Warning Reasons in the answer, in"
+        " `application/dicom+json`, count as the status codes of C-STORE above; of"
+        " what it leaves open a Search transaction asks. Status codes:\n\n"
+        + _table(("Status", "Meaning", "What the node does"), rows)
     )
 
 

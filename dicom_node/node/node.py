@@ -22,6 +22,7 @@ from dicom_node.node.service import Reloads, Service
 from dicom_node.node.services.deliveries import DeliveryService
 from dicom_node.node.services.listeners import DimseService, HttpService
 from dicom_node.node.services.loops import Loops
+from dicom_node.node.services.outbox import outbox_services
 from dicom_node.node.services.timers import TimerService
 from dicom_node.node.services.work import WorkService
 from dicom_node.node.settings.load import Settings
@@ -181,6 +182,7 @@ def services(
         HttpService(settings, parts, conditions, doubts),
         WorkService(settings, parts, loops),
         DeliveryService(settings, parts, loops),
+        *outbox_services(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

@@ -13,6 +13,7 @@ from typing import Any
 from storage.catalog import instances
 from storage.database import Database
 from storage.errors import TransitionRefused
+from storage.outbox import commitments
 from storage.outbox.evidence import (
     add_deliveries,
     add_evidence,
@@ -32,6 +33,9 @@ from storage.records import (
     Workitem,
 )
 from storage.worklist import attempts, history, jobs, repeats, workitems
+
+TURNS = 8
+"""One place in so many is for who waits longest, however urgent the others are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +82,26 @@ class ProcedureSteps:
         self._database = database
         self._clock = clock
         self._new_uid = new_uid
+        self._places = 0
 
     def claim(self, worker: str, *, limit: int, lease_s: float) -> list[Workitem]:
-        """Set Workitems IN PROGRESS for a worker, at most ``limit``."""
+        """Set Workitems IN PROGRESS for a worker, at most ``limit``.
+
+        The most urgent first; one place in eight is for who waits longest.
+        """
+        longest_waiting = self._places + limit >= TURNS
         with self._database.transaction() as tx:
-            return attempts.claim(
+            claimed = attempts.claim(
                 tx,
                 worker=worker,
                 limit=limit,
                 lease_s=lease_s,
                 now=self._clock(),
                 new_uid=self._new_uid,
+                longest_waiting=longest_waiting,
             )
+        self._places = 0 if longest_waiting else self._places + len(claimed)
+        return claimed
 
     def job(self, workitem_uid: str) -> Job:
         """Everything about one Workitem; raises UnknownRecord."""
@@ -228,7 +240,9 @@ class ProcedureSteps:
             renewed = repeats.renew(tx, workitem_uid, now, self._new_uid)
             if renewed is not None:
                 return renewed
-            if not send_failed_again(tx, workitem_uid, now):
+            again = commitments.retry(tx, workitem_uid, now)
+            again += send_failed_again(tx, workitem_uid, now)
+            if not again:
                 raise TransitionRefused(
                     f"nothing of workitem {workitem_uid} has failed"
                 )

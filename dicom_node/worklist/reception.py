@@ -34,6 +34,7 @@ from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.worklist import eligibility
 from dicom_node.worklist.eligibility import EligibilityRules
+from dicom_node.worklist.titles import NO_TITLES, Title, Titles
 from storage.catalog import instances, quarantine
 from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing
@@ -111,6 +112,9 @@ class Reception:
     explains
         Whether an awaited image that is not eligible is queued all the same: the
         worker then reports why it is not analysed.
+    titles
+        What holds in place of the rules, and how urgent an image is, by the title
+        that it was sent to.
     """
 
     def __init__(  # noqa: PLR0913  the composition root passes all of them
@@ -123,10 +127,12 @@ class Reception:
         limits: HeaderLimits = DEFAULT_LIMITS,
         *,
         explains: bool = False,
+        titles: Titles = NO_TITLES,
     ) -> None:
         self._store = store
         self._database = database
-        self._rules = rules
+        self._usual = Title(rules)
+        self._titles = titles
         self._clock = clock
         self._new_uid = new_uid
         self._limits = limits
@@ -173,9 +179,11 @@ class Reception:
         if own is not None:
             incoming.abort()
             instance = replace(instance, not_eligible=OWN_RESULT)
-        receipt = self._record(_kept(instance, stored, self._clock()), stored)
+        asked = self._title(arriving).priority
+        priority = arriving.priority if asked is None else asked
+        kept = _kept(instance, stored, self._clock())
         return replace(
-            receipt,
+            self._record(kept, stored, priority),
             study_instance_uid=instance.study_instance_uid,
             series_instance_uid=instance.series_instance_uid,
         )
@@ -218,7 +226,8 @@ class Reception:
             instance,
             transfer_syntax_uid=arriving.transfer_syntax_uid,
             calling_ae=arriving.calling_ae,
-            not_eligible=self._not_eligible(header),
+            called_ae=arriving.called_ae,
+            not_eligible=self._not_eligible(header, self._title(arriving).rules),
             description=describe(header, arriving.transfer_syntax_uid),
         )
 
@@ -247,11 +256,14 @@ class Reception:
             skip_file_meta(arrived)
             return made if _same_rest(stored, arrived) else None
 
-    def _not_eligible(self, header: Dataset) -> Reason | None:
+    def _title(self, arriving: Arriving) -> Title:
+        return self._titles.get(arriving.called_ae, self._usual)
+
+    def _not_eligible(self, header: Dataset, rules: EligibilityRules) -> Reason | None:
         try:
-            eligibility.check(header, self._rules)
+            eligibility.check(header, rules)
         except NotEligible as refusal:
-            if self.explains and eligibility.is_awaited(header, self._rules):
+            if self.explains and eligibility.is_awaited(header, rules):
                 return None
             return Reason(refusal.code, refusal.text, Cause.IMAGE)
         except UNREADABLE as error:

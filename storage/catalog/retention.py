@@ -28,9 +28,14 @@ from storage.schema import (
     workitem,
     workitem_input,
 )
-from storage.states import visible_state
+from storage.states import is_uncommitted, visible_state
 
-_FINAL = (InstanceState.DELIVERED, InstanceState.NOT_ELIGIBLE, InstanceState.CANCELED)
+_FINAL = (
+    InstanceState.DELIVERED,
+    InstanceState.COMMITTED,
+    InstanceState.NOT_ELIGIBLE,
+    InstanceState.CANCELED,
+)
 _user = workitem.alias()
 _awaited = exists().where(
     workitem_input.c.sop_instance_uid == instance.c.sop_instance_uid,
@@ -38,6 +43,12 @@ _awaited = exists().where(
     _user.c.ended_at.is_(None),
 )
 """That a Workitem which has not ended looks at an image beside its own."""
+_uncommitted = exists().where(
+    delivery.c.workitem_uid == workitem.c.workitem_uid,
+    workitem.c.recalled_at.is_(None),
+    is_uncommitted,
+)
+"""That a destination has still to commit itself to keep a result of an image."""
 _result = evidence.alias()
 _is_result_here = exists().where(
     _result.c.object_key == instance.c.object_key,
@@ -64,6 +75,7 @@ def expired_sources(
             visible_state.in_(_FINAL),
             settled_at < older_than,
             ~_awaited,
+            ~_uncommitted,
             ~_is_result_here,
         )
         .order_by(instance.c.received_at)
@@ -86,7 +98,7 @@ def expired_evidence(
         holder.c.sop_instance_uid == evidence.c.sop_instance_uid,
         delivery.c.workitem_uid == holder.c.workitem_uid,
         delivery.c.sop_instance_uid == holder.c.sop_instance_uid,
-        delivery.c.state == DeliveryState.PENDING,
+        or_(delivery.c.state == DeliveryState.PENDING, is_uncommitted),
     )
     held = exists().where(
         holder.c.sop_instance_uid == evidence.c.sop_instance_uid,

@@ -286,7 +286,9 @@ def superseded(
     if about is None:
         return
     add_evidence(tx, row.workitem_uid, [by])
-    instead = NewDelivery(row.destination, by.sop_instance_uid, row.required)
+    instead = NewDelivery(
+        row.destination, by.sop_instance_uid, row.required, row.commitment
+    )
     add_deliveries(tx, row.workitem_uid, [instead], now)
     instead_uid = by.sop_instance_uid
     record(tx, EventKind.DELIVERY_SUPERSEDED, now, **about, by=instead_uid)

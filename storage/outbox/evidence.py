@@ -78,6 +78,7 @@ def add_deliveries(
             "sop_instance_uid": one.sop_instance_uid,
             "destination": one.destination,
             "required": one.required,
+            "commitment": one.commitment,
             "state": DeliveryState.PENDING,
             "attempts": 0,
             "created_at": now,

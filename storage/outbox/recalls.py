@@ -13,7 +13,11 @@ from storage.records import Delivery, DeliveryState
 from storage.schema import delivery, instance, is_by_model, workitem
 from storage.signals import Topic
 
-_HELD = (DeliveryState.SENT, DeliveryState.COMMITTED)
+_HELD = (
+    DeliveryState.SENT,
+    DeliveryState.COMMITTED,
+    DeliveryState.COMMITMENT_FAILED,
+)
 _UNSENT = (DeliveryState.PENDING, DeliveryState.FAILED)
 
 

@@ -6,6 +6,7 @@ its lease ends unless a heartbeat prolongs it, and then somebody else may try.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, case, func, or_, select
 
@@ -38,6 +39,8 @@ _BEGIN = attempt.insert()
 _HEARTBEAT = UPDATE.where(
     workitem.c.transaction_uid == bindparam("owner"), IS_ANALYZING
 ).returning(workitem.c.cancel_requested)
+_BY_URGENCY = (workitem.c.priority.desc(), workitem.c.scheduled_at)
+_BY_WAITING = (workitem.c.scheduled_at,)
 _QUEUED_AGAIN = {
     "stage": Stage.QUEUED,
     "transaction_uid": None,
@@ -46,7 +49,7 @@ _QUEUED_AGAIN = {
 }
 
 
-def claim(
+def claim(  # noqa: PLR0913  one claim is one call
     tx: Transaction,
     *,
     worker: str,
@@ -54,6 +57,7 @@ def claim(
     lease_s: float,
     now: datetime,
     new_uid: Callable[[], str],
+    longest_waiting: bool = False,
 ) -> list[Workitem]:
     """Claim Workitems that may be worked on, the most urgent first.
 
@@ -70,19 +74,12 @@ def claim(
         How long the claim holds without a heartbeat.
     new_uid
         Makes the Transaction UIDs.
+    longest_waiting
+        Whether one place goes to who waits longest, however urgent the others are.
     """
-    ready = (
-        select(workitem.c.workitem_uid)
-        .where(
-            IS_QUEUED,
-            ~workitem.c.cancel_requested,
-            or_(workitem.c.not_before.is_(None), workitem.c.not_before <= now),
-        )
-        .order_by(workitem.c.priority.desc(), workitem.c.scheduled_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    uids = list(tx.execute(ready).scalars())
+    uids = _ready(tx, _BY_WAITING, 1, now) if longest_waiting else []
+    urgent = _ready(tx, _BY_URGENCY, limit, now)
+    uids = [*uids, *(uid for uid in urgent if uid not in uids)][:limit]
     if not uids:
         return []
     transaction_uids = {uid: new_uid() for uid in uids}
@@ -104,6 +101,24 @@ def claim(
     found = [complete_workitem(tx, row) for row in claimed.mappings().all()]
     _begin_attempts(tx, found, worker, now)
     return sorted(found, key=lambda item: uids.index(item.workitem_uid))
+
+
+def _ready(
+    tx: Transaction, order: Sequence[Any], limit: int, now: datetime
+) -> list[str]:
+    """Name Workitems that may be claimed, the first of an order."""
+    ready = (
+        select(workitem.c.workitem_uid)
+        .where(
+            IS_QUEUED,
+            ~workitem.c.cancel_requested,
+            or_(workitem.c.not_before.is_(None), workitem.c.not_before <= now),
+        )
+        .order_by(*order)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(tx.execute(ready).scalars())
 
 
 def heartbeat(

@@ -45,7 +45,12 @@ RECALLED = Reason("RECALLED", "The model's results were called back.", Cause.REQ
 
 _INSERT = workitem.insert()
 _LOCK = select(workitem.c.workitem_uid).where(IS_KEY).with_for_update()
-_DELIVERED = (DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.SUPERSEDED)
+_DELIVERED = (
+    DeliveryState.SENT,
+    DeliveryState.COMMITTED,
+    DeliveryState.COMMITMENT_FAILED,
+    DeliveryState.SUPERSEDED,
+)
 _COMPLETE = workitem.update().where(
     IS_DELIVERING,
     ~exists().where(

@@ -25,6 +25,7 @@ from tests.peers.receiving import (
     MODALITY,
     NODE,
     Receiver,
+    commitment_service,
     radiograph,
     receiver,
 )
@@ -63,9 +64,10 @@ class Both:
 SERVICES = {
     "Verification": lambda _: VerificationSCP(),
     "Storage": lambda behind: StorageSCP(behind.reception, MAXIMUM_OBJECT_BYTES),
+    "Storage Commitment": commitment_service,
     "fake": Both,
 }
-REAL = ("Verification", "Storage")
+REAL = ("Verification", "Storage", "Storage Commitment")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dicom_node.delivery.route import Route
 from dicom_node.dimse.acceptor.application_entity import DimseConfig
 from dicom_node.dimse.scu.association import Timeouts
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring import analysis, delivery, dimse, reception
+from dicom_node.node.wiring import analysis, delivery, dimse, reception, remotes
 from dicom_node.worklist.eligibility import EligibilityRules
 
 _NOTHING_CHOSEN = Settings()
@@ -32,7 +32,7 @@ def patience(**changes: Any) -> Patience:
 
 def timeouts(**changes: Any) -> Timeouts:
     """How long peers may take."""
-    return replace(dimse.timeouts(_NOTHING_CHOSEN), **changes)
+    return replace(remotes.timeouts(_NOTHING_CHOSEN), **changes)
 
 
 def dimse_config(ae_title: str, **changes: Any) -> DimseConfig:

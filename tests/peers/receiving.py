@@ -3,7 +3,7 @@
 import struct
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,10 +21,18 @@ from dicom_node.dataset.part10 import Arriving
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.storage_commitment import StorageCommitmentService
 from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.phantom.dataset import synthetic_dataset
+from dicom_node.worklist.commitment import CommitmentPatience, Commitments
+from dicom_node.worklist.commitment_requests import (
+    CalledBack,
+    CommitmentRequests,
+    ReportPatience,
+)
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
+from dicom_node.worklist.retry import BackOff
 from storage.catalog import instances, quarantine
 from storage.database import Database
 from storage.errors import UnknownRecord
@@ -108,6 +116,40 @@ def receiver(
         yield Receiver(store, database, reception, folder)
     finally:
         database.close()
+
+
+def commitment_service(
+    behind: Receiver,
+    modality_port: int | None = None,
+    clock: Callable[[], datetime] | None = None,
+) -> StorageCommitmentService:
+    """Storage Commitment over what a receiver holds; the modality may have a port."""
+    return StorageCommitmentService(
+        commitment_requests(behind, modality_port, clock),
+        Commitments(
+            behind.database,
+            {},
+            CommitmentPatience(BackOff(), report_s=60, tries=1, listen_s=0),
+            clock or _now,
+            _new_uid,
+        ),
+    )
+
+
+def commitment_requests(
+    behind: Receiver,
+    modality_port: int | None = None,
+    clock: Callable[[], datetime] | None = None,
+) -> CommitmentRequests:
+    """What takes a modality's requests, and reports to it on its port."""
+    remotes = {}
+    if modality_port is not None:
+        remotes[MODALITY] = lambda host: RemoteAE(MODALITY, host, modality_port)
+    patience = ReportPatience(60.0, BackOff(30, 1800, lambda: 0.5), 7 * 86_400.0)
+    called = CalledBack(remotes, PATIENT)
+    return CommitmentRequests(
+        behind.database, behind.store, called, patience, clock or _now
+    )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from cryptography import x509
@@ -68,7 +68,7 @@ def rejection_of(
     request: A_ASSOCIATE,
     address: str,
     *,
-    our_title: str | None,
+    our_titles: Collection[str] | None,
     peers: Sequence[Peer] | None,
     subject: str = "",
 ) -> Rejection | None:
@@ -80,8 +80,8 @@ def rejection_of(
         What the caller asks for.
     address
         Where the call comes from.
-    our_title
-        The AE title that callers must use; ``None`` for any.
+    our_titles
+        The AE titles that callers may use; ``None`` for any.
     peers
         Who may call; ``None`` for anybody.
     subject
@@ -89,7 +89,8 @@ def rejection_of(
     """
     if request.application_context_name != _APPLICATION_CONTEXT:
         return WRONG_CONTEXT
-    if our_title is not None and str(request.called_ae_title).strip() != our_title:
+    called = str(request.called_ae_title).strip()
+    if our_titles is not None and called not in our_titles:
         return NOT_OUR_TITLE
     if peers is None:
         return None

@@ -73,6 +73,8 @@ class DimseConfig:
         For the next byte, or the next request.
     tls
         Context of a server, when the peers talk TLS.
+    further_titles
+        Titles beside ours that callers may use.
     """
 
     ae_title: str
@@ -89,6 +91,7 @@ class DimseConfig:
     message_timeout_s: float
     network_timeout_s: float
     tls: ssl.SSLContext | None
+    further_titles: tuple[str, ...] = ()
 
 
 class ApplicationEntity:
@@ -243,7 +246,11 @@ class ApplicationEntity:
         return rejection_of(
             request,
             str(association.requestor.address),
-            our_title=config.ae_title if config.require_called_ae_title else None,
+            our_titles=(
+                (config.ae_title, *config.further_titles)
+                if config.require_called_ae_title
+                else None
+            ),
             peers=None if config.accept_unknown_peers else config.peers,
             subject=_subject(association),
         )

@@ -8,12 +8,13 @@ pynetdicom's reactor polls every millisecond; this one waits for events.
 import logging
 import threading
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 
 from dicom_node.dimse.acceptor.messages import Opener, StreamingMessages, lacking
 from dicom_node.dimse.acceptor.pace import Pace
@@ -21,6 +22,7 @@ from dicom_node.dimse.acceptor.upper_layer import EventDrivenProvider, RingingQu
 
 logger = logging.getLogger(__name__)
 _IDLE_CHECK_S = 0.5
+_MESSAGE_IDS = 0xFFFF
 
 
 class StreamedAssociation(Association):
@@ -47,6 +49,9 @@ class StreamedAssociation(Association):
     ) -> None:
         self._woken = threading.Event()
         self._ended = ended
+        self._afterwards: list[Callable[[], None]] = []
+        self._unanswered: dict[int, Callable[[int | None], None]] = {}
+        self._requests = 0
         super().__init__(ae, MODE_ACCEPTOR)
         self._messages = StreamingMessages(self, opener, RingingQueue(self.wake))
         self.dimse = self._messages
@@ -71,6 +76,26 @@ class StreamedAssociation(Association):
         """Let the association look at its queues."""
         self._woken.set()
 
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call something once the present request is answered; see ``SpeaksFirst``."""
+        self._afterwards.append(call)
+
+    def report(
+        self,
+        request: N_EVENT_REPORT,
+        context_id: int,
+        answered: Callable[[int | None], None],
+    ) -> None:
+        """Send an N-EVENT-REPORT request; see ``SpeaksFirst``.
+
+        The library's own way would take whatever comes next for the answer, the
+        peer's next request too.
+        """
+        self._requests = self._requests % _MESSAGE_IDS + 1
+        request.MessageID = self._requests
+        self._unanswered[self._requests] = answered
+        self.dimse.send_msg(request, context_id)
+
     def run_reactor(self) -> None:
         """Serve the association from its request to its end."""
         connection = self.dul.socket.socket if self.dul.socket else None
@@ -78,6 +103,8 @@ class StreamedAssociation(Association):
             super().run_reactor()
         finally:
             self._messages.abandon()
+            for answered in self._unanswered.values():
+                _call(answered, None)
             # The library leaves it open when the peer was the first to go.
             if connection is not None:
                 connection.close()
@@ -105,9 +132,22 @@ class StreamedAssociation(Association):
                 self._tell(f"a request has no {missing}")
                 self.abort()
                 return
+            if self._is_answer(message):
+                continue
             self._serve_request(message, context_id)
+            while self._afterwards:
+                _call(self._afterwards.pop(0))
             # However long that took, the peer was not the one who was idle.
             self.dul._idle_timer.restart()
+
+    def _is_answer(self, message: object) -> bool:
+        """Take the answer to a request of ours; anything else is a request."""
+        if not isinstance(message, N_EVENT_REPORT) or message.is_valid_request:
+            return False
+        answered = self._unanswered.pop(message.MessageIDBeingRespondedTo or 0, None)
+        if answered is not None:
+            _call(answered, message.Status)
+        return True
 
     def _tell(self, why: str) -> None:
         logger.warning(
@@ -136,3 +176,11 @@ class StreamedAssociation(Association):
             self.abort()
             return True
         return not self.dul.is_alive()
+
+
+def _call(what: Callable[..., None], *arguments: Any) -> None:
+    """Call a service back; its failure is no reason to end an association."""
+    try:
+        what(*arguments)
+    except Exception:
+        logger.exception("A service failed.", extra={"action": "serve"})

@@ -10,6 +10,8 @@ from typing import Any, cast
 
 from pynetdicom import evt
 from pynetdicom.association import Association
+from pynetdicom.events import EventHandlerType
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.dataset.part10 import (
@@ -86,6 +88,8 @@ def associate(
     *,
     calling_ae: str,
     timeouts: Timeouts,
+    handlers: Sequence[EventHandlerType] = (),
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[Association]:
     """Hold an association for the length of a block.
 
@@ -99,6 +103,10 @@ def associate(
         Our AE title.
     timeouts
         How long it may take.
+    handlers
+        Who answers what the peer asks meanwhile.
+    roles
+        Which roles to propose, where others than SCU (PS3.7 D.3.3.4).
 
     Raises
     ------
@@ -126,7 +134,9 @@ def associate(
                 ae_title=remote.ae_title,
                 max_pdu=_MAXIMUM_PDU_BYTES,
                 tls_args=_tls(remote, stack),
+                ext_neg=list(roles),
                 evt_handlers=[
+                    *handlers,
                     (evt.EVT_ACSE_SENT, _close_in_the_end, [stack]),
                     (evt.EVT_CONN_OPEN, _prepare, [timeouts.network_s]),
                 ],

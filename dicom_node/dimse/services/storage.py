@@ -5,7 +5,7 @@ only after ``reception.receive`` returned.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _COMMENT_LENGTH = 64  # Error Comment is LO; PS3.7 C.4
 _PATIENCE = 4
+_PRIORITIES = {1: 1, 2: -1}
+"""Priority (0000,0700) of a request: 1 is HIGH, 2 is LOW; PS3.7 9.1.1."""
 
 
 class Arrival(BytesIO):
@@ -105,11 +107,20 @@ class StorageSCP:
         Makes objects durable.
     maximum_object_bytes
         Longer data sets are refused.
+    titles
+        Titles of ours that have a word of their own: it stays with what was sent to
+        them, in the file too.
     """
 
-    def __init__(self, reception: Reception, maximum_object_bytes: int) -> None:
+    def __init__(
+        self,
+        reception: Reception,
+        maximum_object_bytes: int,
+        titles: Collection[str] = (),
+    ) -> None:
         self._reception = reception
         self._maximum_object_bytes = maximum_object_bytes
+        self._titles = titles
 
     @property
     def contexts(self) -> Sequence[PresentationContext]:
@@ -139,7 +150,7 @@ class StorageSCP:
             sop_instance_uid=command.AffectedSOPInstanceUID,
             transfer_syntax_uid=str(context.transfer_syntax[0]),
             calling_ae=_calling_ae(association),
-            called_ae=_called_ae(association),
+            called_ae=self._told(_called_ae(association)),
         )
         header = part10_header(arriving)
         return Arrival(self._reception, header, self._maximum_object_bytes)
@@ -159,6 +170,9 @@ class StorageSCP:
             )
         return _response(Status.SUCCESS)
 
+    def _told(self, called_ae: str) -> str:
+        return called_ae if called_ae in self._titles else ""
+
     def _receive(self, event: evt.Event) -> Receipt:
         request = cast("C_STORE", event.request)
         arrival = request.DataSet
@@ -174,7 +188,8 @@ class StorageSCP:
                 sop_instance_uid=str(request.AffectedSOPInstanceUID),
                 transfer_syntax_uid=str(event.context.transfer_syntax),
                 calling_ae=_calling_ae(event.assoc),
-                called_ae=_called_ae(event.assoc),
+                called_ae=self._told(_called_ae(event.assoc)),
+                priority=_PRIORITIES.get(request.Priority, 0),
             )
             return self._reception.receive(arrival.hand_over(), arriving)
 

@@ -13,15 +13,14 @@ from dicom_node.node import tls
 from dicom_node.node.doctor.running import RunningNode, near
 from dicom_node.node.doctor.verdicts import Doubt, Fault
 from dicom_node.node.services.listeners import unbound
-from dicom_node.node.settings.destinations import DestinationSection
+from dicom_node.node.settings.destinations import (
+    DestinationSection,
+    DimseDestinationSection,
+)
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import make_destination
-from dicom_node.node.wiring.dimse import (
-    certificates,
-    dimse_config,
-    remote_ae,
-    timeouts,
-)
+from dicom_node.node.wiring.dimse import dimse_config
+from dicom_node.node.wiring.remotes import certificates, remote_ae, timeouts
 from dicom_node.node.wiring.web import http_address
 
 
@@ -91,9 +90,13 @@ def echo(settings: Settings, section: DestinationSection) -> Callable[[], str]:
     """Make the check whether a destination answers."""
 
     def check() -> str:
+        destination = make_destination(settings, section)
+        if not isinstance(section, DimseDestinationSection):
+            destination.probe()
+            return f"{section.url} answers"
         remote = remote_ae(settings, section)
         try:
-            make_destination(settings, section).probe()
+            destination.probe()
         except (PeerUnreachable, PeerBusy, PeerRefused) as error:
             calling, waits = settings.node.ae_title, timeouts(settings)
             text = diagnosis.explain(error, remote, calling, waits)

@@ -10,7 +10,7 @@ from typing import Any
 from dicom_node.node import tls
 from dicom_node.node.doctor.verdicts import Checked, Verdict
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import certificates
+from dicom_node.node.wiring.remotes import certificates
 
 _PATIENCE_S = 10.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  called, not listened on

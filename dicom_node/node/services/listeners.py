@@ -11,8 +11,9 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.service import time_left
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import certificates, dimse_config, make_acceptor
+from dicom_node.node.wiring.dimse import dimse_config, make_acceptor
 from dicom_node.node.wiring.reception import explains
+from dicom_node.node.wiring.remotes import certificates
 from dicom_node.node.wiring.web import http_address, make_server
 
 if TYPE_CHECKING:

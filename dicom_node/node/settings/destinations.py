@@ -29,6 +29,9 @@ class DeliverySection(Section):
     probe_s: Seconds = 15.0
     batch_size: Count = 32
     lease_s: Seconds = 120.0
+    commitment_report_s: Seconds = 86_400.0
+    commitment_tries: Count = 5
+    commitment_listen_s: float = Field(default=2.0, ge=0, le=3600)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -46,17 +49,7 @@ class ReceiverSection(Section):
     fallback: Mapping[WantedKind, tuple[WantedKind, ...]] = STAND_INS
     required: bool = True
     not_analysable_report: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_commitment(cls, table: Any) -> Any:
-        """Let a file say that it wants no Storage Commitment; more there is not."""
-        if not isinstance(table, Mapping) or "storage_commitment" not in table:
-            return table
-        if table["storage_commitment"] is not False:
-            msg = "storage_commitment: this release does not ask for it"
-            raise ValueError(msg)
-        return {k: v for k, v in table.items() if k != "storage_commitment"}
+    storage_commitment: bool = False
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -69,14 +62,24 @@ class ReceiverSection(Section):
         return self
 
 
-class DimseDestinationSection(ReceiverSection):
-    """A receiver of results by C-STORE."""
+class RemoteSection(Section):
+    """An application entity that this node calls."""
 
-    kind: Literal["dimse"] = "dimse"
     ae_title: AETitle
     host: str = Field(min_length=1)
     port: Port
     tls: bool = False
+
+
+class DimseDestinationSection(ReceiverSection, RemoteSection):
+    """A receiver of results by C-STORE."""
+
+    kind: Literal["dimse"] = "dimse"
+
+    @property
+    def keeper(self) -> RemoteSection:
+        """Who is asked for Storage Commitment: the receiver itself."""
+        return self
 
     @property
     def place(self) -> tuple[str, int]:
@@ -86,15 +89,13 @@ class DimseDestinationSection(ReceiverSection):
 
 def _base(url: str) -> str:
     """Check the base of a DICOMweb server: a scheme, a host, a path, nothing else."""
+    msg = "not a URL of http or https"
     try:
         parts = urlsplit(url)
-        usable = (
-            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        )
+        named = parts.hostname and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
-        msg = "not a URL of http or https"
+        raise ValueError(msg) from None
+    if parts.scheme not in ("http", "https") or not named:
         raise ValueError(msg)
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = "a URL without user, query and fragment"
@@ -119,6 +120,7 @@ class StowDestinationSection(ReceiverSection):
     key: Path | None = None
     ca: Path | None = None
     proxy: BaseUrl | None = None
+    keeper: RemoteSection | None = None
 
     @property
     def has_token(self) -> bool:
@@ -158,6 +160,13 @@ class StowDestinationSection(ReceiverSection):
         return self
 
     @model_validator(mode="after")
+    def _somebody_to_ask(self) -> Self:
+        if self.storage_commitment and self.keeper is None:
+            msg = "storage_commitment is asked by DIMSE: keeper says whom"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _no_secret_in_the_clear(self) -> Self:
         secret = self.has_token or self.username or self.certificate
         clear = self.url.startswith("http:") and not is_loopback(self.place[0])
@@ -165,6 +174,12 @@ class StowDestinationSection(ReceiverSection):
             msg = "url: token, password and certificate need https"
             raise ValueError(msg)
         return self
+
+
+class AvailabilitySection(RemoteSection):
+    """A peer that is told where results can be retrieved."""
+
+    destination: str
 
 
 _DEFAULT_KIND = "dimse"

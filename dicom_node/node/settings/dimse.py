@@ -2,11 +2,13 @@
 
 import ipaddress
 import re
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from cryptography import x509
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from dicom_node.node.settings.analysis import EligibilitySection
 from dicom_node.node.settings.section import (
     AETitle,
     Bytes,
@@ -56,6 +58,28 @@ class PeerSection(Section):
     address: Caller = ""
     certificate_subject: Subject = ""
     port: Port | None = None
+    tls: bool = False
+
+
+class TitleSection(Section):
+    """One of our AE titles, and how what is sent to it is treated."""
+
+    ae_title: AETitle
+    priority: Literal["high", "medium", "low"] | None = None
+    destinations: tuple[str, ...] | None = None
+    eligibility: Mapping[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _known_rules(self) -> Self:
+        try:
+            EligibilitySection(**self.eligibility)
+        except ValidationError as error:
+            (first, *_) = error.errors(include_url=False, include_input=False)
+            key = ".".join(str(part) for part in first["loc"])
+            unknown = first["type"] == "extra_forbidden"
+            msg = f"eligibility.{key}: {'unknown key' if unknown else first['msg']}"
+            raise ValueError(msg) from None
+        return self
 
 
 class DimseSection(Section):
@@ -76,6 +100,7 @@ class DimseSection(Section):
     connection_timeout_s: Seconds = 10.0
     tls: TlsSection = TlsSection()
     peers: tuple[PeerSection, ...] = ()
+    titles: tuple[TitleSection, ...] = ()
 
     @property
     def associations_per_address(self) -> int:
@@ -86,6 +111,14 @@ class DimseSection(Section):
         """
         chosen = self.max_associations_per_address
         return chosen or max(self.max_associations // 3, _ASSOCIATIONS_PER_ADDRESS)
+
+    @model_validator(mode="after")
+    def _distinct_titles(self) -> Self:
+        names = [title.ae_title for title in self.titles]
+        if len(set(names)) != len(names):
+            msg = "titles: an ae_title is used twice"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _mutual_tls(self) -> Self:

@@ -26,6 +26,7 @@ from dicom_node.errors import SettingsInvalid
 from dicom_node.node.settings.analysis import EligibilitySection, WorkerSection
 from dicom_node.node.settings.destinations import (
     WRONG_KIND,
+    AvailabilitySection,
     DeliverySection,
     DestinationSection,
     without_kind,
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     worker: WorkerSection = WorkerSection()
     delivery: DeliverySection = DeliverySection()
     destinations: tuple[DestinationSection, ...] = ()
+    availability: tuple[AvailabilitySection, ...] = ()
     evidence: EvidenceSection = EvidenceSection()
     seg: SegSection = SegSection()
     sr: SrSection = SrSection()
@@ -116,11 +118,32 @@ class Settings(BaseSettings):
             raise SettingsInvalid(_one_line(error, path)) from error
 
     @model_validator(mode="after")
+    def _told_of_archives(self) -> Self:
+        titled = {one.name for one in self.destinations if one.keeper is not None}
+        told = [one.ae_title for one in self.availability]
+        if len(set(told)) != len(told):
+            msg = "availability: an ae_title is used twice"
+            raise ValueError(msg)
+        for section in self.availability:
+            if section.destination not in titled:
+                msg = (
+                    f"availability: {section.ae_title}: {section.destination} is no"
+                    " destination with an AE title"
+                )
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _distinct_destinations(self) -> Self:
         names = [destination.name for destination in self.destinations]
         if len(set(names)) != len(names):
             msg = "destinations: a name is used twice"
             raise ValueError(msg)
+        for title in self.dimse.titles:
+            for name in title.destinations or ():
+                if name not in names:
+                    msg = f"dimse.titles: {title.ae_title}: no destination {name}"
+                    raise ValueError(msg)
         loopback = {"localhost", "127.0.0.1", "::1"}
         ours = {
             *((host, self.dimse.port) for host in {self.dimse.host, *loopback}),

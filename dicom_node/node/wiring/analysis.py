@@ -17,7 +17,7 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import routes
 from dicom_node.node.wiring.evidence import make_maker, style
-from dicom_node.node.wiring.reception import eligibility_rules
+from dicom_node.node.wiring.reception import eligibility_rules, titles
 from inference.runners.runner import ModelRunner
 
 
@@ -35,6 +35,7 @@ def worker_options(settings: Settings) -> WorkerOptions:
         batch_wait_s=settings.model.batch_wait_ms / 1000,
         lease_s=section.lease_s,
         lost_attempts=section.lost_attempts,
+        titles=titles(settings),
     )
 
 

@@ -14,8 +14,7 @@ from dicom_node.node.settings.destinations import (
     StowDestinationSection,
 )
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dicomweb_client import web_server
-from dicom_node.node.wiring.dimse import remote_ae, timeouts
+from dicom_node.node.wiring.remotes import remote_ae, timeouts, web_server
 from dicom_node.worklist.retry import BackOff
 
 
@@ -28,6 +27,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             fallback=section.fallback,
             required=section.required,
             not_analysable_report=section.not_analysable_report,
+            commitment=section.storage_commitment,
         )
         for section in settings.destinations
     )
@@ -48,7 +48,7 @@ def patience(settings: Settings) -> Patience:
 def make_destination(settings: Settings, section: DestinationSection) -> Destination:
     """Make the way to a receiver; one line for each kind."""
     if isinstance(section, StowDestinationSection):
-        return StowDestination(web_server(section, timeouts(settings)))
+        return StowDestination(web_server(settings, section))
     return DimseDestination(
         remote_ae(settings, section), settings.node.ae_title, timeouts(settings)
     )

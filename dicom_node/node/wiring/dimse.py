@@ -1,16 +1,19 @@
-"""How the node listens to its peers, and how it calls them."""
+"""How the node listens to its peers."""
 
 from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
-from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.storage_commitment import StorageCommitmentService
 from dicom_node.dimse.services.verification import VerificationSCP
-from dicom_node.errors import SettingsInvalid
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
-from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.section import TlsSection
+from dicom_node.node.wiring.outbox import (
+    keepers,
+    make_commitments,
+    make_requests,
+)
+from dicom_node.node.wiring.remotes import certificates
 
 
 def dimse_config(settings: Settings) -> DimseConfig:
@@ -22,10 +25,15 @@ def dimse_config(settings: Settings) -> DimseConfig:
         ae_title=settings.node.ae_title,
         host=section.host,
         port=section.port,
+        further_titles=further_titles(settings),
         require_called_ae_title=section.require_called_ae_title,
-        peers=tuple(
-            Peer(peer.ae_title, peer.address, peer.certificate_subject)
-            for peer in section.peers
+        peers=(
+            *(
+                Peer(peer.ae_title, peer.address, peer.certificate_subject)
+                for peer in section.peers
+            ),
+            # Who commits itself to keep results has to be able to report.
+            *(Peer(keeper.ae_title, keeper.host) for _, keeper in keepers(settings)),
         ),
         accept_unknown_peers=section.accept_unknown_peers,
         max_associations=section.max_associations,
@@ -39,47 +47,22 @@ def dimse_config(settings: Settings) -> DimseConfig:
     )
 
 
+def further_titles(settings: Settings) -> tuple[str, ...]:
+    """List the titles that have a word of their own."""
+    return tuple(title.ae_title for title in settings.dimse.titles)
+
+
 def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
     """Make the listening Application Entity with its services."""
     services = (
         VerificationSCP(),
-        StorageSCP(parts.reception, settings.dimse.maximum_object_bytes),
+        StorageSCP(
+            parts.reception,
+            settings.dimse.maximum_object_bytes,
+            further_titles(settings),
+        ),
+        StorageCommitmentService(
+            make_requests(settings, parts), make_commitments(settings, parts)
+        ),
     )
     return ApplicationEntity(dimse_config(settings), services)
-
-
-def timeouts(settings: Settings) -> Timeouts:
-    """Say how long peers that we call may take."""
-    section = settings.dimse
-    return Timeouts(
-        connection_s=section.connection_timeout_s,
-        association_s=section.association_timeout_s,
-        message_s=section.message_timeout_s,
-        network_s=section.network_timeout_s,
-    )
-
-
-def remote_ae(settings: Settings, section: DimseDestinationSection) -> RemoteAE:
-    """Say how to call a destination.
-
-    Raises
-    ------
-    SettingsInvalid
-        It wants TLS and there are no certificates.
-    """
-    context = None
-    if section.tls:
-        files = certificates(settings.dimse.tls)
-        if files is None:
-            raise SettingsInvalid(
-                f"destinations: {section.name}: tls needs dimse.tls.certificate and key"
-            )
-        context = tls.client_context(files)
-    return RemoteAE(section.ae_title, section.host, section.port, context)
-
-
-def certificates(section: TlsSection) -> tls.Certificates | None:
-    """Name the PEM files of a table; ``None`` where TLS is off."""
-    if section.certificate is None or section.key is None:
-        return None
-    return tls.Certificates(section.certificate, section.key, section.ca)

@@ -2,18 +2,39 @@
 
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.bond import Bond
+from dicom_node.node.settings.analysis import EligibilitySection
 from dicom_node.node.settings.load import Settings
 from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
+from dicom_node.worklist.titles import Title, Titles
 from storage.database import Database
 from storage.objects.mark import MarkFile
 from storage.objects.protocol import ObjectStore
+from storage.records import Priority
 
 
 def eligibility_rules(settings: Settings) -> EligibilityRules:
     """Say which images are analysed."""
-    section = settings.eligibility
+    return _rules(settings.eligibility)
+
+
+def titles(settings: Settings) -> Titles:
+    """Say how what is sent to each of our titles is treated."""
+    usual = settings.eligibility.model_dump()
+    return {
+        section.ae_title: Title(
+            rules=_rules(EligibilitySection(**{**usual, **section.eligibility})),
+            priority=None
+            if section.priority is None
+            else Priority[section.priority.upper()],
+            destinations=section.destinations,
+        )
+        for section in settings.dimse.titles
+    }
+
+
+def _rules(section: EligibilitySection) -> EligibilityRules:
     return EligibilityRules(
         accept_for_processing=section.accept_for_processing,
         accept_secondary_capture=section.accept_secondary_capture,
@@ -46,6 +67,7 @@ def make_reception(
         clock,
         new_uid,
         explains=explains(settings),
+        titles=titles(settings),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import certificates
+from dicom_node.node.wiring.remotes import certificates
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
 from dicom_node.web.application import create_app

@@ -74,6 +74,10 @@ class DeliveryView(View):
     next_try_at: datetime | None
     sent_at: datetime | None
     superseded_by: str | None = Field(description="UID of the object sent instead")
+    commitment: bool = Field(
+        description="whether the destination is asked to commit itself to keep it"
+    )
+    committed_at: datetime | None
 
 
 class RecallView(View):

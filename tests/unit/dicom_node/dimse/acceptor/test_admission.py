@@ -57,10 +57,12 @@ def asking(calling="MODALITY1", called="CXR_NODE", context=DICOM):
     ],
 )
 def test_who_may_not_associate_is_told_why(request_, address, rejection):
-    told = rejection_of(request_, address, our_title="CXR_NODE", peers=PEERS)
+    told = rejection_of(
+        request_, address, our_titles=["CXR_NODE", "CXR_ER"], peers=PEERS
+    )
     assert told == rejection
 
 
 def test_any_caller_and_any_title_may_do():
     stranger = asking(calling="STRANGER", called="SOMEBODY")
-    assert rejection_of(stranger, "192.0.2.9", our_title=None, peers=None) is None
+    assert rejection_of(stranger, "192.0.2.9", our_titles=None, peers=None) is None

@@ -13,6 +13,7 @@ from dicom_node.node.settings.load import Settings
 ROOT = Path(__file__).resolve().parents[5]
 SHIPPED = ROOT / "conf" / "node.toml"
 
+LEAVES = ("destinations.fallback", "dimse.titles.eligibility")
 EVERYWHERE = "0.0.0.0"  # noqa: S104  nothing listens here
 PACS = {"name": "pacs", "ae_title": "PACS", "host": "192.0.2.1", "port": 104}
 
@@ -51,7 +52,7 @@ def keys_in(table, prefix=""):
         if isinstance(value, list) and value and isinstance(value[0], dict):
             for one in value:
                 yield from keys_in(one, f"{prefix}{name}.")
-        elif isinstance(value, dict) and name != "fallback":
+        elif isinstance(value, dict) and f"{prefix}{name}" not in LEAVES:
             yield from keys_in(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
@@ -121,12 +122,28 @@ def test_what_an_unknown_key_may_mean_is_said(overrides, meant):
     assert refusal(**overrides).endswith(f"unknown key; did you mean {meant!r}?")
 
 
-def test_a_destination_may_say_that_it_wants_no_storage_commitment():
-    plain = Settings.load(None, {"destinations": [PACS]})
-    said = {**PACS, "storage_commitment": False}
-    assert Settings.load(None, {"destinations": [said]}) == plain
-    wanted = {**PACS, "storage_commitment": True}
-    assert "storage_commitment" in refusal(destinations=[wanted])
+def test_who_takes_stow_has_to_say_whom_to_ask_for_commitment():
+    assert "keeper says whom" in refusal(
+        destinations=[STOW | {"storage_commitment": True}]
+    )
+    keeper = {"ae_title": "ARCHIVE", "host": "archive.example", "port": 104}
+    asked = STOW | {"storage_commitment": True, "keeper": keeper}
+    (section,) = Settings.load(None, {"destinations": [asked]}).destinations
+    assert section.keeper.ae_title == "ARCHIVE"
+
+
+@pytest.mark.parametrize(
+    ("titles", "words"),
+    [
+        ([{"ae_title": "ER"}, {"ae_title": "ER"}], "used twice"),
+        ([{"ae_title": "ER", "destinations": ["nobody"]}], "no destination nobody"),
+        ([{"ae_title": "ER", "eligibility": {"minimum_agge": 1}}], "unknown key"),
+        ([{"ae_title": "ER", "eligibility": {"minimum_size_px": 1}}], "64"),
+        ([{"ae_title": "ER", "priority": "urgent"}], "dimse.titles.0.priority"),
+    ],
+)
+def test_a_title_that_cannot_be_is_refused(titles, words):
+    assert words in refusal(dimse={"titles": titles}, destinations=[PACS])
 
 
 def test_an_unknown_key_inside_a_list_is_refused_with_its_place():
