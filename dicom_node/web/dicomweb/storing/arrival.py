@@ -18,7 +18,7 @@ from dicom_node.dimse.presentation import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from dicom_node.dimse.status import Status
 from dicom_node.errors import ClassNotAccepted, DatasetInvalid, PeerRefused
 from dicom_node.web.dicomweb.accept import DICOM, parse
-from dicom_node.web.dicomweb.outcomes import (
+from dicom_node.web.dicomweb.storing.outcomes import (
     SYNTAX_NOT_SUPPORTED,
     Outcome,
     failed,
@@ -34,6 +34,7 @@ SENDER = "DICOMWEB"
 
 _HEAD_BYTES = 144  # preamble, prefix, and the group length
 _META_BYTES = 64 * 1024
+_PREFIX, _META_GROUP = b"DICM", b"\x02\x00"
 _GROUP_LENGTH = struct.pack("<HH", 2, 0) + b"UL\x04\0"
 
 
@@ -57,11 +58,17 @@ class ObjectParts:
         self._study = study_instance_uid
         self._maximum_bytes = maximum_bytes
         self.outcomes: list[Outcome] = []
-        self._begin()
+        self._head = bytearray()
+        self._received_bytes = 0
+        self._arriving: Arriving | None = None
+        self._incoming: Incoming | None = None
+        self._failure: Exception | None = None
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Begin an object."""
-        self._begin()
+        self._head = bytearray()
+        self._received_bytes = 0
+        self._arriving = self._incoming = self._failure = None
         try:
             media_type = parse(headers.get("content-type", DICOM))[0]
         except HTTPException:
@@ -93,13 +100,6 @@ class ObjectParts:
         if self._incoming is not None:
             self._incoming.abort()
             self._incoming = None
-
-    def _begin(self) -> None:
-        self._head = bytearray()
-        self._received_bytes = 0
-        self._arriving: Arriving | None = None
-        self._incoming: Incoming | None = None
-        self._failure: Exception | None = None
 
     def _take(self, piece: memoryview) -> None:
         self._received_bytes += len(piece)
@@ -185,11 +185,14 @@ def read_start(head: bytes) -> tuple[Arriving, int]:
     DatasetInvalid
         It is none.
     """
+    # Some libraries write no preamble where the object never was a file.
+    missing = 0 if head[128:132] == _PREFIX or head[:2] != _META_GROUP else 132
+    head = bytes(128)[:missing] + _PREFIX[:missing] + head
     stream = BytesIO(head)
     end = skip_meta(stream)
     stream.seek(0)
     if head[132:140] == _GROUP_LENGTH:
-        return read_file_meta(stream), end
+        return read_file_meta(stream), end - missing
     meta = head[132:end]
     mended = head[:132] + _GROUP_LENGTH + struct.pack("<I", len(meta)) + meta
-    return read_file_meta(BytesIO(mended)), end
+    return read_file_meta(BytesIO(mended)), end - missing
