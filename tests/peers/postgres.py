@@ -32,9 +32,19 @@ _OPTIONS = {
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A server with an empty database; skips where PostgreSQL is not installed."""
+    with server() as url:
+        if url is None:
+            pytest.skip("PostgreSQL's server is not installed (no initdb)")
+        yield url
+
+
+@contextmanager
+def server() -> Iterator[str | None]:
+    """Run a server; ``None`` where there is none to be run."""
     programs = sorted(_INSTALLATIONS.glob("*/bin/initdb"))
     if not programs:
-        pytest.skip("PostgreSQL's server is not installed (no initdb)")
+        yield None
+        return
     with _server(programs[-1].parent) as url:
         yield url
 

@@ -6,9 +6,10 @@ soon as that is here the object has a place on disk, and the rest goes there.
 
 import struct
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING
+from threading import BoundedSemaphore
 
 from starlette.exceptions import HTTPException
 
@@ -24,13 +25,14 @@ from dicom_node.web.dicomweb.storing.outcomes import (
     failed,
     stored,
 )
-from dicom_node.worklist.reception import Reception
-
-if TYPE_CHECKING:
-    from storage.objects.protocol import Incoming
+from dicom_node.worklist.reception import Receipt, Reception
+from storage.objects.protocol import Incoming
 
 SENDER = "DICOMWEB"
 """Who sent it, where nobody has an AE title."""
+
+_AT_ONCE = 4
+"""Objects of one request that are made durable together: a disk syncs them as one."""
 
 _HEAD_BYTES = 144  # preamble, prefix, and the group length
 _META_BYTES = 64 * 1024
@@ -57,7 +59,9 @@ class ObjectParts:
         self._reception = reception
         self._study = study_instance_uid
         self._maximum_bytes = maximum_bytes
-        self.outcomes: list[Outcome] = []
+        self._settled: list[Future[Outcome]] = []
+        self._settling = ThreadPoolExecutor(_AT_ONCE, "stow")
+        self._room = BoundedSemaphore(_AT_ONCE)
         self._head = bytearray()
         self._received_bytes = 0
         self._arriving: Arriving | None = None
@@ -86,17 +90,28 @@ class ObjectParts:
             self._fail(error)
 
     def end(self) -> None:
-        """Receive it; only then may anybody be told that it is stored."""
+        """Let it be received while the next one arrives, a few at the same time."""
         try:
             if self._failure is None and self._incoming is None:
                 self._open()
-            self.outcomes.append(self._received())
         except Exception as error:  # noqa: BLE001  the other objects are not to blame
             self._fail(error)
-            self.outcomes.append(self._failed(error))
+        self._room.acquire()
+        begun = (self._incoming, self._arriving, self._failure)
+        self._incoming = None
+        self._settled.append(self._settling.submit(self._settle, *begun))
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What became of the objects, once all of it is durable."""
+        return [settled.result() for settled in self._settled]
 
     def abort(self) -> None:
-        """Forget an object that does not end."""
+        """Forget an object that does not end; wait for those that have."""
+        self._forget()
+        self._settling.shutdown()
+
+    def _forget(self) -> None:
         if self._incoming is not None:
             self._incoming.abort()
             self._incoming = None
@@ -134,29 +149,41 @@ class ObjectParts:
         self._incoming.write(memoryview(self._head)[dataset_at:])
         self._head = bytearray()
 
-    def _received(self) -> Outcome:
-        if self._failure is not None:
-            return self._failed(self._failure)
-        incoming, arriving = self._incoming, self._arriving
-        if incoming is None or arriving is None:
-            raise DatasetInvalid("there is no data set")
-        self._incoming = None
-        receipt = self._reception.receive(incoming, arriving)
-        return stored(arriving.sop_class_uid, arriving.sop_instance_uid, receipt)
-
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self._head = bytearray()
-        self.abort()
+        self._forget()
 
-    def _failed(self, error: Exception) -> Outcome:
-        said = self._arriving
+    def _received(
+        self,
+        incoming: Incoming | None,
+        said: Arriving | None,
+        failure: Exception | None,
+    ) -> Receipt:
+        if failure is not None:
+            raise failure
+        if incoming is None or said is None:
+            raise DatasetInvalid("there is no data set")
+        return self._reception.receive(incoming, said)
+
+    def _settle(
+        self,
+        incoming: Incoming | None,
+        said: Arriving | None,
+        failure: Exception | None,
+    ) -> Outcome:
+        """Receive an object; only then may anybody be told that it is stored."""
         sop_class, uid = (
             (said.sop_class_uid, said.sop_instance_uid) if said else ("", "")
         )
-        if isinstance(error, PeerRefused):
+        try:
+            return stored(sop_class, uid, self._received(incoming, said, failure))
+        except PeerRefused as error:
             return Outcome(sop_class, uid, error.status)
-        return failed(sop_class, uid, error)
+        except Exception as error:  # noqa: BLE001  the other objects are not to blame
+            return failed(sop_class, uid, error)
+        finally:
+            self._room.release()
 
 
 def check(arriving: Arriving) -> None:

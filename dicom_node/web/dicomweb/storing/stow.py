@@ -101,9 +101,10 @@ class _Body:
                 sink.store()
         finally:
             sink.abort()
-        if not sink.outcomes:
+        outcomes = sink.outcomes
+        if not outcomes:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "There is no object to store.")
-        return sink.outcomes
+        return outcomes
 
     def _read(self, body: Iterable[bytes], sink: ObjectParts | JsonParts) -> None:
         limits = self._parts.limits
