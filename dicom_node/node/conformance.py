@@ -28,8 +28,12 @@ from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
 from dicom_node.node.settings.destinations import DeliverySection
 from dicom_node.node.settings.dimse import DimseSection
+from dicom_node.web.dicomweb.media_types import SYNTAXES
+from dicom_node.web.dicomweb.parts import PREFIX
+from dicom_node.web.dicomweb.services import SERVICES, WRITTEN_SYNTAXES
 from dicom_node.worklist.commitment_requests import REASONS
 from storage import errors as storage
+from storage.held import ATTRIBUTES, ITEM_ATTRIBUTES, MODALITIES, Kind, Level
 
 SENT_CLASSES = tuple(dict.fromkeys(facts.sop_class for facts in KINDS.values()))
 """Results, and the note that calls results back."""
@@ -73,6 +77,8 @@ def write() -> str:
         _statuses(),
         _commitment(),
         _store_transactions(),
+        _dicomweb(),
+        _matching(),
         _objects(),
         _security(),
     )
@@ -203,6 +209,59 @@ def _store_transactions() -> str:
         " `application/dicom+json`, count as the status codes of C-STORE above; of"
         " what it leaves open a Search transaction asks. Status codes:\n\n"
         + _table(("Status", "Meaning", "What the node does"), rows)
+    )
+
+
+def _dicomweb() -> str:
+    resources = [
+        (one.transaction, one.method, f"{PREFIX}{one.path}", ", ".join(one.media_types))
+        for one in SERVICES
+    ]
+    syntaxes = [(_name(uid), uid) for uid in WRITTEN_SYNTAXES]
+    defaults = [
+        (kind, ", ".join(map(_name, offered))) for kind, offered in SYNTAXES.items()
+    ]
+    return (
+        "## DICOMweb origin server\n\nOver what the node holds: images within"
+        " retention, and results. Whoever may use HTTP may use it.\n\n"
+        + _table(("Transaction", "Method", "Resource", "Media types"), resources)
+        + "\n\nWritten transfer syntaxes, beside the stored one"
+        " (`transfer-syntax=*`); without a word Explicit VR Little Endian. Grey frames"
+        " of 8 and 16 bits are compressed and decompressed, never with loss; where a"
+        " frame cannot be converted, 406 is answered unless any form will do.\n\n"
+        + _table(("Transfer syntax", "UID"), syntaxes)
+        + "\n\nFrames:\n\n"
+        + _table(("Media type", "Transfer syntaxes, the default first"), defaults)
+        + "\n\n* Store: SOP classes and transfer syntaxes as for C-STORE; each object"
+        " is durable before the answer. 200, 202 and 409 with Referenced SOP, Failed"
+        " SOP and Other Failures Sequences; Failure Reasons as the statuses of C-STORE,"
+        " and C122 for a transfer syntax. 400 for a malformed body, 413 for one that is"
+        " too long, 415 for another media type, 503 where there is no room for any"
+        " object.\n"
+        "* Search: `includefield` and `all`, `limit`, `offset`; a Warning header says"
+        " that there is more, that `fuzzymatching` was not done, and which attributes"
+        " were not matched. No match is 200 with an empty list.\n"
+        "* Retrieve: entity tags and If-None-Match; frame lists such as 1,3,5-7;"
+        " `accept` as a query parameter.\n"
+        "* Rendered: `window`, `viewport`, `quality`. Segmentations are coloured and"
+        " presentation states drawn over their image, where it is held."
+    )
+
+
+def _matching() -> str:
+    rows = [
+        (keyword, attribute.level, attribute.kind)
+        for keyword, attribute in ATTRIBUTES.items()
+    ]
+    rows += [
+        (".".join(path), attribute.level, attribute.kind)
+        for path, attribute in ITEM_ATTRIBUTES.items()
+    ]
+    rows.append((MODALITIES, Level.STUDY, Kind.TEXT))
+    return (
+        "### Attributes that are matched\n\nA key may name an attribute of its own"
+        " level and of those above; every one is indexed.\n\n"
+        + _table(("Attribute", "Level", "Matching"), rows)
     )
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -71,9 +71,14 @@ def create_app(
     return app
 
 
-async def _http_refusal(request: Request, error: Exception) -> JSONResponse:
-    """Answer what the framework refuses: unknown paths, other methods."""
+async def _http_refusal(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses, and what a client has already."""
     del request
+    if (
+        isinstance(error, HTTPException)
+        and error.status_code == HTTPStatus.NOT_MODIFIED
+    ):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=error.headers)
     code = error.status_code if isinstance(error, HTTPException) else 500
     status = HTTPStatus(code)
     said = error.detail if isinstance(error, HTTPException) else status.phrase

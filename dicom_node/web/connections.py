@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,8 +198,11 @@ class TimedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def _is_upload(self) -> bool:
-        asked = self.scope
-        return asked is not None and self._uploads.has(asked["method"], asked["path"])
+        # uvicorn sets it with the first request, and says that it is always there
+        asked: Mapping[str, Any] | None = self.scope
+        if asked is None:
+            return False
+        return self._uploads.has(asked["method"], asked["path"])
 
     def _wait(self) -> None:
         if self._timer is None:

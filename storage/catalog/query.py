@@ -38,6 +38,10 @@ from storage.held import (
 
 _LEVELS = (Level.STUDY, Level.SERIES, Level.INSTANCE)
 _BY_DATE = "StudyDate"
+_PLACE = {
+    Level.SERIES: KEYS[Level.SERIES],
+    Level.INSTANCE: (*KEYS[Level.SERIES], *KEYS[Level.INSTANCE]),
+}
 _UNLED = 9
 _MODALITIES = Attribute(Level.STUDY, Kind.TEXT, 5)
 
@@ -199,7 +203,7 @@ def _statement(query: Query, *, is_embedded: bool) -> Select[Any]:
     for condition_ in _of_items(keys):
         statement = statement.where(condition_)
     for key in keys:
-        if key.path == (MODALITIES,):
+        if key.path == (MODALITIES,) and modality is None:
             statement = statement.where(_has_modality(key.matching))
     return statement
 
@@ -343,6 +347,8 @@ def _by_modality(asked: Select[Any], modality: str) -> Select[Any]:
 
 def _order(level: Level, lead: Key | None) -> list[ColumnElement[Any]]:
     """Give the rows as the index of the leading key has them, newest days first."""
+    if lead is None and level is not Level.STUDY:
+        return [TABLES[level].c[name] for name in _PLACE[level]]
     if lead is None:
         lead = Key((_BY_DATE,), Range(None, None))
     attribute = attribute_of(lead.path)

@@ -32,7 +32,7 @@ _OPTIONS = {
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A server with an empty database; skips where PostgreSQL is not installed."""
-    if not _programs():
+    if not is_installed():
         pytest.skip("PostgreSQL's server is not installed (no initdb)")
     with own_server() as server:
         yield server.url
@@ -55,6 +55,11 @@ class Server:
     def stop(self) -> None:
         """Break every connection off and end."""
         _stop(self._data)
+
+
+def is_installed() -> bool:
+    """Tell whether a server can be run here."""
+    return bool(_programs())
 
 
 def _programs() -> list[Path]:

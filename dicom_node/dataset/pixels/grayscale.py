@@ -92,7 +92,11 @@ class Development:
 
 
 def develop(
-    dataset: Dataset, stored: StoredValues, counts: NDArray[np.integer]
+    dataset: Dataset,
+    stored: StoredValues,
+    counts: NDArray[np.integer],
+    *,
+    window_is_asked: bool = False,
 ) -> Development:
     """Work out the grey of every stored bit pattern.
 
@@ -104,13 +108,20 @@ def develop(
         What its pixel cells hold.
     counts
         int (2**bits,), how many pixels hold each bit pattern.
+    window_is_asked
+        Whether somebody wants the window as it is, whatever it shows.
     """
     remarks: list[str] = []
     padding = padding_patterns(dataset, stored)
     padding &= counts > 0
     weights = np.where(padding, 0, counts)
     modality = _modality_values(dataset, stored.values(), weights, remarks)
-    shown = _presented(dataset, modality, weights, remarks)
+    windowed = _windowed(dataset, modality) if window_is_asked else None
+    shown = (
+        _presented(dataset, modality, weights, remarks)
+        if windowed is None
+        else windowed
+    )
     if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
         shown = 1 - shown
     _check_polarity(dataset, remarks)

@@ -5,9 +5,13 @@ import json
 import pytest
 from sqlalchemy import text
 
+from storage import holdings
 from storage.catalog import arrivals
+from storage.catalog.matching import Exact
+from storage.catalog.query import Key, Query, find, find_objects
 from storage.database import Database
 from storage.errors import SchemaOutdated
+from storage.held import Level
 from storage.records import (
     AttemptOutcome,
     DeliveryState,
@@ -153,6 +157,21 @@ def test_old_rows_are_listed_as_before(upgraded):
     ]
     film = received[0].instance
     assert (film.issuer_of_patient_id, film.acquired_at) == ("", None)
+
+
+def test_old_rows_are_found_by_what_they_say(upgraded):
+    database, _ = upgraded
+    study = Key(("PatientID",), Exact(("P1",)))
+    with database.transaction(read_only=True) as tx:
+        studies = find(tx, Query(Level.STUDY, (study,))).matches
+        objects = find_objects(tx, Query(Level.INSTANCE))
+        waiting = holdings.bare(tx, "", limit=9)
+    assert {match.uids[0] for match in studies} == {f"5.{n}" for n in range(1, 5)}
+    assert {one.sop_instance_uid for one in objects} == {
+        *(f"2.{number}" for number in range(1, 5)),
+        "7.1",
+    }
+    assert len(waiting) == 5
 
 
 def test_work_goes_on_where_it_stood(upgraded):

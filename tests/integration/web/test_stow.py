@@ -3,7 +3,10 @@
 import http.client
 import json
 import socket
+import subprocess
+import sys
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from pydicom import dcmread, uid
@@ -12,6 +15,7 @@ from dicom_node.dataset.pixels import codecs
 from dicom_node.node.roles import Role
 from dicom_node.phantom.dataset import synthetic_dataset
 from tests.factories.nodes import get, scripted_node, settings, wait_until
+from tests.peers.ports import free_port
 
 BOUNDARY = "boundary-of-the-test"
 DICOM = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
@@ -162,7 +166,7 @@ def test_a_boundary_in_the_data_ends_nothing(node):
     ("kind", "content", "status"),
     [
         ('multipart/related; type="application/dicom"', b"", 400),
-        (f"{DICOM}{'x' * 70}", b"", 400),
+        (f"{DICOM}{'x' * 300}", b"", 400),
         (DICOM, b"", 400),
         (DICOM, b"no boundary at all", 400),
         (DICOM, b"--another\r\n\r\n\r\n--another--", 400),
@@ -320,3 +324,44 @@ def test_an_upload_without_a_key_is_refused_unread(tmp_path):
         assert post(node, body(encoded(film())))[0] == 401
         key = {"Authorization": f"Bearer {'k' * 16}"}
         assert post(node, body(encoded(film())), **key)[0] == 200
+
+
+def test_memory_stays_flat_however_long_a_body_is(tmp_path):
+    """A process of its own stores 200 MB, and grows by far less."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.dicomweb", "--serve"]
+    with subprocess.Popen(
+        [*command, str(tmp_path), str(free_port()), str(port)],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout.readline()
+            large = synthetic_dataset("CR", 1, rows=64, columns=64)
+            large.Rows, large.Columns = 5000, 10_000
+            large.PixelData = bytes(100 << 20)
+            content = encoded(large)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            small = encoded(film(2))
+            connection.request(
+                "POST", "/dicom-web/studies", body(small), {"Content-Type": DICOM}
+            )
+            assert connection.getresponse().read()
+            before = memory_of(process.pid)
+            whole = body(content, content)
+            connection.request(
+                "POST", "/dicom-web/studies", whole, {"Content-Type": DICOM}
+            )
+            answer = connection.getresponse()
+            assert answer.status == 200
+            answer.read()
+            connection.close()
+            assert memory_of(process.pid) - before < 60 << 20
+        finally:
+            process.kill()
+
+
+def memory_of(pid):
+    """Read the most memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

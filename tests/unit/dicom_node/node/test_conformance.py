@@ -3,6 +3,10 @@ import pytest
 from dicom_node.dimse.presentation import SERVICE_CLASSES
 from dicom_node.evidence.kinds import KINDS
 from dicom_node.node import conformance
+from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
+from dicom_node.web.dicomweb.router import FACES
+from dicom_node.web.dicomweb.services import SERVICES
+from storage.held import ATTRIBUTES
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +35,22 @@ def test_it_claims_no_class_twice(statement):
     overview = statement.split("## Associations")[0]
     rows = [line for line in overview.splitlines() if line.startswith("| ")]
     assert len(rows) == len(set(rows))
+
+
+def test_it_names_every_resource_that_is_served(statement):
+    parts = DicomwebParts(None, None, None, DicomwebLimits(1, 1, 1, 1))
+    served = {
+        (method, route.path)
+        for face in FACES
+        for route in face(parts).routes
+        for method in route.methods - {"HEAD"}
+    }
+    claimed = {(one.method, f"{PREFIX}{one.path}") for one in SERVICES}
+    assert served - {("GET", PREFIX), ("GET", f"{PREFIX}/")} == claimed
+    for method, path in claimed:
+        assert f"| {method} | {path} |" in statement
+
+
+def test_it_names_every_attribute_that_is_matched(statement):
+    for keyword, attribute in ATTRIBUTES.items():
+        assert f"| {keyword} | {attribute.level} | {attribute.kind} |" in statement

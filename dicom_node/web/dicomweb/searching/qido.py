@@ -7,7 +7,9 @@ from dicom_node.dataset.part10 import read_file_meta
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.errors import NodeError
 from dicom_node.web.dicomweb.accept import DICOM_JSON, DICOM_XML, preferred
-from dicom_node.web.dicomweb.answers import (
+from dicom_node.web.dicomweb.parts import PREFIX, DicomwebParts
+from dicom_node.web.dicomweb.resources import checked, root_of
+from dicom_node.web.dicomweb.searching.answers import (
     EVERYTHING,
     KNOWN_TAGS,
     Attributes,
@@ -15,9 +17,7 @@ from dicom_node.web.dicomweb.answers import (
     answer,
     written,
 )
-from dicom_node.web.dicomweb.parts import PREFIX, DicomwebParts
-from dicom_node.web.dicomweb.resources import checked, root_of
-from dicom_node.web.dicomweb.search_parameters import Search, search_of
+from dicom_node.web.dicomweb.searching.search_parameters import Search, search_of
 from storage.catalog.query import HeldObject, Match, find
 from storage.errors import ObjectMissing
 from storage.held import Level

@@ -6,9 +6,10 @@ soon as that is here the object has a place on disk, and the rest goes there.
 
 import struct
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING
+from threading import BoundedSemaphore
 
 from starlette.exceptions import HTTPException
 
@@ -18,22 +19,24 @@ from dicom_node.dimse.presentation import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from dicom_node.dimse.status import Status
 from dicom_node.errors import ClassNotAccepted, DatasetInvalid, PeerRefused
 from dicom_node.web.dicomweb.accept import DICOM, parse
-from dicom_node.web.dicomweb.outcomes import (
+from dicom_node.web.dicomweb.storing.outcomes import (
     SYNTAX_NOT_SUPPORTED,
     Outcome,
     failed,
     stored,
 )
-from dicom_node.worklist.reception import Reception
-
-if TYPE_CHECKING:
-    from storage.objects.protocol import Incoming
+from dicom_node.worklist.reception import Receipt, Reception
+from storage.objects.protocol import Incoming
 
 SENDER = "DICOMWEB"
 """Who sent it, where nobody has an AE title."""
 
+_AT_ONCE = 4
+"""Objects of one request that are made durable together: a disk syncs them as one."""
+
 _HEAD_BYTES = 144  # preamble, prefix, and the group length
 _META_BYTES = 64 * 1024
+_PREFIX, _META_GROUP = b"DICM", b"\x02\x00"
 _GROUP_LENGTH = struct.pack("<HH", 2, 0) + b"UL\x04\0"
 
 
@@ -56,12 +59,20 @@ class ObjectParts:
         self._reception = reception
         self._study = study_instance_uid
         self._maximum_bytes = maximum_bytes
-        self.outcomes: list[Outcome] = []
-        self._begin()
+        self._settled: list[Future[Outcome]] = []
+        self._settling = ThreadPoolExecutor(_AT_ONCE, "stow")
+        self._room = BoundedSemaphore(_AT_ONCE)
+        self._head = bytearray()
+        self._received_bytes = 0
+        self._arriving: Arriving | None = None
+        self._incoming: Incoming | None = None
+        self._failure: Exception | None = None
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Begin an object."""
-        self._begin()
+        self._head = bytearray()
+        self._received_bytes = 0
+        self._arriving = self._incoming = self._failure = None
         try:
             media_type = parse(headers.get("content-type", DICOM))[0]
         except HTTPException:
@@ -79,27 +90,31 @@ class ObjectParts:
             self._fail(error)
 
     def end(self) -> None:
-        """Receive it; only then may anybody be told that it is stored."""
+        """Let it be received while the next one arrives, a few at the same time."""
         try:
             if self._failure is None and self._incoming is None:
                 self._open()
-            self.outcomes.append(self._received())
         except Exception as error:  # noqa: BLE001  the other objects are not to blame
             self._fail(error)
-            self.outcomes.append(self._failed(error))
+        self._room.acquire()
+        begun = (self._incoming, self._arriving, self._failure)
+        self._incoming = None
+        self._settled.append(self._settling.submit(self._settle, *begun))
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What became of the objects, once all of it is durable."""
+        return [settled.result() for settled in self._settled]
 
     def abort(self) -> None:
-        """Forget an object that does not end."""
+        """Forget an object that does not end; wait for those that have."""
+        self._forget()
+        self._settling.shutdown()
+
+    def _forget(self) -> None:
         if self._incoming is not None:
             self._incoming.abort()
             self._incoming = None
-
-    def _begin(self) -> None:
-        self._head = bytearray()
-        self._received_bytes = 0
-        self._arriving: Arriving | None = None
-        self._incoming: Incoming | None = None
-        self._failure: Exception | None = None
 
     def _take(self, piece: memoryview) -> None:
         self._received_bytes += len(piece)
@@ -134,29 +149,41 @@ class ObjectParts:
         self._incoming.write(memoryview(self._head)[dataset_at:])
         self._head = bytearray()
 
-    def _received(self) -> Outcome:
-        if self._failure is not None:
-            return self._failed(self._failure)
-        incoming, arriving = self._incoming, self._arriving
-        if incoming is None or arriving is None:
-            raise DatasetInvalid("there is no data set")
-        self._incoming = None
-        receipt = self._reception.receive(incoming, arriving)
-        return stored(arriving.sop_class_uid, arriving.sop_instance_uid, receipt)
-
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self._head = bytearray()
-        self.abort()
+        self._forget()
 
-    def _failed(self, error: Exception) -> Outcome:
-        said = self._arriving
+    def _received(
+        self,
+        incoming: Incoming | None,
+        said: Arriving | None,
+        failure: Exception | None,
+    ) -> Receipt:
+        if failure is not None:
+            raise failure
+        if incoming is None or said is None:
+            raise DatasetInvalid("there is no data set")
+        return self._reception.receive(incoming, said)
+
+    def _settle(
+        self,
+        incoming: Incoming | None,
+        said: Arriving | None,
+        failure: Exception | None,
+    ) -> Outcome:
+        """Receive an object; only then may anybody be told that it is stored."""
         sop_class, uid = (
             (said.sop_class_uid, said.sop_instance_uid) if said else ("", "")
         )
-        if isinstance(error, PeerRefused):
+        try:
+            return stored(sop_class, uid, self._received(incoming, said, failure))
+        except PeerRefused as error:
             return Outcome(sop_class, uid, error.status)
-        return failed(sop_class, uid, error)
+        except Exception as error:  # noqa: BLE001  the other objects are not to blame
+            return failed(sop_class, uid, error)
+        finally:
+            self._room.release()
 
 
 def check(arriving: Arriving) -> None:
@@ -185,11 +212,14 @@ def read_start(head: bytes) -> tuple[Arriving, int]:
     DatasetInvalid
         It is none.
     """
+    # Some libraries write no preamble where the object never was a file.
+    missing = 0 if head[128:132] == _PREFIX or head[:2] != _META_GROUP else 132
+    head = bytes(128)[:missing] + _PREFIX[:missing] + head
     stream = BytesIO(head)
     end = skip_meta(stream)
     stream.seek(0)
     if head[132:140] == _GROUP_LENGTH:
-        return read_file_meta(stream), end
+        return read_file_meta(stream), end - missing
     meta = head[132:end]
     mended = head[:132] + _GROUP_LENGTH + struct.pack("<I", len(meta)) + meta
-    return read_file_meta(BytesIO(mended)), end
+    return read_file_meta(BytesIO(mended)), end - missing

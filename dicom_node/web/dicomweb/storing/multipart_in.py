@@ -12,11 +12,11 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 from starlette.exceptions import HTTPException
 
-from dicom_node.web.dicomweb.search_parameters import refused
+from dicom_node.web.dicomweb.resources import refused
 
 _MOST_HEADERS = 16
 _LONGEST_HEADER = 8192
-_LONGEST_BOUNDARY = 70  # RFC 2046 5.1.1
+_LONGEST_BOUNDARY = 256  # RFC 2046 5.1.1 says 70; Orthanc has 73
 
 
 class PartSink(Protocol):

@@ -7,12 +7,11 @@ DICOM PS3.18 8.3.4: keys by keyword or tag, ``includefield``, ``fuzzymatching``,
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from fastapi import Request
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
-from starlette.exceptions import HTTPException
 
+from dicom_node.web.dicomweb.resources import refused
 from storage.catalog.matching import matching_of
 from storage.catalog.query import Key, Query, attribute_of, is_matched
 from storage.errors import QueryInvalid
@@ -143,8 +142,3 @@ def _number(given: dict[str, list[str]], name: str, otherwise: int) -> int:
     if not (text.isascii() and text.isdecimal() and int(text[:12]) < _MOST_OFFSET):
         raise refused(f"{name} is a number from 0")
     return int(text)
-
-
-def refused(sentence: str) -> HTTPException:
-    """Make the refusal of a request that is malformed."""
-    return HTTPException(HTTPStatus.BAD_REQUEST, f"{sentence}.")

@@ -10,10 +10,10 @@ from dicom_node.dataset.from_json import Bulk, assemble, data_sets, identity
 from dicom_node.dataset.part10 import Arriving
 from dicom_node.errors import DatasetInvalid, PeerRefused
 from dicom_node.web.dicomweb.accept import DICOM_JSON, OCTETS, parse
-from dicom_node.web.dicomweb.arrival import SENDER, check
 from dicom_node.web.dicomweb.media_types import SYNTAXES, canonical
-from dicom_node.web.dicomweb.outcomes import Outcome, failed, stored
-from dicom_node.web.dicomweb.search_parameters import refused
+from dicom_node.web.dicomweb.resources import refused
+from dicom_node.web.dicomweb.storing.arrival import SENDER, check
+from dicom_node.web.dicomweb.storing.outcomes import Outcome, failed, stored
 from dicom_node.worklist.reception import Reception
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from dicom_node.web.dicomweb.accept import (
     parse,
     preferred,
 )
-from dicom_node.web.dicomweb.arrival import ObjectParts
-from dicom_node.web.dicomweb.json_parts import JsonParts
-from dicom_node.web.dicomweb.multipart_in import PartReader
-from dicom_node.web.dicomweb.outcomes import Outcome, report
 from dicom_node.web.dicomweb.parts import PREFIX, DicomwebParts
-from dicom_node.web.dicomweb.pump import Pump
-from dicom_node.web.dicomweb.resources import checked, root_of
+from dicom_node.web.dicomweb.resources import checked, refused, root_of
+from dicom_node.web.dicomweb.storing.arrival import ObjectParts
+from dicom_node.web.dicomweb.storing.json_parts import JsonParts
+from dicom_node.web.dicomweb.storing.multipart_in import PartReader
+from dicom_node.web.dicomweb.storing.outcomes import Outcome, report
+from dicom_node.web.dicomweb.storing.pump import Pump
 from storage.errors import StoreFull
 
 ANSWERS = (DICOM_JSON, "application/json", DICOM_XML)
@@ -62,7 +62,7 @@ def stow(parts: DicomwebParts) -> APIRouter:
         except* (HTTPException, StoreFull) as refusals:
             raise refusals.exceptions[0] from None
         except* ConnectionError:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
+            raise refused("The body broke off") from None
         return report(outcomes, root_of(request), answer)
 
     router.add_api_route("/studies", store, methods=["POST"])
@@ -101,9 +101,10 @@ class _Body:
                 sink.store()
         finally:
             sink.abort()
-        if not sink.outcomes:
+        outcomes = sink.outcomes
+        if not outcomes:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "There is no object to store.")
-        return sink.outcomes
+        return outcomes
 
     def _read(self, body: Iterable[bytes], sink: ObjectParts | JsonParts) -> None:
         limits = self._parts.limits

@@ -14,7 +14,7 @@ from dicom_node.dataset.native_model import native_model
 from dicom_node.dimse.status import STATUS, status_of
 from dicom_node.errors import NodeError
 from dicom_node.web.dicomweb.accept import DICOM_JSON, DICOM_XML
-from dicom_node.web.dicomweb.answers import address, tag_of
+from dicom_node.web.dicomweb.searching.answers import address, tag_of
 from dicom_node.worklist.reception import Custody, Receipt
 from storage.errors import DuplicateInstance, StorageError
 

@@ -1,0 +1,1 @@
+"""WADO-RS and WADO-URI: objects, frames, metadata and pictures."""

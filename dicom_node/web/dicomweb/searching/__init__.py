@@ -1,0 +1,1 @@
+"""QIDO-RS: queries read, answers written."""

@@ -1,0 +1,1 @@
+"""STOW-RS: bodies taken apart, objects on their way to the door."""
