@@ -12,8 +12,10 @@ from highdicom import PixelMeasuresSequence, PlaneOrientationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
+from dicom_node.dataset.values import as_list
 from dicom_node.evidence import codes
 from dicom_node.evidence.equipment import algorithm
 from dicom_node.evidence.kinds import EvidenceKind
@@ -151,16 +153,18 @@ def _segmentation(
     seg.PatientOrientation = clean.get("PatientOrientation")
     seg.BodyPartExamined = "CHEST"
     seg.ContentCreatorName = maker.creator_name
-    if subject.style.viewer_geometry == "compat":
-        _add_planar_geometry(seg, clean)
+    if "FrameOfReferenceUID" in clean:
+        seg.PositionReferenceIndicator = clean.PositionReferenceIndicator
+    elif subject.style.viewer_geometry == "compat":
+        _add_planar_geometry(seg, clean, dimensions)
     return seg
 
 
-def _add_planar_geometry(seg: Segmentation, clean: Dataset) -> None:
+def _add_planar_geometry(seg: Segmentation, clean: Dataset, dimensions: str) -> None:
     """Say "planar, not flipped": without it OHIF and Slicer do not open the object.
 
     A.51.5 lets these groups be; there is no Frame of Reference, so millimetres here
-    are nominal.
+    are nominal. dwv asks for a position among the dimensions, too.
     """
     spacing = clean.get("PixelSpacing") or clean.get("ImagerPixelSpacing") or [1.0, 1.0]
     shared = seg.SharedFunctionalGroupsSequence[0]
@@ -168,9 +172,20 @@ def _add_planar_geometry(seg: Segmentation, clean: Dataset) -> None:
         "PATIENT", [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     )
     shared.PixelMeasuresSequence = PixelMeasuresSequence(
-        [float(value) for value in spacing], slice_thickness=1.0
+        [float(value) for value in spacing],
+        slice_thickness=1.0,
+        spacing_between_slices=1.0,
     )
+    index = Dataset()
+    index.DimensionOrganizationUID = dimensions
+    index.DimensionIndexPointer = tag_for_keyword("ImagePositionPatient")
+    index.FunctionalGroupPointer = tag_for_keyword("PlanePositionSequence")
+    index.DimensionDescriptionLabel = "Image Position Patient"
+    seg.DimensionIndexSequence.append(index)
     for frame in seg.PerFrameFunctionalGroupsSequence:
         position = Dataset()
         position.ImagePositionPatient = [0.0, 0.0, 0.0]
         frame.PlanePositionSequence = [position]
+        content = frame.FrameContentSequence[0]
+        values = as_list(content.DimensionIndexValues)
+        content.DimensionIndexValues = [*values, 1]
