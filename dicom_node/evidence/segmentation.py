@@ -1,4 +1,4 @@
-"""Segmentation objects: the opacities, and the lungs in a series of their own.
+"""Segmentation objects: the opacities, and the lungs in a series of their own; or both.
 
 BINARY, one segment per finding, no overlap, Derivation Image pointing pixel by pixel at
 the one source image (PS3.3 A.51, C.8.20). In ``compat`` geometry the planar functional
@@ -25,6 +25,11 @@ from dicom_node.evidence.wording.numbers import probability
 from dicom_node.evidence.wording.sentences import noun
 from inference.findings import Analysis, Call, Finding, Lung, Region, Side
 
+_NAMES = {
+    EvidenceKind.SEGMENTATION: ("AI_LUNG_OPACITY", "AI lung opacities"),
+    EvidenceKind.LUNG_SEGMENTATION: ("AI_LUNGS", "AI lungs"),
+    EvidenceKind.LABEL_MAP: ("AI_LABEL_MAP", "AI lungs and opacities, label map"),
+}
 _LONG_STRING = 64  # PS3.5 6.2: LO
 # Warm and far apart for findings, cool for lungs (L*, a*, b*); all within sRGB.
 _WARM = ((68, 32, 61), (81, 6, 66), (55, 53, 43), (76, 29, 34), (58, 51, 1))
@@ -57,6 +62,26 @@ def encode_lungs(subject: Subject, analysis: Analysis) -> Dataset:
     ]
     regions = [lung.region for lung in analysis.lungs]
     seg = _segmentation(subject, EvidenceKind.LUNG_SEGMENTATION, regions, descriptions)
+    return subject.finish(seg)
+
+
+def encode_label_map(subject: Subject, analysis: Analysis) -> Dataset:
+    """Encode findings and lungs as one label map (PS3.3 A.51, Supplement 243).
+
+    Its segments may not overlap: a finding wins over the lung that it lies in, and the
+    surer finding over the other. So a lung's segment here is what is free of findings.
+    """
+    descriptions = [
+        _finding(number, finding, analysis.call, subject)
+        for number, finding in enumerate(analysis.findings, start=1)
+    ]
+    descriptions += [
+        _lung(number, lung, subject)
+        for number, lung in enumerate(analysis.lungs, start=len(descriptions) + 1)
+    ]
+    regions = [finding.region for finding in analysis.findings]
+    regions += [lung.region for lung in analysis.lungs]
+    seg = _segmentation(subject, EvidenceKind.LABEL_MAP, regions, descriptions)
     return subject.finish(seg)
 
 
@@ -125,12 +150,12 @@ def _segmentation(
 ) -> Segmentation:
     clean, maker = subject.clean, subject.maker
     labels = _label_map(regions, clean.Rows, clean.Columns)
-    opacities = kind is EvidenceKind.SEGMENTATION
+    label, title = _NAMES[kind]
     series_uid, series_number = subject.series(kind)
     seg = Segmentation(
         source_images=[clean],
         pixel_array=labels[np.newaxis],
-        segmentation_type="BINARY",
+        segmentation_type="LABELMAP" if kind is EvidenceKind.LABEL_MAP else "BINARY",
         segment_descriptions=descriptions,
         series_instance_uid=series_uid,
         series_number=series_number,
@@ -140,11 +165,9 @@ def _segmentation(
         manufacturer_model_name=maker.manufacturer_model_name,
         software_versions=maker.software_version,
         device_serial_number=maker.serial_number,
-        content_label="AI_LUNG_OPACITY" if opacities else "AI_LUNGS",
+        content_label=label,
         content_description=DISCLAIMER,
-        series_description=subject.series_description(
-            "AI lung opacities" if opacities else "AI lungs"
-        ),
+        series_description=subject.series_description(title),
         omit_empty_frames=False,
     )
     dimensions = subject.uid(f"{kind} dimensions")
