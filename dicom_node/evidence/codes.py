@@ -128,11 +128,10 @@ def not_analysed(code: str, text: str) -> Code:
 
 def own_scheme() -> CodingSchemeIdentificationItem:
     """Declare the node's own coding scheme, as docs/codes.md publishes it."""
-    item = CodingSchemeIdentificationItem(
+    return CodingSchemeIdentificationItem(
         OWN_SCHEME,
         name="Chest radiograph opacity node",
+        uid=OWN_SCHEME_UID,
         version="1",
         responsible_organization="CXR Node",
     )
-    item.CodingSchemeUID = OWN_SCHEME_UID  # highdicom takes one, but writes none
-    return item

@@ -41,6 +41,7 @@ def test_every_code_of_the_own_scheme_is_published_with_a_definition():
 def test_the_scheme_is_declared_as_it_is_published():
     declared = codes.own_scheme()
     page = PAGE.read_text(encoding="utf-8")
-    assert f"`{declared.CodingSchemeUID}`" in page
     assert f"`{declared.CodingSchemeDesignator}`" in page
     assert f"| {declared.CodingSchemeName} |" in page
+    assert f"| {declared.CodingSchemeVersion} |" in page
+    assert codes.OWN_SCHEME_UID in page
