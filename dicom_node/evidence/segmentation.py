@@ -6,6 +6,7 @@ groups that viewers ask for are present too, without a Frame of Reference.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 from highdicom import PixelMeasuresSequence, PlaneOrientationSequence
@@ -82,6 +83,8 @@ def encode_label_map(subject: Subject, analysis: Analysis) -> Dataset:
     regions = [finding.region for finding in analysis.findings]
     regions += [lung.region for lung in analysis.lungs]
     seg = _segmentation(subject, EvidenceKind.LABEL_MAP, regions, descriptions)
+    background = seg.SegmentSequence[0]  # highdicom describes it, and does not name it
+    background.TrackingID, background.TrackingUID = subject.tracking("background")
     return subject.finish(seg)
 
 
@@ -149,6 +152,8 @@ def _segmentation(
     descriptions: Sequence[SegmentDescription],
 ) -> Segmentation:
     clean, maker = subject.clean, subject.maker
+    if "FrameOfReferenceUID" in clean:
+        clean.SliceThickness = 1.0  # nominal: a projection has none
     labels = _label_map(regions, clean.Rows, clean.Columns)
     label, title = _NAMES[kind]
     series_uid, series_number = subject.series(kind)
@@ -178,16 +183,21 @@ def _segmentation(
     seg.ContentCreatorName = maker.creator_name
     if "FrameOfReferenceUID" in clean:
         seg.PositionReferenceIndicator = clean.PositionReferenceIndicator
-    elif subject.style.viewer_geometry == "compat":
-        _add_planar_geometry(seg, clean, dimensions)
+    elif subject.style.viewer_geometry != "strict":
+        shared = subject.style.viewer_geometry == "itk"
+        _add_planar_geometry(seg, clean, dimensions, shared_position=shared)
     return seg
 
 
-def _add_planar_geometry(seg: Segmentation, clean: Dataset, dimensions: str) -> None:
+def _add_planar_geometry(
+    seg: Segmentation, clean: Dataset, dimensions: str, *, shared_position: bool
+) -> None:
     """Say "planar, not flipped": without it OHIF and Slicer do not open the object.
 
     A.51.5 lets these groups be; there is no Frame of Reference, so millimetres here
-    are nominal. dwv asks for a position among the dimensions, too.
+    are nominal. dwv asks for a position among the dimensions, too. Of several frames at
+    one position of their own ITK makes none; of one position for all it does, and dcmqi
+    does not.
     """
     spacing = clean.get("PixelSpacing") or clean.get("ImagerPixelSpacing") or [1.0, 1.0]
     shared = seg.SharedFunctionalGroupsSequence[0]
@@ -199,6 +209,11 @@ def _add_planar_geometry(seg: Segmentation, clean: Dataset, dimensions: str) -> 
         slice_thickness=1.0,
         spacing_between_slices=1.0,
     )
+    position = Dataset()
+    position.ImagePositionPatient = [0.0, 0.0, 0.0]
+    if shared_position:
+        shared.PlanePositionSequence = [position]
+        return
     index = Dataset()
     index.DimensionOrganizationUID = dimensions
     index.DimensionIndexPointer = tag_for_keyword("ImagePositionPatient")
@@ -206,9 +221,7 @@ def _add_planar_geometry(seg: Segmentation, clean: Dataset, dimensions: str) -> 
     index.DimensionDescriptionLabel = "Image Position Patient"
     seg.DimensionIndexSequence.append(index)
     for frame in seg.PerFrameFunctionalGroupsSequence:
-        position = Dataset()
-        position.ImagePositionPatient = [0.0, 0.0, 0.0]
-        frame.PlanePositionSequence = [position]
+        frame.PlanePositionSequence = [deepcopy(position)]
         content = frame.FrameContentSequence[0]
         values = as_list(content.DimensionIndexValues)
         content.DimensionIndexValues = [*values, 1]
