@@ -19,6 +19,13 @@ from dicom_node.dataset.values import as_list
 
 UTC_OFFSET = r"[+-](0\d|1[0-4])[0-5]\d"
 _PAIR = 2
+_AXES_OF_SPACE = 3
+_PLANE = (
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+)
 _BITS = range(8, 17)
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
 _REFERENCE = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
@@ -92,6 +99,7 @@ def repair(clean: Dataset) -> None:
         values = as_list(clean.get(keyword))
         if len(values) != _PAIR or not all(value > 0 for value in values):
             clean.pop(keyword, None)
+    _repair_plane(clean)
     if not _is_orientation(as_list(clean.get("PatientOrientation"))):
         clean.pop("PatientOrientation", None)
     how = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
@@ -202,6 +210,31 @@ def _is_orientation(directions: list[str]) -> bool:
 def _is_direction(letters: str) -> bool:
     axes = [_AXES.get(letter) for letter in letters]
     return bool(axes) and None not in axes and len(set(axes)) == len(axes)
+
+
+def _repair_plane(clean: Dataset) -> None:
+    """Keep the film's plane in the patient only whole (PS3.3 C.7.6.2, C.7.4.1)."""
+    cosines = as_list(clean.get("ImageOrientationPatient"))
+    whole = (
+        bool(clean.get("FrameOfReferenceUID"))
+        and len(as_list(clean.get("ImagePositionPatient"))) == _AXES_OF_SPACE
+        and "PixelSpacing" in clean
+        and _is_plane([float(value) for value in cosines])
+    )
+    if not whole:
+        for keyword in _PLANE:
+            clean.pop(keyword, None)
+    elif "PositionReferenceIndicator" not in clean:
+        clean.PositionReferenceIndicator = ""
+
+
+def _is_plane(cosines: list[float]) -> bool:
+    """Two directions of length one that stand upright on each other."""
+    if len(cosines) != 2 * _AXES_OF_SPACE:
+        return False
+    along, down = np.array(cosines[:_AXES_OF_SPACE]), np.array(cosines[_AXES_OF_SPACE:])
+    found = (along @ along, down @ down, along @ down)
+    return bool(np.allclose(found, (1, 1, 0), atol=1e-3))
 
 
 def _repair_window(clean: Dataset) -> None:

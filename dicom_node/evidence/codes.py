@@ -104,6 +104,7 @@ ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 SOURCE_IMAGE = Code("121322", "DCM", "Source Image for Image Processing Operation")
 PLAIN_CHEST_FILM = Code("399208008", "SCT", "Plain chest X-ray")
+SEGMENTATION = Code("113076", "DCM", "Segmentation")
 ENGLISH = Code("en", "RFC5646", "English")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 FINDING = Code("121071", "DCM", "Finding")
@@ -126,7 +127,7 @@ def not_analysed(code: str, text: str) -> Code:
 
 
 def own_scheme() -> CodingSchemeIdentificationItem:
-    """Declare the node's own coding scheme."""
+    """Declare the node's own coding scheme, as docs/codes.md publishes it."""
     return CodingSchemeIdentificationItem(
         OWN_SCHEME,
         name="Chest radiograph opacity node",

@@ -103,6 +103,9 @@ MAKING: Mapping[EvidenceKind, Making] = {
     EvidenceKind.LUNG_SEGMENTATION: Making(
         _without_frame(segmentation.encode_lungs), own.segmentation
     ),
+    EvidenceKind.LABEL_MAP: Making(
+        _without_frame(segmentation.encode_label_map), own.label_map
+    ),
     EvidenceKind.MEASUREMENT_REPORT: Making(
         _without_frame(measurement_report.encode), own.report
     ),

@@ -20,12 +20,16 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
+LABEL_MAP_SEGMENTATION = UID("1.2.840.10008.5.1.4.1.1.66.7")
+"""Label Map Segmentation Storage (PS3.4 B.5, Supplement 243)."""
+
 
 class EvidenceKind(StrEnum):
     """What can be made of an image, or of its results."""
 
     SEGMENTATION = "segmentation"
     LUNG_SEGMENTATION = "lung-segmentation"
+    LABEL_MAP = "label-map"
     MEASUREMENT_REPORT = "measurement-report"
     COMPREHENSIVE_REPORT = "measurement-report-comprehensive"
     ENHANCED_REPORT = "measurement-report-enhanced"
@@ -81,6 +85,12 @@ KINDS: Mapping[EvidenceKind, KindFacts] = {
         title="SEG, lungs",
         usual=True,
         stand_ins=(EvidenceKind.PRESENTATION_STATE,),
+    ),
+    EvidenceKind.LABEL_MAP: KindFacts(
+        sop_class=LABEL_MAP_SEGMENTATION,
+        order=7,
+        title="SEG, label map",
+        stand_ins=(EvidenceKind.SEGMENTATION, EvidenceKind.PRESENTATION_STATE),
     ),
     EvidenceKind.MEASUREMENT_REPORT: KindFacts(
         sop_class=Comprehensive3DSRStorage,

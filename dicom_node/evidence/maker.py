@@ -20,7 +20,7 @@ MANUFACTURER = "CXR Node"
 # Stands for decisions that nobody recorded; rejection notes are named with it.
 _UNRECORDED = "404888426913d9c408a5b11bbd88f3f5a5a598e5d13d4632a338081c1919c7c8"
 
-ViewerGeometry = Literal["compat", "strict"]
+ViewerGeometry = Literal["compat", "itk", "strict"]
 ReportRegions = Literal["outline", "segmentation"]
 ImageLevel = Literal["roi", "tid1501"]
 
@@ -138,7 +138,8 @@ class Style:
     Parameters
     ----------
     viewer_geometry
-        ``compat`` adds the planar geometry that viewers need to the SEG.
+        ``compat`` adds the planar geometry that viewers need to the SEG, ``itk`` that
+        which ITK needs.
     report_regions
         Whether the report's groups hold their outlines or point to the SEGs' frames.
     image_level

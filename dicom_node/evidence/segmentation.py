@@ -1,4 +1,4 @@
-"""Segmentation objects: the opacities, and the lungs in a series of their own.
+"""Segmentation objects: the opacities, and the lungs in a series of their own; or both.
 
 BINARY, one segment per finding, no overlap, Derivation Image pointing pixel by pixel at
 the one source image (PS3.3 A.51, C.8.20). In ``compat`` geometry the planar functional
@@ -6,14 +6,17 @@ groups that viewers ask for are present too, without a Frame of Reference.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 from highdicom import PixelMeasuresSequence, PlaneOrientationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
+from dicom_node.dataset.values import as_list
 from dicom_node.evidence import codes
 from dicom_node.evidence.equipment import algorithm
 from dicom_node.evidence.kinds import EvidenceKind
@@ -23,6 +26,11 @@ from dicom_node.evidence.wording.numbers import probability
 from dicom_node.evidence.wording.sentences import noun
 from inference.findings import Analysis, Call, Finding, Lung, Region, Side
 
+_NAMES = {
+    EvidenceKind.SEGMENTATION: ("AI_LUNG_OPACITY", "AI lung opacities"),
+    EvidenceKind.LUNG_SEGMENTATION: ("AI_LUNGS", "AI lungs"),
+    EvidenceKind.LABEL_MAP: ("AI_LABEL_MAP", "AI lungs and opacities, label map"),
+}
 _LONG_STRING = 64  # PS3.5 6.2: LO
 # Warm and far apart for findings, cool for lungs (L*, a*, b*); all within sRGB.
 _WARM = ((68, 32, 61), (81, 6, 66), (55, 53, 43), (76, 29, 34), (58, 51, 1))
@@ -55,6 +63,28 @@ def encode_lungs(subject: Subject, analysis: Analysis) -> Dataset:
     ]
     regions = [lung.region for lung in analysis.lungs]
     seg = _segmentation(subject, EvidenceKind.LUNG_SEGMENTATION, regions, descriptions)
+    return subject.finish(seg)
+
+
+def encode_label_map(subject: Subject, analysis: Analysis) -> Dataset:
+    """Encode findings and lungs as one label map (PS3.3 A.51, Supplement 243).
+
+    Its segments may not overlap: a finding wins over the lung that it lies in, and the
+    surer finding over the other. So a lung's segment here is what is free of findings.
+    """
+    descriptions = [
+        _finding(number, finding, analysis.call, subject)
+        for number, finding in enumerate(analysis.findings, start=1)
+    ]
+    descriptions += [
+        _lung(number, lung, subject)
+        for number, lung in enumerate(analysis.lungs, start=len(descriptions) + 1)
+    ]
+    regions = [finding.region for finding in analysis.findings]
+    regions += [lung.region for lung in analysis.lungs]
+    seg = _segmentation(subject, EvidenceKind.LABEL_MAP, regions, descriptions)
+    background = seg.SegmentSequence[0]  # highdicom describes it, and does not name it
+    background.TrackingID, background.TrackingUID = subject.tracking("background")
     return subject.finish(seg)
 
 
@@ -122,13 +152,15 @@ def _segmentation(
     descriptions: Sequence[SegmentDescription],
 ) -> Segmentation:
     clean, maker = subject.clean, subject.maker
+    if "FrameOfReferenceUID" in clean:
+        clean.SliceThickness = 1.0  # nominal: a projection has none
     labels = _label_map(regions, clean.Rows, clean.Columns)
-    opacities = kind is EvidenceKind.SEGMENTATION
+    label, title = _NAMES[kind]
     series_uid, series_number = subject.series(kind)
     seg = Segmentation(
         source_images=[clean],
         pixel_array=labels[np.newaxis],
-        segmentation_type="BINARY",
+        segmentation_type="LABELMAP" if kind is EvidenceKind.LABEL_MAP else "BINARY",
         segment_descriptions=descriptions,
         series_instance_uid=series_uid,
         series_number=series_number,
@@ -138,11 +170,9 @@ def _segmentation(
         manufacturer_model_name=maker.manufacturer_model_name,
         software_versions=maker.software_version,
         device_serial_number=maker.serial_number,
-        content_label="AI_LUNG_OPACITY" if opacities else "AI_LUNGS",
+        content_label=label,
         content_description=DISCLAIMER,
-        series_description=subject.series_description(
-            "AI lung opacities" if opacities else "AI lungs"
-        ),
+        series_description=subject.series_description(title),
         omit_empty_frames=False,
     )
     dimensions = subject.uid(f"{kind} dimensions")
@@ -151,16 +181,23 @@ def _segmentation(
     seg.PatientOrientation = clean.get("PatientOrientation")
     seg.BodyPartExamined = "CHEST"
     seg.ContentCreatorName = maker.creator_name
-    if subject.style.viewer_geometry == "compat":
-        _add_planar_geometry(seg, clean)
+    if "FrameOfReferenceUID" in clean:
+        seg.PositionReferenceIndicator = clean.PositionReferenceIndicator
+    elif subject.style.viewer_geometry != "strict":
+        shared = subject.style.viewer_geometry == "itk"
+        _add_planar_geometry(seg, clean, dimensions, shared_position=shared)
     return seg
 
 
-def _add_planar_geometry(seg: Segmentation, clean: Dataset) -> None:
+def _add_planar_geometry(
+    seg: Segmentation, clean: Dataset, dimensions: str, *, shared_position: bool
+) -> None:
     """Say "planar, not flipped": without it OHIF and Slicer do not open the object.
 
     A.51.5 lets these groups be; there is no Frame of Reference, so millimetres here
-    are nominal.
+    are nominal. dwv asks for a position among the dimensions, too. Of several frames at
+    one position of their own ITK makes none; of one position for all it does, and dcmqi
+    does not.
     """
     spacing = clean.get("PixelSpacing") or clean.get("ImagerPixelSpacing") or [1.0, 1.0]
     shared = seg.SharedFunctionalGroupsSequence[0]
@@ -168,9 +205,23 @@ def _add_planar_geometry(seg: Segmentation, clean: Dataset) -> None:
         "PATIENT", [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     )
     shared.PixelMeasuresSequence = PixelMeasuresSequence(
-        [float(value) for value in spacing], slice_thickness=1.0
+        [float(value) for value in spacing],
+        slice_thickness=1.0,
+        spacing_between_slices=1.0,
     )
+    position = Dataset()
+    position.ImagePositionPatient = [0.0, 0.0, 0.0]
+    if shared_position:
+        shared.PlanePositionSequence = [position]
+        return
+    index = Dataset()
+    index.DimensionOrganizationUID = dimensions
+    index.DimensionIndexPointer = tag_for_keyword("ImagePositionPatient")
+    index.FunctionalGroupPointer = tag_for_keyword("PlanePositionSequence")
+    index.DimensionDescriptionLabel = "Image Position Patient"
+    seg.DimensionIndexSequence.append(index)
     for frame in seg.PerFrameFunctionalGroupsSequence:
-        position = Dataset()
-        position.ImagePositionPatient = [0.0, 0.0, 0.0]
-        frame.PlanePositionSequence = [position]
+        frame.PlanePositionSequence = [deepcopy(position)]
+        content = frame.FrameContentSequence[0]
+        values = as_list(content.DimensionIndexValues)
+        content.DimensionIndexValues = [*values, 1]

@@ -37,13 +37,32 @@ def segmentation(dataset: Dataset, clean: Dataset) -> Defects:
     yield from _frames(dataset)
 
 
+def label_map(dataset: Dataset, clean: Dataset) -> Defects:
+    """Ask for one frame of the source's size whose values are all segments."""
+    numbers = [int(item.SegmentNumber) for item in dataset.SegmentSequence]
+    if numbers != list(range(len(numbers))):
+        yield "the segments are not numbered from the background on"
+    if (dataset.Rows, dataset.Columns) != (clean.Rows, clean.Columns):
+        yield "the label map is not of the source's size"
+    if int(dataset.NumberOfFrames) != 1:
+        yield "the label map has not one frame"
+    size = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+    if len(dataset.PixelData) != size + size % 2:
+        yield "the pixel data are not of their stated size"
+    yield from _derived(dataset, "DerivationImageSequence")
+
+
 def _frames(dataset: Dataset) -> Defects:
-    (shared,) = dataset.SharedFunctionalGroupsSequence
     for keyword in ("DerivationImageSequence", "SegmentIdentificationSequence"):
-        # One for all frames, or one for each (PS3.3 C.7.6.16).
-        groups = dataset.PerFrameFunctionalGroupsSequence
-        if keyword not in shared and not all(keyword in group for group in groups):
-            yield f"a frame has no {keyword}"
+        yield from _derived(dataset, keyword)
+
+
+def _derived(dataset: Dataset, keyword: str) -> Defects:
+    """Ask for a functional group: one for all frames, or one for each (C.7.6.16)."""
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    if keyword not in shared and not all(keyword in group for group in groups):
+        yield f"a frame has no {keyword}"
 
 
 def secondary_capture(dataset: Dataset, _clean: Dataset) -> Defects:

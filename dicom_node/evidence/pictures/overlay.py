@@ -101,7 +101,7 @@ def draw(
 
 
 def draw_film(frame: Frame, analysis: Analysis, *, width_px: int) -> Image.Image:
-    """Draw the film with its outlines and the letters of its sides alone."""
+    """Draw the film with its outlines alone."""
     unit = 2 * width_px / WIDTH_PX
     height = max(1, round(frame.rows * frame.aspect * width_px / frame.columns))
     layout = _Layout(
@@ -116,11 +116,7 @@ def draw_film(frame: Frame, analysis: Analysis, *, width_px: int) -> Image.Image
         panel_width=0,
     )
     picture = grey(frame.pixels, (width_px, height)).convert("RGB")
-    brush = Brush(picture)
-    _outlines(brush, layout, frame, analysis)
-    type_ = font("Medium", round(22 * unit))
-    for x, letter in ((22 * unit, "R"), (width_px - 22 * unit, "L")):
-        brush.mark((x, 34 * unit), letter, type_, MUTED)
+    _outlines(Brush(picture), layout, frame, analysis)
     return picture
 
 
@@ -151,7 +147,7 @@ def _outlines(brush: Brush, layout: _Layout, frame: Frame, analysis: Analysis) -
         if sure:
             brush.line(points, colour, 2.4 * unit)
         else:
-            brush.dashes(points, colour, 2.0 * unit, dash_px=12 * unit)
+            brush.dashes(points, colour, 2.4 * unit, dash_px=14 * unit)
     type_ = font("Medium", round(21 * unit))
     for number, points in enumerate(outlines, start=1):
         brush.mark(_label_position(points, layout), str(number), type_, colour)

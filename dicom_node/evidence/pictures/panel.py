@@ -37,7 +37,7 @@ TRACK: Colour = (34, 40, 48)
 TEXT: Colour = (236, 239, 243)
 MUTED: Colour = (148, 158, 170)
 WARM: Colour = (255, 176, 72)
-QUIET: Colour = (214, 196, 160)
+QUIET: Colour = (232, 210, 150)
 """For what is possible only."""
 COOL: Colour = (110, 198, 230)
 _HOT: Colour = (214, 92, 44)
@@ -65,9 +65,12 @@ class Panel:
         self._width = width
         self._unit = unit
         self._pen = 0.0
+        self._accent = WARM
 
     def draw(self, analysis: Analysis, subject: Subject, bottom: int) -> None:
         """Write all blocks from the top, the foot at the bottom."""
+        if analysis.call is not Call.OPACITY:
+            self._accent = QUIET
         foot_top = self._foot(analysis, subject, bottom)
         self._pen = 40 * self._unit
         self._total(analysis)
@@ -87,7 +90,7 @@ class Panel:
         """Say what the film is called, how surely, and how much there is."""
         call = analysis.call
         self._heading("LUNG OPACITY")
-        colour = {Call.OPACITY: WARM, Call.POSSIBLE: QUIET, Call.NONE: TEXT}[call]
+        colour = TEXT if call is Call.NONE else self._accent
         self._brush.text(
             (self._left, self._down(42)), CALLS[call], self._type("Medium", 32), colour
         )
@@ -172,7 +175,7 @@ class Panel:
         if value > 0:
             length = max(height, self._width * min(value, 100.0) / 100)
             box = (self._left, top, self._left + length, top + height)
-            self._brush.bar(box, WARM, radius)
+            self._brush.bar(box, self._accent, radius)
 
     def _zones(self, analysis: Analysis) -> None:
         self._down(26)
@@ -236,20 +239,19 @@ class Panel:
         shown = analysis.findings
         if len(shown) > fit:
             shown = shown[: max(0, fit - 1)]
-        colour = WARM if analysis.call is Call.OPACITY else QUIET
         for number, finding in enumerate(shown, start=1):
-            self._finding(number, finding, colour)
+            self._finding(number, finding)
         if left_out := len(analysis.findings) - len(shown):
             text = f"and {left_out} more, all in the report"
             self._brush.text(
                 (self._left, self._down(24)), text, self._type("Regular", 15), MUTED
             )
 
-    def _finding(self, number: int, finding: Finding, colour: Colour) -> None:
+    def _finding(self, number: int, finding: Finding) -> None:
         baseline = self._down(24)
         indent = self._left + 30 * self._unit
         self._brush.text(
-            (self._left, baseline), str(number), self._type("Medium", 19), colour
+            (self._left, baseline), str(number), self._type("Medium", 19), self._accent
         )
         name = finding.place.capitalize()
         self._brush.text((indent, baseline), name, self._type("Regular", 18), TEXT)

@@ -60,7 +60,6 @@ _FLUSH = ("LEFTPADDING", (0, 0), (-1, -1), 0)
 
 def page(subject: Subject, frame: Frame, analysis: Analysis) -> bytes:
     """Lay out the report as PDF; the same input gives the same bytes."""
-    letters.register()
     stream = BytesIO()
     document = SimpleDocTemplate(
         stream,
@@ -73,18 +72,22 @@ def page(subject: Subject, frame: Frame, analysis: Analysis) -> bytes:
         author=subject.maker.product,
         invariant=1,
     )
-    document.build(
-        [
-            *_head(subject),
-            *_call(analysis, subject),
-            _film_and_numbers(frame, analysis),
-            Spacer(0, 4 * mm),
-            *_findings(analysis),
-            *(_text(line, _style(9)) for line in notes(analysis, subject)),
-            *_foot(subject),
-        ]
-    )
+    document.build(story(subject, frame, analysis))
     return stream.getvalue()
+
+
+def story(subject: Subject, frame: Frame, analysis: Analysis) -> list[Flowable]:
+    """Put together what stands on the page, from the top."""
+    letters.register()
+    return [
+        *_head(subject),
+        *_call(analysis, subject),
+        _film_and_numbers(frame, analysis),
+        Spacer(0, 4 * mm),
+        *_findings(analysis),
+        *(_text(line, _style(9)) for line in notes(analysis, subject)),
+        *_foot(subject),
+    ]
 
 
 def _style(
@@ -176,8 +179,23 @@ def _film_and_numbers(frame: Frame, analysis: Analysis) -> Table:
     tall = frame.rows * frame.aspect
     scale = min(_FILM_WIDTH / frame.columns, _FILM_HEIGHT / tall)
     film = Image(stream, frame.columns * scale, tall * scale)
+    sides = Table(
+        [["R", "L"]],
+        colWidths=[film.drawWidth / 2] * 2,
+        style=[
+            ("FONT", (0, 0), (-1, -1), "Roboto-Medium", 9),
+            ("TEXTCOLOR", (0, 0), (-1, -1), _QUIET),
+            ("ALIGN", (1, 0), (1, 0), "RIGHT"),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
+            ("TOPPADDING", (0, 0), (-1, -1), 0),
+        ],
+        hAlign="LEFT",
+    )
+    film.hAlign = "LEFT"
     return Table(
-        [[film, _numbers(analysis)]],
+        [[[sides, film], _numbers(analysis)]],
         colWidths=[_FILM_WIDTH + 6 * mm, 64 * mm],
         style=[_FLUSH, ("VALIGN", (0, 0), (-1, -1), "TOP")],
     )
@@ -254,7 +272,7 @@ def _findings(analysis: Analysis) -> list[Flowable]:
                 f"{number}   {noun(analysis.call)}, {finding.place}",
                 probability(finding.score),
                 percent(finding.percent_of_lung),
-                "not calibrated" if area is None else f"{square_centimetres(area)} cm²",
+                "not told" if area is None else f"{square_centimetres(area)} cm²",
             ]
         )
     widths = [84 * mm, 26 * mm, 34 * mm, 30 * mm]

@@ -63,6 +63,7 @@ def root(
     subject: Subject,
     conclusion: Conclusion,
     groups: Sequence[Group | ImageGroup] = (),
+    segmentations: Sequence[ObjectReference] = (),
 ) -> Dataset:
     """Container (126000, DCM, "Imaging Measurement Report") with its context.
 
@@ -93,7 +94,7 @@ def root(
         for group in groups:
             container.ContentSequence.extend(group)
         parts.append(container)
-    parts.append(library(subject))
+    parts.append(library(subject, segmentations))
     return content
 
 

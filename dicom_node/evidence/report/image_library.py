@@ -1,10 +1,10 @@
 """Image Library: which film the report is of, and how it was taken (TID 1600).
 
-One entry (TID 1601) with as much as the header tells: a film without spacing or
+An entry (TID 1601) with as much as the header tells: a film without spacing or
 orientation is listed with less, not left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from highdicom.sr import (
     CodeContentItem,
@@ -20,6 +20,7 @@ from pydicom.sr.codedict import codes as dicom_codes
 from pydicom.sr.coding import Code
 
 from dicom_node.evidence import codes
+from dicom_node.evidence.past import ObjectReference
 from dicom_node.evidence.subject import Subject
 
 _DCM = dicom_codes.DCM
@@ -34,23 +35,40 @@ _MODALITIES = {
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 
 
-def library(subject: Subject) -> ContainerContentItem:
-    """List the film."""
-    entry = ImageContentItem(
-        name=_SOURCE,
-        referenced_sop_class_uid=subject.clean.SOPClassUID,
-        referenced_sop_instance_uid=subject.clean.SOPInstanceUID,
+def library(
+    subject: Subject, segmentations: Sequence[ObjectReference] = ()
+) -> ContainerContentItem:
+    """List the film, and what was drawn on it.
+
+    The SEGs stand here and in no measurement group: one group that points to a segment
+    hides all outlines in OHIF.
+    """
+    clean = subject.clean
+    entry = _image(_SOURCE, clean.SOPClassUID, clean.SOPInstanceUID)
+    entry.ContentSequence = ContentSequence(list(_descriptors(subject)))
+    drawn = [
+        _image(codes.SEGMENTATION, each.sop_class_uid, each.sop_instance_uid)
+        for each in segmentations
+    ]
+    groups = [[entry], *([drawn] if drawn else [])]
+    name = _DCM.ImageLibraryGroup
+    return _container(_DCM.ImageLibrary, [_container(name, each) for each in groups])
+
+
+def _image(name: Code, sop_class: str, sop_instance: str) -> ImageContentItem:
+    return ImageContentItem(
+        name=name,
+        referenced_sop_class_uid=sop_class,
+        referenced_sop_instance_uid=sop_instance,
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
-    entry.ContentSequence = ContentSequence(_descriptors(subject))
-    return _container(_DCM.ImageLibrary, _container(_DCM.ImageLibraryGroup, entry))
 
 
-def _container(name: Code, item: ContentItem) -> ContainerContentItem:
+def _container(name: Code, items: Sequence[ContentItem]) -> ContainerContentItem:
     container = ContainerContentItem(
         name, relationship_type=RelationshipTypeValues.CONTAINS
     )
-    container.ContentSequence = ContentSequence([item])
+    container.ContentSequence = ContentSequence(items)
     return container
 
 

@@ -2,7 +2,8 @@
 
 Every group is a Planar ROI (TID 1410) whose Image Region is a closed polyline of its
 own outline, for each finding, each lung and both lungs together: viewers draw those on
-the film. The SEG is tied by the same tracking identifiers (PS3.16 TID 1500, 1410).
+the film. The SEGs are listed beside the groups, and tied to them by the same tracking
+identifiers (PS3.16 TID 1500, 1410).
 """
 
 from pydicom.dataset import Dataset
@@ -43,10 +44,8 @@ def encode(subject: Subject, analysis: Analysis) -> Dataset:
             for number, finding in enumerate(analysis.findings, start=1)
         ),
     ]
-    content = root(subject, _conclusion(analysis, subject), groups)
     pointed_to = segmentations(subject, analysis)
-    if subject.style.report_regions == "outline":
-        pointed_to = []
+    content = root(subject, _conclusion(analysis, subject), groups, pointed_to)
     return document(subject, content, evidence=pointed_to)
 
 

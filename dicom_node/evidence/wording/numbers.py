@@ -38,7 +38,7 @@ def measured(value: float, interval: Interval | None) -> str:
 
 def probability(value: float) -> str:
     """Write a probability in [0, 1] as percent."""
-    return percent(100 * value)
+    return percent(_hundredfold(value))
 
 
 def beside(value: float, operating_point: float) -> tuple[str, str]:
@@ -47,7 +47,7 @@ def beside(value: float, operating_point: float) -> tuple[str, str]:
     Where whole percents are the same, as many decimals as tell them apart, three at
     most.
     """
-    pair = (100 * value, 100 * operating_point)
+    pair = (_hundredfold(value), _hundredfold(operating_point))
     written = (percent(pair[0]), percent(pair[1]))
     if pair[0] == pair[1]:
         return written
@@ -70,6 +70,11 @@ def square_centimetres(area_mm2: float) -> str:
     """Write an area without its unit."""
     area = area_mm2 / 100
     return f"{area:.1f}" if area < 10 else str(_round(area))  # noqa: PLR2004  two digits are told
+
+
+def _hundredfold(share: float) -> float:
+    """Percent of a share, without the binary dust that would turn halves down."""
+    return round(100 * share, 9)
 
 
 def _round(value: float) -> int:

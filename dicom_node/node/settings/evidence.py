@@ -33,7 +33,7 @@ class EvidenceSection(Section):
 class SegSection(Section):
     """How segmentations are written."""
 
-    viewer_geometry: Literal["compat", "strict"] = "compat"
+    viewer_geometry: Literal["compat", "itk", "strict"] = "compat"
 
 
 class SrSection(Section):

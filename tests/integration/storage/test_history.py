@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from storage.catalog import instances
-from storage.records import NewDelivery
+from storage.records import NewDelivery, Reason
 from storage.worklist import history, repeats, workitems
 from tests.factories.rows import (
     NOW,
@@ -129,3 +129,23 @@ def test_earlier_jobs_are_those_of_the_same_image(database):
         (earlier,) = history.earlier_jobs(tx, workitems.get(tx, second))
     assert earlier.workitem.workitem_uid == step.workitem_uid
     assert [one.kind for one in earlier.evidence] == ["segmentation"]
+
+
+def test_other_films_of_the_study_are_counted_but_not_what_was_refused(database):
+    first = a_film(database, 1, NOW, study_instance_uid="1.2.1")
+    assert others(database, first) == 0
+    second = a_film(database, 2, after(60), study_instance_uid="1.2.1")
+    a_film(database, 3, NOW)
+    with database.transaction() as tx:
+        lateral = an_instance(
+            4,
+            study_instance_uid="1.2.1",
+            not_eligible=Reason("NOT_FRONTAL_VIEW", "It is a lateral film."),
+        )
+        instances.add_instance(tx, lateral)
+    assert (others(database, first), others(database, second)) == (1, 1)
+
+
+def others(database, film):
+    with database.transaction(read_only=True) as tx:
+        return history.other_films(tx, film)
