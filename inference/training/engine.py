@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from inference.training.checkpoint import (
 from inference.training.curves import append_row, draw_curves
 from inference.training.data.batches import Batches, to_device
 from inference.training.data.dataset import ReadFrame, Sample, digest, read_samples
+from inference.training.data.duplicates import apart
 from inference.training.data.render import RenderCache
 from inference.training.learned import FILE_NAME, Learned, write_learned
 from inference.training.overlays import draw_overlays
@@ -135,9 +137,11 @@ def train(  # noqa: PLR0913  the command's options, one for one
         torch.set_num_threads(recipe.schedule.threads)
     cv2.setNumThreads(1)
     samples = read_samples(recipe.data)
-    learned, held_out = split(samples, recipe.data.validation_fold)
+    learned, held_out = split(samples, recipe.data.held_out)
     _make_folder(output, resume=resume, overwrite=overwrite)
-    cache = RenderCache(output / "cache", read_frame, recipe.data.normalisation)
+    kept = recipe.data.cache or output / "cache"
+    cache = RenderCache(kept, read_frame, recipe.data.normalisation)
+    learned = apart(learned, held_out, cache, recipe)
     steps = total_steps(recipe.schedule, len(learned))
     run = _start(recipe, output, steps, digest(samples))
     fold = recipe.data.validation_fold
@@ -149,7 +153,8 @@ def train(  # noqa: PLR0913  the command's options, one for one
     _write_about(run, learned, held_out)
     last = steps if stop_after is None else min(steps, stop_after)
     batches = Batches(learned, recipe, cache, run.architecture.collate)
-    _loop(run, batches, held_out, cache, (last, progress))
+    looked_at = some(held_out, recipe.schedule.validate_films)
+    _loop(run, batches, looked_at, cache, (last, progress))
     return output / "best.pt"
 
 
@@ -203,24 +208,32 @@ def _write_about(
 
 
 def split(
-    samples: Sequence[Sample], validation_fold: int | None
+    samples: Sequence[Sample], validation_folds: Sequence[int]
 ) -> tuple[list[Sample], list[Sample]]:
     """Learned from, and only looked at.
 
     Raises
     ------
     TrainingError
-        Nothing is left to learn from, or nothing is in the fold to look at.
+        Nothing is left to learn from, or nothing is in a fold to look at.
     """
-    learned = [sample for sample in samples if sample.fold != validation_fold]
-    held_out = [sample for sample in samples if sample.fold == validation_fold]
+    learned = [sample for sample in samples if sample.fold not in validation_folds]
+    held_out = [sample for sample in samples if sample.fold in validation_folds]
     if not learned:
         raise TrainingError("recipe: data.validation_fold: no image is in another")
-    if validation_fold is not None and not held_out:
+    if empty := set(validation_folds) - {sample.fold for sample in held_out}:
         raise TrainingError(
-            f"recipe: data.validation_fold: no image is in fold {validation_fold}"
+            f"recipe: data.validation_fold: no image is in fold {min(empty)}"
         )
     return learned, held_out
+
+
+def some(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Take so many of the samples, in an order that means nothing; 0 takes all."""
+    if not count:
+        return list(samples)
+    dealt = sorted(samples, key=lambda one: sha256(one.key.encode()).digest())
+    return dealt[:count]
 
 
 def _start(recipe: Recipe, output: Path, steps: int, data_digest: str) -> _Run:

@@ -17,6 +17,7 @@ from inference.training.data.samples import Sample
 from inference.training.recipe.data import FOLDS
 
 FILE_NAME = "learned.json"
+Folds = int | tuple[int, ...]
 _DIGITS = 16  # of a digest: ten thousand films share none by chance
 
 
@@ -33,17 +34,18 @@ class Learned:
     folds
         Into how many folds the run dealt patients without one.
     held_out
-        The fold that it did not learn from; ``None`` when it learned from all.
+        The fold or folds that it did not learn from; ``None`` when it learned from
+        all.
     """
 
     films: frozenset[str] = frozenset()
     patients: frozenset[str] = frozenset()
     complete: bool = False
     folds: int = FOLDS
-    held_out: int | None = None
+    held_out: Folds | None = None
 
     @classmethod
-    def of(cls, samples: Iterable[Sample], folds: int, held_out: int | None) -> Self:
+    def of(cls, samples: Iterable[Sample], folds: int, held_out: Folds | None) -> Self:
         """Note what a run learns from.
 
         Raises
@@ -109,7 +111,7 @@ class Learned:
                 frozenset(map(str, table["patients"])),
                 bool(table["complete"]),
                 int(table["folds"]),
-                None if held_out is None else int(held_out),
+                tuple(map(int, held_out)) if isinstance(held_out, list) else held_out,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{place}: no record of what was learned") from error

@@ -61,27 +61,26 @@ class _Folds(click.ParamType[tuple[int, ...]]):
         return folds
 
 
-class _HeldOut(click.ParamType[int | Literal["none"]]):
-    """The fold that is not learned from, or none."""
+class _HeldOut(click.ParamType[tuple[int, ...] | Literal["none"]]):
+    """The folds that are not learned from, or none."""
 
-    name = "N|none"
+    name = "N,N|none"
 
     def convert(
         self,
-        value: str | int,
+        value: str | tuple[int, ...],
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> int | Literal["none"]:
-        """Turn "0" into 0 and leave "none"."""
+    ) -> tuple[int, ...] | Literal["none"]:
+        """Turn "0" into (0,) and leave "none"."""
         if value == "none":
             return "none"
-        try:
-            fold = int(value)
-        except ValueError:
-            fold = -1
-        if fold < 0:
-            self.fail(f"{value!r} is neither a fold number nor none", param, ctx)
-        return fold
+        return _Folds().convert(value, param, ctx)
+
+
+def _one_or_more(folds: tuple[int, ...]) -> int | tuple[int, ...]:
+    """Write a single fold as the recipe does."""
+    return folds[0] if len(folds) == 1 else folds
 
 
 @contextmanager
@@ -121,8 +120,8 @@ def read_frame(path: Path) -> Frame:
 @click.option(
     "--fold",
     type=_HeldOut(),
-    help="Fold to hold out for validation, or none to learn from every film;"
-    " default: the recipe's data.validation_fold.",
+    help="Fold to hold out for validation (0,10: two), or none to learn from every"
+    " film; default: the recipe's data.validation_fold.",
 )
 @click.option("--output", type=FolderPath, required=True, help="Folder of the run.")
 @click.option(
@@ -138,7 +137,7 @@ def read_frame(path: Path) -> Frame:
 def train(
     recipe: Path,
     variant: str | None,
-    fold: int | Literal["none"] | None,
+    fold: tuple[int, ...] | Literal["none"] | None,
     output: Path,
     *,
     resume: bool,
@@ -151,7 +150,7 @@ def train(
 
         wanted = read_recipe(recipe, variant)
         if fold is not None:
-            wanted = wanted.holding_out(None if fold == "none" else fold)
+            wanted = wanted.holding_out(None if fold == "none" else _one_or_more(fold))
         best = run(
             wanted,
             read_frame=read_frame,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.errors import TrainingError
-from inference.training.data.dataset import Sample
+from inference.training.data.dataset import Kind, Sample
 from inference.training.data.render import RenderCache
 from inference.training.data.transforms import Example, example
 from inference.training.recipe.recipe import Recipe
@@ -22,6 +22,7 @@ from inference.training.recipe.showing import SamplingRecipe
 
 Collate = Callable[[Sequence[Example]], tuple[Tensor, Any]]
 
+_SICK: tuple[Kind, ...] = ("mask", "box")
 _CACHE_MARGIN = 1.125  # rendered a little larger than shown, for zoom and rotation
 
 
@@ -29,6 +30,8 @@ def sampling_weights(
     samples: Sequence[Sample], recipe: SamplingRecipe
 ) -> NDArray[np.float64]:
     """Probability of each sample at every draw."""
+    if recipe.by == "source":
+        return _weights_by_source(samples, recipe)
     cells = Counter((sample.kind, sample.source) for sample in samples)
     share: dict[str, float] = defaultdict(float)
     for (kind, _), count in cells.items():
@@ -41,13 +44,70 @@ def sampling_weights(
         ],
         np.float64,
     )
+    factors = [recipe.sources.get(sample.source, 1.0) for sample in samples]
+    return _normalised(weights * factors)
+
+
+def _weights_by_source(
+    samples: Sequence[Sample], recipe: SamplingRecipe
+) -> NDArray[np.float64]:
+    """Draw a source, then whether sick or clean, then a film of a kind of these."""
+    cells = Counter((sample.source, sample.kind) for sample in samples)
+    sizes = Counter(sample.source for sample in samples)
+    one_sided = one_sided_sources(samples, recipe.one_sided)
+    share = {
+        source: _kind_shares(
+            {kind: count for (name, kind), count in cells.items() if name == source},
+            recipe,
+            balanced=source not in one_sided,
+        )
+        for source in sizes
+    }
+    weights = [
+        recipe.sources.get(sample.source, 1.0)
+        * np.sqrt(sizes[sample.source])
+        * share[sample.source][sample.kind]
+        / cells[sample.source, sample.kind]
+        for sample in samples
+    ]
+    return _normalised(np.array(weights, np.float64))
+
+
+def _kind_shares(
+    counts: Mapping[Kind, int], recipe: SamplingRecipe, *, balanced: bool
+) -> dict[Kind, float]:
+    """Share of each kind in its source, 1 in all; sick films as often as clean ones."""
+    share: dict[Kind, float] = {kind: float(getattr(recipe, kind)) for kind in counts}
+    sick = sum(share.get(kind, 0.0) for kind in _SICK)
+    clean = share.get("negative", 0.0)
+    if balanced and sick > 0 and clean > 0:
+        half = (sick + clean) / 2
+        share = {
+            kind: value * half / (sick if kind in _SICK else clean)
+            if kind in (*_SICK, "negative")
+            else value
+            for kind, value in share.items()
+        }
+    total = sum(share.values())
+    return {kind: value / total if total else 0.0 for kind, value in share.items()}
+
+
+def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     if weights.sum() <= 0:
         raise TrainingError("recipe: sampling: no image has a weight above 0")
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def one_sided_sources(samples: Sequence[Sample]) -> set[str]:
-    """Name the sources that show under a tenth of sick, or of healthy, known films."""
+def one_sided_sources(samples: Sequence[Sample], named: Sequence[str] = ()) -> set[str]:
+    """Name the sources that show under a tenth of sick, or of healthy, known films.
+
+    Parameters
+    ----------
+    samples
+        Films of all sources.
+    named
+        Sources that are taken for such whatever they show.
+    """
     sick: Counter[str] = Counter()
     known: Counter[str] = Counter()
     for sample in samples:
@@ -58,7 +118,12 @@ def one_sided_sources(samples: Sequence[Sample]) -> set[str]:
         source
         for source, count in known.items()
         if not 0.1 <= sick[source] / count <= 0.9  # noqa: PLR2004  the tenths of the docstring
-    }
+    } | set(named)
+
+
+def cached_px(input_px: int) -> int:
+    """Side of the square that films are kept at for a network of this input."""
+    return int(np.ceil(input_px * _CACHE_MARGIN / 64) * 64)
 
 
 class Batches:
@@ -88,9 +153,8 @@ class Batches:
         self._recipe = recipe
         self._cache = cache
         self._weights = sampling_weights(samples, recipe.sampling)
-        self._one_sided = one_sided_sources(samples)
-        step = recipe.network.input_px * _CACHE_MARGIN
-        self._cache_px = int(np.ceil(step / 64) * 64)
+        self._one_sided = one_sided_sources(samples, recipe.sampling.one_sided)
+        self._cache_px = cached_px(recipe.network.input_px)
 
     def size_px(self, step: int) -> int:
         """Input size of this step."""

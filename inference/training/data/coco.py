@@ -18,6 +18,8 @@ from inference.training.recipe.data import CocoSource
 
 OPACITY, RIGHT_LUNG, LEFT_LUNG = 1, 2, 3
 _TRIANGLE = 6  # numbers
+_HEARTLESS = ("excludes heart", "without heart")
+_PATIENT_UNKNOWN = ("patient_unknown", "nih_patient_unknown")
 CATEGORY_NAMES = {
     OPACITY: "lung_opacity",
     RIGHT_LUNG: "right_lung",
@@ -29,8 +31,10 @@ _NUMBERS = {name: number for number, name in CATEGORY_NAMES.items()}
 def read_coco(source: CocoSource, folds: int) -> list[Sample]:
     """Read a COCO file; its categories are known by their names.
 
-    Per image, ``opacity_annotated`` (default true), ``box_completeness``,
-    ``patient_id``, ``fold`` and ``source`` are understood.
+    Per image, ``opacity_annotated`` (default true), ``image_level_opacity``,
+    ``mask_whole_lung``, ``opacity_pixel_complete``, ``ambiguous_boxes``,
+    ``box_completeness``, ``patient_id``, ``patient_unknown``, ``fold`` and ``source``
+    are understood.
     """
     place = source.annotations
     table = _read_json(place)
@@ -98,6 +102,15 @@ def _check_image(image: object, where: str) -> None:
             raise TrainingError(f"{where}: {key} is not a number of pixels")
     if not isinstance(image.get("fold", 0), int):
         raise TrainingError(f"{where}: fold {image['fold']!r} is not a whole number")
+    _check_ambiguous(image, where)
+
+
+def _check_ambiguous(image: Mapping[str, Any], where: str) -> None:
+    boxes = image.get("ambiguous_boxes") or []
+    if not isinstance(boxes, list) or not all(map(_is_box, boxes)):
+        raise TrainingError(f"{where}: ambiguous_boxes are not [x, y, width, height]")
+    for box in boxes:
+        check_box(box, image["height"], image["width"], where)
 
 
 def _check_annotation(
@@ -116,13 +129,17 @@ def _check_annotation(
     if image is None:
         raise TrainingError(f"{where}: no image {key}")
     box: Any = annotation.get("bbox")
-    if not _numbers(box) or len(box) != 4:  # noqa: PLR2004  sides of a box
+    if not _is_box(box):
         raise TrainingError(f"{where}: bbox is not [x, y, width, height]")
     check_box(box, image["height"], image["width"], where)
     if not _outlines(annotation.get("segmentation") or None, image):
         raise TrainingError(
             f"{where}: segmentation is neither polygons nor run lengths of the image"
         )
+
+
+def _is_box(value: Any) -> bool:
+    return _numbers(value) and len(value) == 4  # noqa: PLR2004  sides of a box
 
 
 def _numbers(value: Any) -> bool:
@@ -168,7 +185,11 @@ def _coco_sample(
             definitions += str(one.get("attributes", {}).get("lung_definition", ""))
         else:
             x, y, width, height = one["bbox"]
-            opacities.append(AnnotatedOpacity((x, y, width, height), outline))
+            machine = bool(one.get("machine", False))
+            opacities.append(AnnotatedOpacity((x, y, width, height), outline, machine))
+    # whole lungs marked as one opacity say that there is some, not where
+    located = not image.get("mask_whole_lung")
+    shows_opacity = bool(image.get("image_level_opacity")) or not located
     return Sample(
         key=str(image["file_name"]),
         path=folder / image["file_name"],
@@ -177,11 +198,17 @@ def _coco_sample(
         patient=patient,
         fold=int(image.get("fold", fold_of(patient, folds))),
         source=str(image.get("source", folder)),
-        opacity_known=bool(image.get("opacity_annotated", True)),
+        opacity_known=located and bool(image.get("opacity_annotated", True)),
+        shows_opacity=shows_opacity or None,
+        outlined=image.get("opacity_pixel_complete") is not False,
         exhaustive=not str(image.get("box_completeness", "")).startswith("partial"),
-        opacities=tuple(opacities),
+        opacities=tuple(opacities) if located else (),
+        ignored=tuple(
+            (x, y, w, h) for x, y, w, h in image.get("ambiguous_boxes") or []
+        ),
         right_lung=lungs.get(RIGHT_LUNG),
         left_lung=lungs.get(LEFT_LUNG),
-        heart_excluded="excludes heart" in definitions,
+        heart_excluded=any(words in definitions for words in _HEARTLESS),
+        patient_known=not any(image.get(key) for key in _PATIENT_UNKNOWN),
         facts=dict(image),
     )

@@ -5,6 +5,7 @@ the same code in training and in serving.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from inference.training.data.samples import (
     ReadFrame,
     Sample,
 )
-from inference.training.recipe.data import DataRecipe
+from inference.training.recipe.data import CocoSource, DataRecipe
 
 __all__ = [
     "AnnotatedOpacity",
@@ -70,13 +71,15 @@ def read_samples(recipe: DataRecipe) -> list[Sample]:
     """
     samples: list[Sample] = []
     for coco in recipe.coco:
-        samples += read_coco(coco, recipe.folds)
+        samples = _beside(samples, read_coco(coco, recipe.folds), coco)
     for rsna in recipe.rsna:
         samples += read_rsna(rsna, recipe.folds)
     if not samples:
         raise TrainingError("recipe: data: no coco and no rsna source is given")
     for folder in recipe.not_frontal:
         samples += _read_not_frontal(folder, recipe.folds)
+    if recipe.machine_masks == "boxed":
+        samples = [_boxed(sample) for sample in samples]
     if recipe.partial_labels == "naive":
         samples = [_naive(sample) for sample in samples]
     return sorted(samples, key=lambda sample: sample.key)
@@ -87,13 +90,35 @@ def digest(samples: Sequence[Sample]) -> str:
     total = hashlib.sha256()
     for sample in samples:
         known = (sample.opacity_known, sample.exhaustive, sample.opacities)
+        told = (sample.shows_opacity, sample.outlined, sample.ignored)
         lungs = (sample.right_lung, sample.left_lung, sample.heart_excluded)
-        total.update(repr((sample.key, sample.fold, known, lungs)).encode())
+        total.update(repr((sample.key, sample.fold, known, told, lungs)).encode())
         try:
             total.update(hashlib.sha256(sample.path.read_bytes()).digest())
         except OSError as error:
             raise TrainingError(f"{sample.path}: no such image") from error
     return total.hexdigest()
+
+
+def _beside(
+    before: Sequence[Sample], more: Sequence[Sample], source: CocoSource
+) -> list[Sample]:
+    """Put folders together; a name that both have gets its folder's before it."""
+    taken = {sample.key for sample in before}
+    folder = source.annotations.parent.name
+    return [*before] + [
+        replace(one, key=f"{folder}/{one.key}") if one.key in taken else one
+        for one in more
+    ]
+
+
+def _boxed(sample: Sample) -> Sample:
+    """Believe of a mask that a network drew no more than its box."""
+    opacities = tuple(
+        replace(one, segmentation=None) if one.machine else one
+        for one in sample.opacities
+    )
+    return replace(sample, opacities=opacities)
 
 
 def _naive(sample: Sample) -> Sample:
@@ -109,6 +134,7 @@ def _read_not_frontal(folder: Path, folds: int) -> list[Sample]:
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES)
     if not paths:
         raise TrainingError(f"{folder}: no pictures")
+    fold_of_file = _told_folds(folder / "index.json")
     return [
         Sample(
             key=f"{folder.name}/{path.name}",
@@ -116,9 +142,20 @@ def _read_not_frontal(folder: Path, folds: int) -> list[Sample]:
             rows=0,
             columns=0,
             patient=path.stem,
-            fold=index % folds,
+            fold=fold_of_file.get(path.name, index % folds),
             source=folder.name,
             frontal=False,
         )
         for index, path in enumerate(paths)
     ]
+
+
+def _told_folds(index: Path) -> dict[str, int]:
+    """Read which fold each picture is in, where ``index.json`` says so."""
+    if not index.is_file():
+        return {}
+    try:
+        rows = json.loads(index.read_text(encoding="utf-8"))
+        return {row["file_name"]: int(row["fold"]) for row in rows if "fold" in row}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{index}: not a list of pictures") from error

@@ -14,19 +14,29 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Opacities as shown; ``complete`` when none left the picture."""
+    """Opacities as shown; ``complete`` when none left the picture.
+
+    ``ignored`` are boxes about which nothing is known.
+    """
 
     boxes: list[Float]
     masks: list[Grey | None]
     complete: bool
+    ignored: list[Float]
 
 
 def opacity_plane(
     drawn: Drawn, size_px: int, data: DataRecipe, *, exhaustive: bool
 ) -> tuple[Float, Float]:
-    """Union of masks; inside a mere box little weight, in its corners none."""
+    """Union of masks; inside a mere box little weight, in its corners none.
+
+    Where readers disagree nothing weighs, but what is drawn there all the same.
+    """
     truth = np.zeros((size_px, size_px), np.float32)
     weight = np.full((size_px, size_px), float(exhaustive), np.float32)
+    for box in drawn.ignored:
+        whole, _ = _box_area(np.asarray(box / 2, np.float32), size_px, "rectangle")
+        weight[whole] = 0
     for box, mask in zip(drawn.boxes, drawn.masks, strict=True):
         if mask is not None:
             continue

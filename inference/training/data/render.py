@@ -5,6 +5,7 @@ brought onto the same letterboxed square.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +40,8 @@ class Rendered:
         M entries: uint8 (P, P) in 0 ... 255, or ``None`` for a box only.
     right_lung, left_lung
         uint8 (P, P), or ``None`` when not annotated.
+    ignored
+        float64 (K, 4): boxes about which nothing is known.
     """
 
     image: Grey
@@ -48,6 +51,7 @@ class Rendered:
     masks: tuple[Grey | None, ...]
     right_lung: Grey | None
     left_lung: Grey | None
+    ignored: NDArray[np.float64]
 
 
 def render(sample: Sample, frame: Frame, size_px: int, contrast: str) -> Rendered:
@@ -71,12 +75,16 @@ def render(sample: Sample, frame: Frame, size_px: int, contrast: str) -> Rendere
         image=grey,
         inner_rows=box.inner_rows,
         inner_columns=box.inner_columns,
-        boxes=np.array([one.box for one in sample.opacities], np.float64).reshape(-1, 4)
-        * box.scale,
+        boxes=_rows([one.box for one in sample.opacities]) * box.scale,
         masks=tuple(_outline(outline, box) for outline in outlines),
         right_lung=_outline(sample.right_lung, box),
         left_lung=_outline(sample.left_lung, box),
+        ignored=_rows(sample.ignored) * box.scale,
     )
+
+
+def _rows(boxes: Sequence[tuple[float, ...]]) -> NDArray[np.float64]:
+    return np.array(boxes, np.float64).reshape(-1, 4)
 
 
 def _check_boxes(sample: Sample, frame: Frame) -> None:
@@ -154,12 +162,22 @@ class RenderCache:
             _write(path, render(sample, frame, size_px, self._contrast))
         return _read(path)
 
+    def picture(self, sample: Sample, size_px: int) -> Grey:
+        """Give the picture alone, without its padding."""
+        path = self._folder / f"{self._name(sample, size_px)}.npz"
+        if not path.exists():
+            self.get(sample, size_px)
+        with np.load(path, allow_pickle=False) as archive:
+            rows, columns = (int(value) for value in archive["inner"])
+            return _unpng(archive["image"])[:rows, :columns]
+
     def _name(self, sample: Sample, size_px: int) -> str:
         try:
             facts = sample.path.stat()
         except OSError as error:
             raise TrainingError(f"{sample.path}: no such image") from error
-        outlines = (sample.opacities, sample.right_lung, sample.left_lung)
+        drawn = (sample.opacities, sample.ignored)
+        outlines = (*drawn, sample.right_lung, sample.left_lung)
         told = (str(sample.path), facts.st_size, facts.st_mtime_ns, outlines)
         text = repr((*told, size_px, self._contrast))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -170,6 +188,7 @@ def _write(path: Path, rendered: Rendered) -> None:
         "image": _png(rendered.image),
         "inner": np.array([rendered.inner_rows, rendered.inner_columns]),
         "boxes": rendered.boxes,
+        "ignored": rendered.ignored,
     }
     masks = dict(enumerate(rendered.masks))
     layers = {f"mask{index}": mask for index, mask in masks.items()}
@@ -182,7 +201,7 @@ def _write(path: Path, rendered: Rendered) -> None:
 
 def _read(path: Path) -> Rendered:
     with np.load(path, allow_pickle=False) as archive:
-        boxes = archive["boxes"]
+        boxes, ignored = archive["boxes"], archive["ignored"]
         names = set(archive.files)
 
         def layer(name: str) -> Grey | None:
@@ -192,7 +211,7 @@ def _read(path: Path) -> Rendered:
         rows, columns = (int(value) for value in archive["inner"])
         masks = tuple(layer(f"mask{index}") for index in range(len(boxes)))
         right, left = layer("right"), layer("left")
-    return Rendered(image, rows, columns, boxes, masks, right, left)
+    return Rendered(image, rows, columns, boxes, masks, right, left, ignored)
 
 
 def _png(grey: Grey) -> NDArray[np.uint8]:

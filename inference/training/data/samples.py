@@ -18,10 +18,14 @@ _SLACK_PX = 1.0  # outlines are rounded outwards by up to a pixel
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedOpacity:
-    """One opacity: ``box`` (x, y, width, height) in frame pixels, perhaps a mask."""
+    """One opacity: ``box`` (x, y, width, height) in frame pixels, perhaps a mask.
+
+    ``machine`` says that a network drew or proposed the mask.
+    """
 
     box: tuple[float, float, float, float]
     segmentation: Outline | None
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,19 @@ class Sample:
         Whether opacities were looked for.
     exhaustive
         Whether all of them are in ``opacities``.
+    shows_opacity
+        What is told of the film as a whole where opacities were not looked for one
+        by one; ``None`` when nothing is.
+    outlined
+        False where an opacity, or part of one, has no mask.
     opacities, right_lung, left_lung
         Outlines; a lung that was not annotated is ``None``.
+    ignored
+        Boxes about which readers disagree: neither opacity nor background.
     heart_excluded
         The lungs were drawn without the part behind the heart.
+    patient_known
+        False when the film may be of a patient of another fold.
     facts
         The record as found (view, sex, age, severity, ...), for evaluation.
     """
@@ -62,11 +75,20 @@ class Sample:
     frontal: bool = True
     opacity_known: bool = False
     exhaustive: bool = True
+    shows_opacity: bool | None = None
+    outlined: bool = True
     opacities: tuple[AnnotatedOpacity, ...] = ()
+    ignored: tuple[tuple[float, float, float, float], ...] = ()
     right_lung: Outline | None = None
     left_lung: Outline | None = None
     heart_excluded: bool = False
+    patient_known: bool = True
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def positive(self) -> bool | None:
+        """Whether the film shows opacity, as far as anybody said."""
+        return bool(self.opacities) if self.opacity_known else self.shows_opacity
 
     @property
     def kind(self) -> Kind:

@@ -46,6 +46,8 @@ class Example:
         uint8 (M, S, S); empty where ``has_mask`` is False.
     has_mask
         bool (M,).
+    ignored
+        float32 (K, 4): boxes that are neither opacity nor background.
     known, exhaustive
         Whether opacities were looked for, and all of them drawn.
     image_truth, image_weight
@@ -59,6 +61,7 @@ class Example:
     boxes: Float
     masks: Grey
     has_mask: NDArray[np.bool_]
+    ignored: Float
     known: bool
     exhaustive: bool
     image_truth: Float
@@ -124,6 +127,9 @@ def _random_affine(
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
     turn = zoom * turn @ np.array([[1, np.tan(shear)], [0, 1]])
+    if augmentation.aspect > 0:
+        squeeze = np.exp(rng.uniform(-1, 1) * augmentation.aspect / 2)
+        turn = turn @ np.diag([squeeze, 1 / squeeze])
     if flipped:
         turn = turn @ np.diag([-1.0, 1.0])
     centre = np.array([rendered.inner_columns, rendered.inner_rows]) / 2
@@ -167,7 +173,8 @@ def _opacities(
             masks.append(None)
         else:
             complete = False
-    return Drawn(boxes, masks, complete)
+    moved = (_moved_box(box, affine, size_px, 1.0) for box in rendered.ignored)
+    return Drawn(boxes, masks, complete, [box for box, visible in moved if visible])
 
 
 def _box_of(mask: Grey) -> Float | None:
@@ -203,6 +210,7 @@ def _not_frontal(pixels: Float) -> Example:
         boxes=np.zeros((0, 4), np.float32),
         masks=np.zeros((0, size, size), np.uint8),
         has_mask=np.zeros(0, np.bool_),
+        ignored=np.zeros((0, 4), np.float32),
         known=False,
         exhaustive=False,
         image_truth=np.zeros(2, np.float32),
@@ -224,9 +232,11 @@ def _assemble(
     overlap = np.zeros(3, np.bool_)
     exhaustive = sample.exhaustive and drawn.complete
     if sample.opacity_known:
-        truth[0], weight[0] = opacity_plane(drawn, half[1], data, exhaustive=exhaustive)
-        boxed = any(mask is None for mask in drawn.masks)
-        overlap[0] = exhaustive and not boxed and bool(truth[0].any())
+        masked = [mask is not None for mask in drawn.masks]
+        # a mask that is only part of an opacity has more of it around
+        around = exhaustive and (sample.outlined or not any(masked))
+        truth[0], weight[0] = opacity_plane(drawn, half[1], data, exhaustive=around)
+        overlap[0] = around and all(masked) and bool(truth[0].any())
     planes = [_half(lung, affine, half[1]) for lung in lungs]
     ignored = between_lungs(planes) if sample.heart_excluded else None
     for channel, plane in enumerate(planes, start=1):
@@ -245,10 +255,11 @@ def _assemble(
         boxes=np.array(drawn.boxes, np.float32).reshape(-1, 4),
         masks=np.array(masks, np.uint8).reshape(-1, size, size),
         has_mask=np.array([mask is not None for mask in drawn.masks], np.bool_),
+        ignored=np.array(drawn.ignored, np.float32).reshape(-1, 4),
         known=sample.opacity_known,
         exhaustive=exhaustive,
-        image_truth=np.array([len(sample.opacities) > 0, 1], np.float32),
-        image_weight=np.array([sample.opacity_known, 1], np.float32),
+        image_truth=np.array([bool(sample.positive), 1], np.float32),
+        image_weight=np.array([sample.positive is not None, 1], np.float32),
     )
 
 

@@ -58,7 +58,17 @@ class DataRecipe(Table):
     not_frontal
         Folders of pictures that are no frontal chest radiograph.
     validation_fold
-        Fold that is only looked at; ``""`` trains on everything.
+        Fold that is only looked at, or several (``[0, 10]``, where two collections
+        number theirs apart); ``""`` trains on everything.
+    near_duplicates
+        ``apart``: a film that looks like one of the validation fold is not learned
+        from, whatever collection it came with. ``kept``: nobody looks.
+    unknown_patients
+        Whether films are learned from whose patient nobody knows, so that another
+        film of theirs may be in the validation fold.
+    cache
+        Folder where films at network size are kept, for all runs; ``""`` keeps them
+        in the folder of the run.
     folds
         Number of folds that patients without a ``fold`` are dealt into.
     box_weight
@@ -68,6 +78,9 @@ class DataRecipe(Table):
         corners then weigh nothing).
     box_shrink
         Factor on a box's sides before it is learned from.
+    machine_masks
+        ``learned``: outlines that a network drew or proposed are masks like others.
+        ``boxed``: only their boxes are believed.
     normalisation
         Contrast step after the percentile stretch.
     partial_labels
@@ -78,10 +91,22 @@ class DataRecipe(Table):
     coco: tuple[CocoSource, ...] = ()
     rsna: tuple[RsnaSource, ...] = ()
     not_frontal: tuple[Path, ...] = ()
-    validation_fold: Annotated[int | None, EmptyIsNone] = 0
+    validation_fold: Annotated[int | tuple[int, ...] | None, EmptyIsNone] = 0
+    near_duplicates: Literal["apart", "kept"] = "apart"
+    unknown_patients: bool = False
+    cache: Annotated[Path | None, EmptyIsNone] = None
     folds: Count = FOLDS
     box_weight: Fraction = 0.3
     box_shape: Literal["ellipse", "rectangle"] = "ellipse"
     box_shrink: Positive = 1.0
+    machine_masks: Literal["learned", "boxed"] = "learned"
     normalisation: Literal["none", "clahe", "histogram"] = "none"
     partial_labels: Literal["masked", "naive"] = "masked"
+
+    @property
+    def held_out(self) -> tuple[int, ...]:
+        """The folds that are only looked at."""
+        fold = self.validation_fold
+        if fold is None:
+            return ()
+        return fold if isinstance(fold, tuple) else (fold,)

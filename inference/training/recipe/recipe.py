@@ -43,8 +43,8 @@ class Recipe(Table):
     schedule: ScheduleRecipe = ScheduleRecipe()
     losses: LossWeights = LossWeights()
 
-    def holding_out(self, fold: int | None) -> Self:
-        """Give the same recipe with another validation fold."""
+    def holding_out(self, fold: int | tuple[int, ...] | None) -> Self:
+        """Give the same recipe with another validation fold, or several."""
         data = self.data.model_copy(update={"validation_fold": fold})
         return self.model_copy(update={"data": data})
 
@@ -55,6 +55,7 @@ class Recipe(Table):
                 "coco": tuple(_shortened(one) for one in self.data.coco),
                 "rsna": tuple(_shortened(one) for one in self.data.rsna),
                 "not_frontal": tuple(_last(one) for one in self.data.not_frontal),
+                "cache": None,
             }
         )
         update = {"data": data, "network": _shortened(self.network)}

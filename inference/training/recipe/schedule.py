@@ -52,8 +52,10 @@ class ScheduleRecipe(Table):
         Of the averaged weights that are validated and kept; 0 is off.
     validate_every, checkpoint_every_s
         Steps; seconds.
+    validate_films
+        How many of the held-out films are looked at while training goes on; 0 is all.
     amp
-        bfloat16 where it is safe.
+        bfloat16 where it is safe and the processor has it.
     threads
         CPU threads; 0 leaves torch's choice.
     seed
@@ -75,6 +77,7 @@ class ScheduleRecipe(Table):
     clip_norm: Positive = 5.0
     ema_decay: Fraction = 0.998
     validate_every: Count = 350
+    validate_films: int = Field(default=0, ge=0)
     checkpoint_every_s: Positive = 180.0
     amp: bool = True
     threads: int = Field(default=0, ge=0)

@@ -1,16 +1,29 @@
 """How often an image is shown, and how it is changed before it is."""
 
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
 from inference.training.recipe.table import Fraction, NotNegative, Positive, Table
 
 
 class SamplingRecipe(Table):
     """How often each kind of image is shown, relative to the others.
 
-    Within a kind, sources are shown as the square root of their size, so that no
-    source stands for a label.
-
     Parameters
     ----------
+    by
+        ``kind``: the kinds are shown as often as their weights say and, within a
+        kind, sources as the square root of their size. ``source``: the sources are
+        shown as the square root of their size; within a source the kinds as their
+        weights say, but sick films as often as clean ones, so that no source stands
+        for a label.
+    sources
+        Factors on how often a source is shown, by its name; 1 for those not named.
+    one_sided
+        Sources whose sick and clean films differ in more than the disease: they are
+        taken as those that show only one of both.
     mask, box
         Opacities outlined; opacities boxed only.
     negative
@@ -23,6 +36,9 @@ class SamplingRecipe(Table):
         Pictures from ``data.not_frontal``.
     """
 
+    by: Literal["kind", "source"] = "kind"
+    sources: Mapping[str, NotNegative] = Field(default_factory=dict)
+    one_sided: tuple[str, ...] = ()
     mask: NotNegative = 0.24
     box: NotNegative = 0.20
     negative: NotNegative = 0.28
@@ -42,6 +58,8 @@ class AugmentationRecipe(Table):
         Largest shift, share of S.
     scale
         Smallest and largest factor.
+    aspect
+        Height and width change their ratio by a factor up to exp(aspect).
     flip
         Probability of a mirror image; the lungs change their names.
     gamma
@@ -63,6 +81,7 @@ class AugmentationRecipe(Table):
     shear_deg: NotNegative = 6.0
     translation: Fraction = 0.06
     scale: tuple[Positive, Positive] = (0.85, 1.18)
+    aspect: NotNegative = 0.0
     flip: Fraction = 0.3
     gamma: NotNegative = 0.35
     contrast: NotNegative = 0.25

@@ -5,8 +5,10 @@ and regions without a label are left out of the losses, and so are the masks of
 opacities that were only boxed (He et al. 2017 for the heads themselves).
 """
 
+from collections.abc import Mapping
 from typing import TypedDict, cast
 
+import torch
 from torch import Tensor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
@@ -26,6 +28,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 
+_MOSTLY = 0.5  # of a box that lies in an ignored one
 LEVELS = ("0", "1", "2", "3", "pool")
 
 
@@ -39,14 +42,16 @@ class InstanceTarget(TypedDict):
 
     ``boxes`` float32 (M, 4) x1 y1 x2 y2 with 0 <= x1 < x2 <= S; ``labels`` int64
     (M,), all 1; ``masks`` uint8 (M, S, S); ``has_mask`` bool (M,), False for boxes
-    without a mask; ``known``: opacities of this image were annotated at all;
-    ``exhaustive``: all of them, so that the rest is background.
+    without a mask; ``ignored`` float32 (K, 4), boxes about which readers disagree;
+    ``known``: opacities of this image were annotated at all; ``exhaustive``: all of
+    them, so that the rest is background.
     """
 
     boxes: Tensor
     labels: Tensor
     masks: Tensor
     has_mask: Tensor
+    ignored: Tensor
     known: bool
     exhaustive: bool
 
@@ -59,9 +64,8 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Label anchors 1 (opacity), 0 (background) or -1 (no loss)."""
         labels, boxes = super().assign_targets_to_anchors(anchors, targets)
-        for label, target in zip(labels, targets, strict=True):
-            if not target["exhaustive"]:
-                label[label == 0] = -1
+        for label, target, placed in zip(labels, targets, anchors, strict=True):
+            label[_undecided(label, placed, target)] = -1
         return labels, boxes
 
     def forward(
@@ -118,9 +122,8 @@ class OpacityHeads(RoIHeads):  # type: ignore[misc]
         matched, labels = super().assign_targets_to_proposals(
             proposals, gt_boxes, gt_labels
         )
-        for label, exhaustive in zip(labels, self._exhaustive, strict=True):
-            if not exhaustive:
-                label[label == 0] = -1
+        for label, placed, target in zip(labels, proposals, self._targets, strict=True):
+            label[_undecided(label, placed, target)] = -1
         return matched, labels
 
     def losses(
@@ -131,7 +134,7 @@ class OpacityHeads(RoIHeads):  # type: ignore[misc]
         targets: list[dict[str, Tensor]],
     ) -> dict[str, Tensor]:
         """Sample regions and compute the box and mask losses."""
-        self._exhaustive = [bool(target["exhaustive"]) for target in targets]
+        self._targets = targets
         proposals, matched, labels, wanted = self.select_training_samples(
             proposals, targets
         )
@@ -168,6 +171,29 @@ class OpacityHeads(RoIHeads):  # type: ignore[misc]
         masks = [target["masks"] for target in targets]
         labels = [target["labels"] for target in targets]
         return cast("Tensor", maskrcnn_loss(logits, kept, masks, labels, indices))
+
+
+def _undecided(label: Tensor, boxes: Tensor, target: Mapping[str, Tensor]) -> Tensor:
+    """Find the boxes that would be background if that were known.
+
+    Parameters
+    ----------
+    label
+        (N,): 0 is background.
+    boxes
+        (N, 4).
+    target
+        Of their image.
+    """
+    background = label == 0
+    if not target["exhaustive"]:
+        return background
+    if not len(target["ignored"]):
+        return torch.zeros_like(background)
+    low = torch.maximum(boxes[:, None, :2], target["ignored"][None, :, :2])
+    high = torch.minimum(boxes[:, None, 2:], target["ignored"][None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=2).amax(dim=1)
+    return background & (shared > _MOSTLY * (boxes[:, 2:] - boxes[:, :2]).prod(dim=1))
 
 
 def proposal_network(recipe: MaskRcnnNetwork) -> ProposalNetwork:

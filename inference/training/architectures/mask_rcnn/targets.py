@@ -46,6 +46,7 @@ def _instances(one: Example) -> InstanceTarget:
         labels=torch.ones(len(one.boxes), dtype=torch.int64),
         masks=torch.from_numpy(one.masks),
         has_mask=torch.from_numpy(one.has_mask),
+        ignored=torch.from_numpy(one.ignored),
         known=one.known,
         exhaustive=one.exhaustive,
     )

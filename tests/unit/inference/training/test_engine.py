@@ -3,8 +3,10 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from inference.frame import Frame
 from inference.training.__main__ import main
 from inference.training.checkpoint import Checkpoint, load, read_checkpoint
 from inference.training.data.dataset import read_picture, read_samples
-from inference.training.engine import split, train
+from inference.training.engine import some, split, train
 from inference.training.recipe.recipe import Recipe, recipe_of
 from tests.unit.inference.training.conftest import tiny_table
 from tests.unit.inference.training.data.test_dataset import read_dicom, write_rsna
@@ -217,12 +219,50 @@ def test_a_fold_that_no_image_is_in_is_refused(tiny: Recipe, tmp_path: Path) -> 
 def test_everything_held_out_leaves_nothing_to_learn_from(made: Path) -> None:
     recipe = recipe_of(tiny_table(made), "tiny")
     samples = read_samples(recipe.data)
-    learned, held_out = split(samples, 0)
+    learned, held_out = split(samples, (0,))
     assert {sample.patient for sample in learned}.isdisjoint(
         sample.patient for sample in held_out
     )
     with pytest.raises(TrainingError, match=r"data\.validation_fold"):
-        split(held_out, 0)
+        split(held_out, (0,))
+
+
+def test_several_folds_are_held_out_together(made: Path) -> None:
+    recipe = recipe_of(tiny_table(made), "tiny").holding_out((0, 10))
+    samples = read_samples(recipe.data)
+    further = [replace(samples[0], key="further", fold=10)]
+    learned, held_out = split([*samples, *further], recipe.data.held_out)
+    assert {sample.fold for sample in held_out} == {0, 10}
+    assert {sample.fold for sample in learned} == {1}
+    with pytest.raises(TrainingError, match="no image is in fold 10"):
+        split(samples, recipe.data.held_out)
+
+
+def test_a_film_that_is_held_out_is_not_learned_from_under_another_name(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    folder = tiny.data.coco[0].images
+    held_out = cv2.imread(str(folder / "5-mask.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(folder / "1-box.png"), held_out)
+    run(tiny, tmp_path / "run")
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (about["films_learned"], about["films_held_out"]) == (4, 1)
+    run(changed(tiny, "data", near_duplicates="kept"), tmp_path / "kept")
+    about = json.loads((tmp_path / "kept" / "run.json").read_text())
+    assert about["films_learned"] == 5
+
+
+def test_films_are_kept_where_the_recipe_says(tiny: Recipe, tmp_path: Path) -> None:
+    run(changed(tiny, "data", cache=tmp_path / "films"), tmp_path / "run")
+    assert len(list((tmp_path / "films").glob("*.npz"))) > 0
+    assert not (tmp_path / "run" / "cache").exists()
+
+
+def test_as_many_held_out_films_are_looked_at_as_asked_for(made: Path) -> None:
+    samples = read_samples(recipe_of(tiny_table(made), "tiny").data)
+    assert some(samples, 0) == samples
+    assert len(some(samples, 2)) == 2
+    assert some(samples[::-1], 2) == some(samples, 2)
 
 
 def test_without_a_held_out_fold_the_last_weights_are_kept(

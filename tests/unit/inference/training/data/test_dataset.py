@@ -19,6 +19,7 @@ from pydicom.uid import (
 from inference.errors import TrainingError
 from inference.frame import Frame
 from inference.training.data.dataset import (
+    Sample,
     digest,
     read_coco,
     read_picture,
@@ -73,6 +74,121 @@ def test_the_real_data_set_reads_as_its_readme_counts(shared_dir: Path) -> None:
     assert sum(not sample.exhaustive for sample in samples) == 9
 
 
+def test_the_further_data_set_reads_as_its_readme_counts(shared_dir: Path) -> None:
+    folder = shared_dir / "data" / "cxr-more"
+    source = CocoSource(
+        annotations=folder / "annotations.json", images=folder / "images"
+    )
+    samples = read_coco(source, folds=5)
+    kinds = ("mask", "box", "negative", "lungs", "unknown")
+    count = {kind: sum(one.kind == kind for one in samples) for kind in kinds}
+    # 52 of the 3,879 boxed films have whole lungs marked: that tells no place
+    assert count == {
+        "mask": 804,
+        "box": 3827,
+        "negative": 2710,
+        "lungs": 871,
+        "unknown": 0,
+    }
+    complete = [
+        one
+        for one in samples
+        if one.outlined
+        and one.opacities
+        and all(each.segmentation for each in one.opacities)
+    ]
+    assert len(complete) == 642
+    assert sum(one.heart_excluded for one in samples) == 2593
+    assert sum(one.shows_opacity is True for one in samples) == 445 + 52
+    assert sum(len(one.ignored) > 0 for one in samples) == 27
+    assert sum(not one.patient_known for one in samples) == 891
+
+
+def changed_film(folder: Path, **facts: object) -> Sample:
+    """The first film (outlined) of a small folder with these facts on it."""
+    table = coco_table()
+    table["images"][0].update(facts)
+    return read_coco(coco(write_coco(folder / "made", table)), folds=5)[0]
+
+
+def test_whole_lungs_marked_tell_of_the_film_and_of_no_place(tmp_path: Path) -> None:
+    film = changed_film(tmp_path, mask_whole_lung=True)
+    assert (film.opacities, film.opacity_known) == ((), False)
+    assert film.positive is True
+
+
+def test_a_probable_opacity_tells_of_the_film_alone(tmp_path: Path) -> None:
+    facts = {"opacity_annotated": False, "image_level_opacity": "probable"}
+    film = changed_film(tmp_path, **facts)
+    assert (film.opacity_known, film.positive) == (False, True)
+
+
+def test_unknown_is_neither_sick_nor_healthy(tmp_path: Path) -> None:
+    film = changed_film(tmp_path, opacity_annotated=False)
+    assert film.positive is None
+
+
+def test_boxes_about_which_readers_disagree_are_read_as_such(tmp_path: Path) -> None:
+    film = changed_film(tmp_path, ambiguous_boxes=[[50, 40, 20, 10]])
+    assert film.ignored == ((50, 40, 20, 10),)
+    assert changed_film(tmp_path / "null", ambiguous_boxes=None).ignored == ()
+
+
+def test_a_film_of_a_patient_nobody_knows_is_marked(tmp_path: Path) -> None:
+    assert changed_film(tmp_path, nih_patient_unknown=True).patient_known is False
+    assert changed_film(tmp_path / "known").patient_known is True
+
+
+@pytest.mark.parametrize("words", ["excludes heart", "without heart (human)"])
+def test_lungs_drawn_without_the_heart_are_told_by_their_definition(
+    tmp_path: Path, words: str
+) -> None:
+    table = coco_table()
+    for one in table["annotations"]:
+        if one["image_id"] == 3:
+            one["attributes"] = {"lung_definition": words}
+    samples = read_coco(coco(write_coco(tmp_path / "made", table)), folds=5)
+    assert [one.heart_excluded for one in samples].count(True) == 1
+    assert samples[3].heart_excluded
+
+
+def test_of_masks_that_a_network_drew_only_the_box_may_be_believed(
+    tmp_path: Path,
+) -> None:
+    table = coco_table()
+    table["annotations"][0]["machine"] = True
+    source = coco(write_coco(tmp_path / "made", table))
+    learned = read_samples(DataRecipe(coco=(source,)))
+    boxed = read_samples(DataRecipe(coco=(source,), machine_masks="boxed"))
+    kinds = [one.kind for one in learned]
+    assert kinds == ["mask", "box", "negative", "lungs", "unknown", "mask"]
+    assert [one.kind for one in boxed] == ["box", *kinds[1:]]
+    assert boxed[0].opacities[0].box == learned[0].opacities[0].box
+
+
+def test_two_folders_with_the_same_names_are_read_side_by_side(
+    tmp_path: Path,
+) -> None:
+    sources = [coco(write_coco(tmp_path / name, coco_table())) for name in "ab"]
+    samples = read_samples(DataRecipe(coco=tuple(sources)))
+    assert len({one.key for one in samples}) == 12
+    assert samples[-1].key == "b/5-mask.png"
+
+
+def test_folds_of_what_is_not_frontal_are_those_of_its_index(tmp_path: Path) -> None:
+    made = write_coco(tmp_path / "made", coco_table())
+    folder = tmp_path / "others"
+    write_coco(folder, coco_table())
+    rows = [{"file_name": "0-mask.png", "fold": 12}, {"file_name": "1-box.png"}]
+    (folder / "index.json").write_text(json.dumps(rows))
+    recipe = DataRecipe(coco=(coco(made),), not_frontal=(folder,))
+    others = [one for one in read_samples(recipe) if not one.frontal]
+    assert [one.fold for one in others] == [12, 1, 2, 3, 4, 0]
+    (folder / "index.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"index\.json: not a list of pictures"):
+        read_samples(recipe)
+
+
 def test_patients_without_a_fold_never_straddle_folds(tmp_path: Path) -> None:
     table = coco_table()
     for image in table["images"]:
@@ -99,6 +215,12 @@ def _outline(outline: object) -> Change:
 
 
 BROKEN: list[tuple[Change, str]] = [
+    (_image(ambiguous_boxes=[[1, 2, 3]]), r"image 0: ambiguous_boxes are not"),
+    (_image(ambiguous_boxes=7), r"image 0: ambiguous_boxes are not"),
+    (
+        _image(ambiguous_boxes=[[100, 30, 24, 24]]),
+        r"image 0: box \[100, 30, 24, 24\] is not inside",
+    ),
     (lambda t: t.update(annotations=[]), r"annotations\.json: no annotations"),
     (lambda t: t.update(images=[]), r"annotations\.json: no images"),
     (lambda t: t.pop("images"), r"no list 'images': not COCO"),

@@ -254,6 +254,111 @@ def test_only_known_negatives_with_lungs_get_synthetic_opacities(
         assert add_opacity(sample, drawn, rng()) == (drawn, sample)
 
 
+def test_where_readers_disagree_the_dense_loss_weighs_nothing(
+    samples: list[Sample],
+) -> None:
+    told = replace(samples[2], ignored=((60, 30, 30, 30),))
+    shown = example(told, rendered(told), SIZE, DataRecipe())
+    weight = shown.weight[0]
+    scale = SIZE / 120 / 2
+    rows = slice(round(32 * scale), round(58 * scale))
+    columns = slice(round(62 * scale), round(88 * scale))
+    assert not weight[rows, columns].any()
+    assert weight[:, : round(55 * scale)].all()
+    assert shown.ignored.shape == (1, 4)
+    assert shown.image_truth[0] == 0
+
+
+def test_around_a_mask_that_is_only_part_of_it_nothing_is_known(
+    samples: list[Sample],
+) -> None:
+    told = replace(samples[0], outlined=False)
+    shown = example(told, rendered(told), SIZE, DataRecipe())
+    assert set(np.unique(shown.weight[0][shown.truth[0] == 0])) == {0}
+    assert (shown.weight[0][shown.truth[0] == 1] == 1).all()
+    assert not shown.overlap[0]
+
+
+def test_around_boxes_of_which_none_has_a_mask_there_is_background(
+    samples: list[Sample],
+) -> None:
+    told = replace(samples[1], outlined=False)
+    whole = example(samples[1], rendered(told), SIZE, DataRecipe())
+    shown = example(told, rendered(told), SIZE, DataRecipe())
+    assert np.array_equal(shown.weight, whole.weight)
+    assert (shown.weight[0] == 1).any()
+
+
+def test_an_opacity_inside_an_ambiguous_box_is_learned_all_the_same(
+    samples: list[Sample],
+) -> None:
+    told = replace(samples[0], ignored=((0, 0, 120, 96),))
+    shown = example(told, rendered(told), SIZE, DataRecipe())
+    assert shown.truth[0].any()
+    assert (shown.weight[0][shown.truth[0] > 0] == 1).all()
+
+
+def test_what_is_told_of_the_film_alone_teaches_the_image_head_alone(
+    samples: list[Sample],
+) -> None:
+    told = replace(samples[4], shows_opacity=True)
+    shown = example(told, rendered(told), SIZE, DataRecipe())
+    assert (shown.image_truth[0], shown.image_weight[0]) == (1, 1)
+    assert not shown.weight[0].any()
+    assert not shown.known
+
+
+def test_pictures_are_squeezed_when_asked_for(samples: list[Sample]) -> None:
+    aspect = NOTHING.model_copy(update={"aspect": 0.4})
+    sample = samples[0]
+    sides = []
+    for seed in range(8):
+        shown = example(sample, rendered(sample), SIZE, DataRecipe(), aspect, rng(seed))
+        x1, y1, x2, y2 = shown.boxes[0]
+        sides.append((x2 - x1) / (y2 - y1))
+    assert min(sides) < 0.9
+    assert max(sides) > 1.1
+
+
+def test_no_source_stands_for_a_label_when_sources_are_drawn_first(
+    samples: list[Sample],
+) -> None:
+    sick, clean = samples[0], samples[2]
+    told = [replace(sick, source="ward")] * 30 + [replace(clean, source="ward")] * 6
+    told += [replace(sick, source="clinic")] * 2 + [replace(clean, source="clinic")] * 7
+    told += [replace(clean, source="school")] * 16
+    weights = sampling_weights(told, SamplingRecipe(by="source"))
+
+    def share(source: str, kind: str) -> float:
+        cell = [one.source == source and one.kind == kind for one in told]
+        return float(weights[cell].sum())
+
+    for source in ("ward", "clinic"):
+        assert share(source, "mask") == pytest.approx(share(source, "negative"))
+    ward, clinic = 2 * share("ward", "mask"), 2 * share("clinic", "mask")
+    assert ward / clinic == pytest.approx((36 / 9) ** 0.5)
+    assert share("school", "negative") / clinic == pytest.approx((16 / 9) ** 0.5)
+
+
+def test_a_source_can_be_shown_more_often_or_never(samples: list[Sample]) -> None:
+    told = [replace(samples[0], source=name) for name in ("a", "b", "c")]
+    for by in ("kind", "source"):
+        recipe = SamplingRecipe(by=by, sources={"b": 3, "c": 0})
+        weights = sampling_weights(told, recipe)
+        assert weights == pytest.approx([0.25, 0.75, 0])
+
+
+def test_a_source_named_as_one_sided_is_not_balanced(samples: list[Sample]) -> None:
+    told = [replace(samples[0], source="mixed")] * 5
+    told += [replace(samples[2], source="mixed")] * 5
+    assert one_sided_sources(told) == set()
+    assert one_sided_sources(told, ["mixed"]) == {"mixed"}
+    wanted = SamplingRecipe(by="source", one_sided=("mixed",))
+    weights = sampling_weights(told, wanted)
+    share = wanted.mask / (wanted.mask + wanted.negative)
+    assert weights[:5].sum() == pytest.approx(share)
+
+
 def test_batches_depend_on_seed_and_step_alone(tiny: Recipe, tmp_path: Path) -> None:
     samples = read_samples(tiny.data)
     cache = RenderCache(tmp_path / "cache", read_picture, "none")

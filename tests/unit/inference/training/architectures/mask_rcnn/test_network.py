@@ -42,7 +42,12 @@ def net() -> CxrNet:
 
 
 def instance(
-    *, boxes: int = 1, mask: bool = True, known: bool = True, exhaustive: bool = True
+    *,
+    boxes: int = 1,
+    mask: bool = True,
+    known: bool = True,
+    exhaustive: bool = True,
+    ignored: tuple[tuple[float, ...], ...] = (),
 ) -> InstanceTarget:
     masks = torch.zeros(boxes, SIZE, SIZE, dtype=torch.uint8)
     masks[:, 10:40, 8:30] = int(mask)
@@ -51,6 +56,7 @@ def instance(
         labels=torch.ones(boxes, dtype=torch.int64),
         masks=masks,
         has_mask=torch.full((boxes,), mask),
+        ignored=torch.tensor(ignored).reshape(-1, 4),
         known=known,
         exhaustive=exhaustive,
     )
@@ -156,11 +162,32 @@ def test_incomplete_boxes_leave_no_anchor_as_background(net: CxrNet) -> None:
 def test_incomplete_boxes_sample_no_background_region(net: CxrNet) -> None:
     told = instance(exhaustive=False)
     far = torch.tensor([[40.0, 40.0, 60.0, 60.0], [8.0, 10.0, 30.0, 40.0]])
-    net.roi_heads._exhaustive = [False]
+    net.roi_heads._targets = [dict(told)]
     _, labels = net.roi_heads.assign_targets_to_proposals(
         [far], [told["boxes"]], [told["labels"]]
     )
     assert labels[0].tolist() == [-1, 1]
+
+
+def test_where_readers_disagree_nothing_is_background(net: CxrNet) -> None:
+    places = torch.tensor(
+        [[8.0, 10.0, 30.0, 40.0], [40.0, 40.0, 60.0, 60.0], [0.0, 44.0, 9.0, 60.0]]
+    )
+    told = instance(ignored=((38.0, 38.0, 63.0, 55.0),))
+    labels, _ = net.rpn.assign_targets_to_anchors([places], [dict(told)])
+    assert labels[0].tolist() == [1, -1, 0]
+    net.roi_heads._targets = [dict(told)]
+    _, labels = net.roi_heads.assign_targets_to_proposals(
+        [places], [told["boxes"]], [told["labels"]]
+    )
+    assert labels[0].tolist() == [1, -1, 0]
+
+
+def test_an_ignored_box_hides_no_opacity(net: CxrNet) -> None:
+    place = torch.tensor([[8.0, 10.0, 30.0, 40.0]])
+    told = instance(ignored=((0.0, 0.0, 64.0, 64.0),))
+    labels, _ = net.rpn.assign_targets_to_anchors([place], [dict(told)])
+    assert labels[0].tolist() == [1]
 
 
 def test_incomplete_and_empty_teaches_nothing_about_opacities(net: CxrNet) -> None:
