@@ -67,9 +67,21 @@ A sender that offers several in one presentation context gets the first of this
 list: never a lossy one where it also offers a lossless one.
 """
 
+WORKLIST_CLASSES: tuple[UID, ...] = (
+    UID("1.2.840.10008.5.1.4.34.6.1"),  # Unified Procedure Step - Push
+    UID("1.2.840.10008.5.1.4.34.6.2"),  # - Watch
+    UID("1.2.840.10008.5.1.4.34.6.3"),  # - Pull
+    UID("1.2.840.10008.5.1.4.34.6.5"),  # - Query
+)
+"""How others use the worklist (Unified Procedure Step SCP, PS3.4 Annex CC)."""
+
+EVENT_CLASS = UID("1.2.840.10008.5.1.4.34.6.4")
+"""Unified Procedure Step - Event: how subscribers are told."""
+
 SERVICE_CLASSES: Mapping[str, tuple[tuple[UID, ...], tuple[UID, ...]]] = {
     "Verification": ((VERIFICATION_CLASS,), UNCOMPRESSED),
     "Storage": (STORAGE_CLASSES, TRANSFER_SYNTAXES),
+    "Unified Procedure Step": (WORKLIST_CLASSES, UNCOMPRESSED),
 }
 """Service class -> (abstract syntaxes, transfer syntaxes) in the SCP role."""
 
