@@ -17,7 +17,13 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.service import Service
 from dicom_node.node.services.listeners import DimseService, HttpService
-from dicom_node.node.services.loops import DeliveryService, Loops, WorkService
+from dicom_node.node.services.loops import (
+    DeliveryService,
+    Loops,
+    PerformService,
+    ReportService,
+    WorkService,
+)
 from dicom_node.node.services.timers import TimerService
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import routes
@@ -133,6 +139,8 @@ def services(
         HttpService(settings, parts, conditions),
         WorkService(settings, parts, loops),
         *(DeliveryService(settings, parts, route, loops) for route in routes(settings)),
+        ReportService(settings, parts, loops),
+        PerformService(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

@@ -40,7 +40,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.middleware("http")(ApiKeys(keys))
+    app.add_middleware(ApiKeys, keys=keys)
     app.add_middleware(Door, hosts=hosts)  # the outermost: it knows nobody's keys
     for error in problems.STATUS:
         app.add_exception_handler(error, problems.answer)

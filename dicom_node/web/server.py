@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import asyncio
 
 START_S = 10.0
+_UNREAD_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,9 @@ def _config(app: FastAPI, address: HttpAddress, limits: HttpLimits) -> uvicorn.C
         app,
         http=cast("type[asyncio.Protocol]", connection),  # it is only called
         h11_max_incomplete_event_size=MAXIMUM_HEADER_BYTES,
+        # Subscribers listen; what they say is not read.
+        ws_max_size=MAXIMUM_HEADER_BYTES,
+        ws_max_queue=_UNREAD_MESSAGES,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -132,6 +132,7 @@ def revise(
     content.update(changes)
     changed = replace(item, content=to_json(_kept(content)), modified_at=now)
     _write(tx, changed)
+    content = pushed_dataset(changed)
     about = Standing(item.workitem_uid, item.created_at, content)
     if before.get("InputReadinessState") != content.get("InputReadinessState"):
         tell(tx, about, EventType.STATE, state_report(content), now)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pynetdicom import evt
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.dataset.part10 import (
@@ -85,6 +86,7 @@ def associate(
     *,
     calling_ae: str,
     timeouts: Timeouts,
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[Association]:
     """Hold an association for the length of a block.
 
@@ -98,6 +100,8 @@ def associate(
         Our AE title.
     timeouts
         How long it may take.
+    roles
+        Where we are not the SCU (PS3.7 D.3.3.4).
 
     Raises
     ------
@@ -123,6 +127,7 @@ def associate(
                 remote.port,
                 list(contexts),
                 ae_title=remote.ae_title,
+                ext_neg=list(roles),
                 max_pdu=_MAXIMUM_PDU_BYTES,
                 tls_args=_tls(remote, stack),
                 evt_handlers=[

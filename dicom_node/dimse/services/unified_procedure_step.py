@@ -6,7 +6,7 @@ Reports go out on associations of this node's (``delivery.event_reports``).
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -25,6 +25,9 @@ from dicom_node.worklist.workitem_rules import Fault, Notice, refuse, wanted_sta
 from storage.errors import StorageError
 from storage.worklist.pushed import FILTERED
 from storage.worklist.subscriptions import Channel
+
+if TYPE_CHECKING:
+    from pynetdicom.dimse_primitives import N_ACTION, N_CREATE, N_GET
 
 logger = logging.getLogger(__name__)
 UPS_WATCH = UID("1.2.840.10008.5.1.4.34.6.2")
@@ -163,7 +166,7 @@ class UnifiedProcedureStepSCP:
 
     def _create(self, event: evt.Event) -> Answer:
         content = _dataset(lambda: event.attribute_list)
-        named = event.request.AffectedSOPInstanceUID
+        named = cast("N_CREATE", event.request).AffectedSOPInstanceUID
         outcome = self._worklist.create(
             str(named) if named else None, content, _asker(event)
         )
@@ -190,11 +193,11 @@ class UnifiedProcedureStepSCP:
         return _status(outcome.notices), None
 
     def _act(self, event: evt.Event) -> Answer:
-        action = event.action_type
+        action = event.action_type or 0
         if action not in ACTIONS or _context(event) not in ACTIONS[action]:
             raise refuse(Fault.NO_SUCH_ACTION)
         said = Dataset()
-        if event.request.ActionInformation is not None:
+        if cast("N_ACTION", event.request).ActionInformation is not None:
             said = _dataset(lambda: event.action_information)
         outcome = self._actions[action](_uid(event), said, _asker(event))
         return _status(outcome.notices), None
@@ -311,7 +314,7 @@ def _context(event: evt.Event) -> UID:
 
 
 def _uid(event: evt.Event) -> str:
-    return str(event.request.RequestedSOPInstanceUID)
+    return str(cast("N_GET", event.request).RequestedSOPInstanceUID)
 
 
 def _asker(event: evt.Event) -> str:

@@ -12,6 +12,7 @@ from dicom_node.node.service import time_left
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_readers, make_worker
 from dicom_node.node.wiring.delivery import make_deliverer
+from dicom_node.node.wiring.worklist import make_performer, make_reporter
 from storage.database import Database
 from storage.signals import Topic, Watch
 
@@ -154,5 +155,77 @@ class DeliveryService:
 
     def trouble(self) -> str | None:
         """Say why nothing is delivered, if so; a silent peer is no trouble of ours."""
+        well = self._thread is not None and self._thread.is_alive()
+        return None if well else ENDED
+
+
+class ReportService:
+    """Tells those who subscribed to Workitems.
+
+    Parameters
+    ----------
+    settings, parts
+        Whom it can call, and what happened.
+    loops
+        What it shares with the other loops.
+    """
+
+    name = "event-reports"
+    role = Role.WORK
+
+    def __init__(self, settings: Settings, parts: Parts, loops: Loops) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._loops = loops
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Tell what waits."""
+        reporter = make_reporter(self._settings, self._parts)
+        self._thread = self._loops.run(self.name, reporter.run, Topic.REPORT)
+
+    def stop(self, deadline: float) -> None:
+        """Finish the association under way."""
+        if self._thread is not None:
+            self._loops.finish(self._thread, deadline)
+
+    def trouble(self) -> str | None:
+        """Say that nobody is told, if so."""
+        well = self._thread is not None and self._thread.is_alive()
+        return None if well else ENDED
+
+
+class PerformService:
+    """Performs Workitems that others push to this node.
+
+    Parameters
+    ----------
+    settings, parts
+        Where images are fetched, and where they go.
+    loops
+        What it shares with the other loops.
+    """
+
+    name = "performer"
+    role = Role.WORK
+
+    def __init__(self, settings: Settings, parts: Parts, loops: Loops) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._loops = loops
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Perform what waits."""
+        performer = make_performer(self._settings, self._parts)
+        self._thread = self._loops.run(self.name, performer.run, Topic.STEP)
+
+    def stop(self, deadline: float) -> None:
+        """Finish the image that is being fetched."""
+        if self._thread is not None:
+            self._loops.finish(self._thread, deadline)
+
+    def trouble(self) -> str | None:
+        """Say that nothing is performed, if so."""
         well = self._thread is not None and self._thread.is_alive()
         return None if well else ENDED

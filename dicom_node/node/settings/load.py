@@ -39,6 +39,7 @@ from dicom_node.node.settings.node import (
     RetentionSection,
 )
 from dicom_node.node.settings.web import HttpSection
+from dicom_node.node.settings.worklist import WorklistSection
 
 ENVIRONMENT_PREFIX = "CXR_NODE__"
 SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     http: HttpSection = HttpSection()
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
+    worklist: WorklistSection = WorklistSection()
     delivery: DeliverySection = DeliverySection()
     destinations: tuple[DestinationSection, ...] = ()
     evidence: EvidenceSection = EvidenceSection()

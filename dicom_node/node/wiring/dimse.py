@@ -4,6 +4,7 @@ from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
 from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node import tls
@@ -41,6 +42,7 @@ def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
     services = (
         VerificationSCP(),
         StorageSCP(parts.reception, settings.dimse.maximum_object_bytes),
+        UnifiedProcedureStepSCP(parts.worklist),
     )
     return ApplicationEntity(dimse_config(settings), services)
 

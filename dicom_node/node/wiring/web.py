@@ -8,6 +8,8 @@ from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
 from dicom_node.web.application import create_app
 from dicom_node.web.connections import HttpLimits
+from dicom_node.web.dicomweb.workitems.channel import channel
+from dicom_node.web.dicomweb.workitems.router import workitems
 from dicom_node.web.server import HttpAddress, HttpServer
 
 
@@ -20,7 +22,8 @@ def make_server(
     keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
-    app = create_app([api(asked)], keys, hosts)
+    faces = [api(asked), workitems(parts.worklist), channel(parts.database)]
+    app = create_app(faces, keys, hosts)
     return HttpServer(app, http_address(settings), http_limits(settings))
 
 
