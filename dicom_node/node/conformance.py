@@ -16,13 +16,16 @@ from dicom_node.dataset.part10 import (
     IMPLEMENTATION_VERSION_NAME,
 )
 from dicom_node.dimse.presentation import (
+    EVENT_CLASS,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
     UNCOMPRESSED,
     VERIFICATION_CLASS,
+    WORKLIST_CLASSES,
 )
 from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
+from dicom_node.node.conformance_worklist import worklist_section
 from dicom_node.node.settings.dimse import DimseSection
 from storage import errors as storage
 
@@ -59,6 +62,7 @@ def write() -> str:
         _acceptor(),
         _requestor(),
         _statuses(),
+        worklist_section(),
         _objects(),
         _security(),
     )
@@ -74,6 +78,7 @@ def _overview() -> str:
             if uid not in STORAGE_CLASSES
         ),
         (_name(VERIFICATION_CLASS), VERIFICATION_CLASS, "yes", "yes"),
+        *((_name(uid), uid, "no", "yes") for uid in (*WORKLIST_CLASSES, EVENT_CLASS)),
     ]
     head = ("SOP class", "UID", "SCU", "SCP")
     return (
@@ -124,11 +129,12 @@ def _acceptor() -> str:
 def _requestor() -> str:
     classes = [*SENT_CLASSES, VERIFICATION_CLASS]
     syntaxes = ", ".join(_name(uid) for uid in UNCOMPRESSED)
-    rows = [(_name(uid), uid, syntaxes) for uid in classes]
+    rows = [(_name(uid), uid, syntaxes) for uid in (*classes, EVENT_CLASS)]
     return (
         "## Proposed presentation contexts (SCU)\n\n"
         + _table(("SOP class", "UID", "Transfer syntaxes"), rows)
-        + "\n\nOnly the classes of the objects at hand are proposed."
+        + "\n\nOnly the classes of the objects at hand are proposed. For the UPS Event"
+        " class the node proposes itself as SCP (role selection)."
     )
 
 

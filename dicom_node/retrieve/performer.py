@@ -39,6 +39,7 @@ from dicom_node.worklist.workitem_content import (
     job_percent,
     output_items,
     performed,
+    priority_of,
     progress,
     pushed_dataset,
 )
@@ -48,7 +49,7 @@ from storage.errors import StorageError, TransitionRefused, UnknownRecord
 from storage.objects.protocol import Incoming
 from storage.records import Cause, Job, ProcedureStepState, Reason
 from storage.signals import Watch
-from storage.worklist import pushed
+from storage.worklist import pushed, workitems
 from storage.worklist.pushed import PushedInput, PushedWorkitem
 from storage.worklist.transitions import CANCEL_REQUESTED
 
@@ -198,6 +199,9 @@ class Performer:
             return image
         with self._database.transaction() as tx:
             pushed.update_input(tx, image, **changes)
+            if "job_uid" in changes:
+                priority = priority_of(pushed_dataset(item))
+                workitems.hasten(tx, changes["job_uid"], priority)
         return replace(image, **changes)
 
     def _found(self, image: PushedInput) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ from storage.worklist.pushed import PushedInput, PushedWorkitem
 UPS_PUSH = UID("1.2.840.10008.5.1.4.34.6.1")
 """Every Workitem is of this SOP class, however it is asked about (PS3.4 CC.3.1)."""
 
+_PRIORITIES: Mapping[str, int] = {"HIGH": 1, "MEDIUM": 0, "LOW": -1}
 _LABEL = "Chest radiograph analysis"
 _DETECTION = Code("110004", "DCM", "Computer Aided Detection")
 _DISCONTINUED: Mapping[Cause, Code] = {
@@ -166,7 +167,9 @@ def _storable(value: Any) -> Any:
     if isinstance(value, list):
         return [_storable(one) for one in value]
     if isinstance(value, dict):
-        return {str(key): _storable(one) for key, one in value.items()}
+        # What is empty has no Value (PS3.18 F.2.5).
+        full = (pair for pair in value.items() if pair != ("Value", []))
+        return {str(key): _storable(one) for key, one in full}
     return value
 
 
@@ -349,6 +352,11 @@ def priority_term(priority: int) -> str:
     if priority == 0:
         return "MEDIUM"
     return "HIGH" if priority > 0 else "LOW"
+
+
+def priority_of(content: Dataset) -> int:
+    """Say DICOM's word in the number of the queue."""
+    return _PRIORITIES.get(str(content.get("ScheduledProcedureStepPriority")), 0)
 
 
 def date_time(at: datetime) -> str:
