@@ -16,6 +16,7 @@ from dicom_node.worklist.workitem_content import to_json
 from storage.worklist.pushed import GLOBAL
 from tests.factories.nodes import (
     PATIENCE_S,
+    destination,
     save,
     scripted_node,
     send,
@@ -25,6 +26,7 @@ from tests.factories.nodes import (
 )
 from tests.factories.radiographs import synthetic_dataset
 from tests.factories.workitems import a_step, an_input
+from tests.peers.pacs import PACS
 from tests.peers.receiving import written
 from tests.peers.wado import multipart, origin, redirect
 
@@ -97,17 +99,22 @@ def serve(source, film, answer):
     return f"{source.url}/studies/{study}"
 
 
-def test_an_image_that_is_here_is_analysed_and_its_results_named(node, tmp_path):
+def test_an_image_that_is_here_is_analysed_and_its_results_named(tmp_path):
     film = synthetic_dataset("CR", 1)
-    send(node, save(film, tmp_path))
-    wait_for_state(node, str(film.SOPInstanceUID), "delivered")
-    with web(node) as client:
+    pacs = PACS()
+    with (
+        pacs.listening(),
+        scripted_node(settings(tmp_path, [destination("pacs", pacs.port)])) as node,
+        web(node) as client,
+    ):
+        send(node, save(film, tmp_path))
         push(client, names(film))
         found = ended(client)
     assert found["00741000"]["Value"] == ["COMPLETED"]
     assert found["00741002"]["Value"][0]["00741004"]["Value"] == [100.0]
     assert "00081195" not in found
-    assert outputs(found) is not None
+    assert set(outputs(found)) == set(pacs.held)
+    assert len(pacs.stores) == len(pacs.held) == 4
 
 
 def test_an_image_that_is_elsewhere_is_fetched_from_there(node, source):

@@ -42,6 +42,13 @@ def send(
     request.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    """An asker who has had enough goes away, and nobody remarks on it."""
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class Origin:
     """What it answers, path by path, and who asked for what."""
 
@@ -67,7 +74,7 @@ def origin() -> Iterator[Origin]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     said = Origin(f"http://127.0.0.1:{server.server_address[1]}/dicom-web")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
