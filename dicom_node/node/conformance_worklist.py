@@ -103,7 +103,7 @@ def _operations() -> str:
 def _transactions() -> str:
     router = workitems(cast("UnifiedWorklist", None))
     rows = [
-        (" ".join(sorted(route.methods)), route.path, route.description)
+        (" ".join(sorted(route.methods or ())), route.path, route.description)
         for route in router.routes
         if isinstance(route, APIRoute)
     ]

@@ -45,7 +45,12 @@ from dicom_node.worklist.workitem_content import (
 )
 from storage.catalog import instances
 from storage.database import Database
-from storage.errors import StorageError, TransitionRefused, UnknownRecord
+from storage.errors import (
+    ObjectMissing,
+    StorageError,
+    TransitionRefused,
+    UnknownRecord,
+)
 from storage.objects.protocol import Incoming
 from storage.records import Cause, Job, ProcedureStepState, Reason
 from storage.signals import Watch
@@ -62,6 +67,7 @@ _MOST_TRIES = 5
 _MOST_REPLACED = 20
 _FETCHED = "WADO-RS"
 _NO_INPUT = "INPUT_NOT_AVAILABLE"
+_STUMBLED = Reason("INTERNAL_ERROR", "The node's log has the details.")
 _PERFORMED = "UnifiedProcedureStepPerformedProcedureSequence"
 _PROGRESS = "ProcedureStepProgressInformationSequence"
 
@@ -152,8 +158,11 @@ class Performer:
                 break
             try:
                 self._advance(item)
-            except UnknownRecord as error:
-                logger.warning("%s.", error, extra=_extra(item))
+            except StorageError:
+                raise  # the database's affair, not this Workitem's
+            except Exception:
+                logger.exception("A pushed workitem failed.", extra=_extra(item))
+                self._give_up(item)
         return bool(waiting)
 
     def _advance(self, item: PushedWorkitem) -> None:
@@ -174,6 +183,13 @@ class Performer:
             self._end(item, parts)
         else:
             self._tell_progress(item, parts)
+
+    def _give_up(self, item: PushedWorkitem) -> None:
+        """Cancel a Workitem that this node stumbles over: the others go on."""
+        with self._database.transaction() as tx:
+            fresh = pushed.get(tx, item.workitem_uid, lock=True)
+            if fresh.state not in _FINAL:
+                pushed_workitem.cancel(tx, fresh, _STUMBLED, self._clock())
 
     def _claim(self, workitem_uid: str) -> PushedWorkitem | None:
         """Set a Workitem IN PROGRESS, unless somebody else did or it is not ready."""
@@ -218,7 +234,10 @@ class Performer:
             status.workitem.reason.cause is not Cause.IMAGE
         )
         if status.workitem.state is _PS.CANCELED and again and not image.is_fetched:
-            uid = self._steps.retry(status.workitem.workitem_uid)
+            try:
+                uid = self._steps.retry(status.workitem.workitem_uid)
+            except ObjectMissing:  # retention took it: it has to come again
+                return None
             return {"job_uid": uid, "is_fetched": True}
         return {"job_uid": status.workitem.workitem_uid}
 

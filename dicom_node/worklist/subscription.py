@@ -315,6 +315,8 @@ class Herald:
         content = job_dataset(job, self._place)
         about = Standing(uid, job.workitem.scheduled_at, content)
         if event.kind is EventKind.SCHEDULED:
+            # As it was then: a filter may ask for what is SCHEDULED.
+            content.ProcedureStepState = str(_PS.SCHEDULED)
             welcome(tx, about)
         if event.kind is EventKind.SETTLED:
             percent = progress(job_percent(job), "analysed")

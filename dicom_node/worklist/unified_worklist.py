@@ -38,7 +38,7 @@ from dicom_node.worklist.workitem_rules import (
     refuse,
 )
 from storage.database import Database, Transaction
-from storage.errors import TransitionRefused, UnknownRecord
+from storage.errors import StoreFull, TransitionRefused, UnknownRecord
 from storage.records import Job, ProcedureStepState
 from storage.worklist import jobs, pushed, subscriptions
 from storage.worklist.pushed import FILTERED, GLOBAL, PushedWorkitem
@@ -47,6 +47,7 @@ from storage.worklist.subscriptions import Channel
 _PS = ProcedureStepState
 _PAGE = 100
 _MOST_EXISTING = 5000
+_MOST_LOOKED_AT = 50_000
 _OPEN = (_PS.SCHEDULED, _PS.IN_PROGRESS)
 
 
@@ -73,9 +74,11 @@ class UnifiedWorklist:
         Aware UTC, and UIDs for Workitems that come without one.
     may_be_called
         Whether an AE can be sent event reports over an association.
+    has_room
+        Whether there is room for what others write.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the composition root passes all of them
         self,
         database: Database,
         steps: ProcedureSteps,
@@ -84,6 +87,7 @@ class UnifiedWorklist:
         clock: Callable[[], datetime],
         new_uid: Callable[[], str],
         may_be_called: Callable[[str], bool],
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._steps = steps
@@ -91,12 +95,14 @@ class UnifiedWorklist:
         self._clock = clock
         self._new_uid = new_uid
         self._may_be_called = may_be_called
+        self._has_room = has_room
 
     @quiet()
     def create(self, workitem_uid: str | None, content: Dataset, asker: str) -> Outcome:
         """Take in a Workitem (CC.2.5); without a UID it gets one."""
         uid = workitem_uid or self._new_uid()
         _check_uid(uid)
+        self._check_room()
         notices = check_new(content)
         if content.get("SOPClassUID", UPS_PUSH) != UPS_PUSH:
             raise refuse(Fault.INVALID_VALUE, "SOPClassUID")
@@ -151,6 +157,7 @@ class UnifiedWorklist:
     ) -> Outcome:
         """Set attributes (CC.2.6); who performs a Workitem has its Transaction UID."""
         _check_uid(workitem_uid)
+        self._check_room()
         given = transaction_uid or str(changes.get("TransactionUID") or "") or None
         if "TransactionUID" in changes:
             del changes.TransactionUID
@@ -247,6 +254,10 @@ class UnifiedWorklist:
             subscription.suspend(tx, ae_title, scope, self._clock())
         return Outcome(scope)
 
+    def _check_room(self) -> None:
+        if not self._has_room():
+            raise StoreFull("free space is below the watermark")
+
     def _change(
         self,
         tx: Transaction,
@@ -308,10 +319,14 @@ class UnifiedWorklist:
 
     def _found(self, keys: Dataset) -> Iterator[Dataset]:
         """Read page by page; no transaction is open while somebody takes a result."""
+        looked_at = 0
         for read in (self._pushed_page, self._own_page):
             cursor: str | None = None
             while True:
                 page, cursor = read(keys, cursor)
+                looked_at += len(page)
+                if looked_at > _MOST_LOOKED_AT:
+                    raise refuse(Fault.TOO_BROAD)
                 yield from (content for content in page if matches(content, keys))
                 if cursor is None:
                     break
@@ -345,7 +360,10 @@ class UnifiedWorklist:
                 cursor=cursor,
                 state=_state(keys),
                 patient_id=_exact(keys, "PatientID"),
-                study_instance_uid=_exact(keys, "StudyInstanceUID"),
+                study_instance_uid=_study(keys),
+                accession_number=_inside(
+                    keys, "ReferencedRequestSequence", "AccessionNumber"
+                ),
             )
         found = list(page.items)
         return [job_dataset(job, self._place) for job in found], page.next_cursor
@@ -387,6 +405,17 @@ def _exact(keys: Dataset, keyword: str) -> str | None:
     value = keys.get(keyword)
     text = "" if value is None else str(value).strip()
     return None if not text or any(sign in text for sign in "*?\\[") else text
+
+
+def _inside(keys: Dataset, sequence: str, keyword: str) -> str | None:
+    """Give the one value that a key inside a sequence wants."""
+    items = keys.get(sequence)
+    return _exact(items[0], keyword) if items else None
+
+
+def _study(keys: Dataset) -> str | None:
+    own = _exact(keys, "StudyInstanceUID")
+    return own or _inside(keys, "InputInformationSequence", "StudyInstanceUID")
 
 
 def _state(keys: Dataset) -> ProcedureStepState | None:

@@ -42,6 +42,7 @@ class Fault(StrEnum):
     NOT_AUTHORISED = "The Workitem is this node's own."
     NO_SUBSCRIPTION = "There is no such subscription."
     INVALID_KEYS = "A matching key cannot be understood."
+    TOO_BROAD = "Too many Workitems would have to be looked at; say more of them."
 
 
 class Notice(StrEnum):

@@ -82,7 +82,9 @@ def how_far(percent: int) -> Dataset:
     return changes
 
 
-def worklist_at(database: Database, seconds: float = 0) -> UnifiedWorklist:
+def worklist_at(
+    database: Database, seconds: float = 0, **options: Any
+) -> UnifiedWorklist:
     """The worklist as others see it at that time."""
     return UnifiedWorklist(
         database,
@@ -91,6 +93,7 @@ def worklist_at(database: Database, seconds: float = 0) -> UnifiedWorklist:
         clock=lambda: after(seconds),
         new_uid=new_uid,
         may_be_called=lambda title: title != "STRANGER",
+        **options,
     )
 
 

@@ -16,7 +16,7 @@ from pynetdicom.presentation import PresentationContext
 from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.dimse.presentation import acceptor_contexts
 from dicom_node.dimse.service_class import Handler, Roles
-from dicom_node.dimse.status import status_of
+from dicom_node.dimse.status import Status, status_of
 from dicom_node.errors import NodeError, WorkitemRefused
 from dicom_node.worklist.subscription import Wish
 from dicom_node.worklist.unified_worklist import Outcome, UnifiedWorklist
@@ -45,6 +45,7 @@ STATUS: Mapping[Fault, int] = {
     Fault.NOT_ALLOWED: 0x0106,
     Fault.INVALID_UID: 0x0117,
     Fault.INVALID_KEYS: 0xC000,
+    Fault.TOO_BROAD: 0xA700,
     Fault.MISSING_TRANSACTION: 0xC301,
     Fault.WRONG_TRANSACTION: 0xC301,
     Fault.ALREADY_IN_PROGRESS: 0xC302,
@@ -291,7 +292,7 @@ def _refusal(event: evt.Event, operation: str, error: Exception) -> Dataset:
     elif isinstance(error, _Unrecognised):
         answer.Status = error.status
     else:
-        answer.Status = int(status_of(error))
+        answer.Status = _status_of(operation, error)
     if not isinstance(error, (NodeError, StorageError)):
         logger.error("%s failed.", operation, exc_info=error)
         text = "processing failure"
@@ -307,6 +308,14 @@ def _refusal(event: evt.Event, operation: str, error: Exception) -> Dataset:
     plain = text.encode("ascii", "replace").decode().replace("\\", "/")
     answer.ErrorComment = plain[:_COMMENT_LENGTH]
     return answer
+
+
+def _status_of(operation: str, error: Exception) -> int:
+    """Find the status of an error that is not the worklist's."""
+    status = status_of(error)
+    if status is Status.OUT_OF_RESOURCES and operation != "C-FIND":
+        return Status.RESOURCE_LIMITATION  # A700 is not of the N-services, PS3.7 C
+    return status
 
 
 def _context(event: evt.Event) -> UID:

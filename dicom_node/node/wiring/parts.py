@@ -41,7 +41,7 @@ def opened_parts(settings: Settings) -> Parts:
         store=store,
         database=database,
         steps=steps,
-        worklist=make_worklist(settings, database, steps),
+        worklist=make_worklist(settings, database, steps, store),
         reception=reception,
         bond=make_bond(settings, store, database, adoption),
         adoption=adoption,

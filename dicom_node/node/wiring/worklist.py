@@ -16,6 +16,7 @@ from dicom_node.worklist.subscription import Herald
 from dicom_node.worklist.unified_worklist import UnifiedWorklist
 from dicom_node.worklist.workitem_content import Place
 from storage.database import Database
+from storage.objects.protocol import ObjectStore
 
 
 def make_steps(database: Database) -> ProcedureSteps:
@@ -34,7 +35,10 @@ def place(settings: Settings) -> Place:
 
 
 def make_worklist(
-    settings: Settings, database: Database, steps: ProcedureSteps
+    settings: Settings,
+    database: Database,
+    steps: ProcedureSteps,
+    store: ObjectStore,
 ) -> UnifiedWorklist:
     """Make the worklist as others see it."""
     known = _titles(settings)
@@ -45,6 +49,7 @@ def make_worklist(
         clock=clock,
         new_uid=new_uid,
         may_be_called=known.__contains__,
+        has_room=lambda: store.room_bytes() > 0,
     )
 
 

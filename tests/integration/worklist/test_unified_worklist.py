@@ -5,11 +5,13 @@ from pydicom.dataset import Dataset
 
 from dicom_node.dataset.quiet import quiet
 from dicom_node.errors import WorkitemRefused
+from dicom_node.worklist import unified_worklist
 from dicom_node.worklist.subscription import EventType, Herald
 from dicom_node.worklist.workitem_content import Place
 from dicom_node.worklist.workitem_rules import Fault, Notice
+from storage.errors import StoreFull
 from storage.records import ProcedureStepState
-from storage.worklist import subscriptions
+from storage.worklist import pushed, subscriptions
 from storage.worklist.pushed import FILTERED, GLOBAL
 from storage.worklist.subscriptions import Channel
 from tests.factories.rows import after, claim, receive, settle
@@ -340,3 +342,62 @@ def test_events_from_before_the_first_subscription_are_nobodys(worklist, databas
     worklist.subscribe(a_wish(GLOBAL))
     herald(database).work()
     assert reports(database) == []
+
+
+def test_without_room_nothing_is_written(database):
+    full = worklist_at(database, has_room=lambda: False)
+    with pytest.raises(StoreFull):
+        full.create(UID, a_step(), "PUSHER")
+    assert refusal(full.retrieve, UID) is Fault.NO_SUCH_WORKITEM
+
+
+def test_an_ended_workitem_is_forgotten_unless_somebody_holds_it(worklist, database):
+    for uid in (UID, OTHER):
+        worklist.create(uid, a_step(), "PUSHER")
+        worklist.request_cancel(uid, Dataset(), "PUSHER")
+    worklist.subscribe(a_wish(OTHER, deletion_lock=True))
+    with database.transaction() as tx:
+        assert pushed.forget(tx, after(-1)) == 0
+        assert pushed.forget(tx, after(1)) == 1
+    assert refusal(worklist.retrieve, UID) is Fault.NO_SUCH_WORKITEM
+    worklist.unsubscribe(WATCHER, OTHER)
+    with database.transaction() as tx:
+        assert pushed.forget(tx, after(1)) == 1
+
+
+def test_reports_that_nobody_takes_are_given_up(worklist, database):
+    worklist.subscribe(a_wish(GLOBAL))
+    for number in range(5):
+        worklist.create(f"1.3.{number}", a_step(), "PUSHER")
+    with database.transaction() as tx:
+        assert subscriptions.drop(tx, after(-1), most=3) == 2
+    assert [uid for _, uid, _ in reports(database)] == ["1.3.2", "1.3.3", "1.3.4"]
+    with database.transaction() as tx:
+        assert subscriptions.drop(tx, after(1), most=3) == 3
+
+
+def test_a_restart_is_told_to_every_subscriber(worklist, database):
+    worklist.create(UID, a_step(), "PUSHER")
+    worklist.subscribe(a_wish(UID))
+    herald(database).restarted()
+    assert reports(database)[-1] == (EventType.SCP_STATUS, GLOBAL, None)
+
+
+def test_a_workitem_says_to_whom_it_is_assigned(worklist, database):
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "CT1", "L", "CT1"
+    worklist.subscribe(a_wish(GLOBAL))
+    step = a_step(ScheduledStationNameCodeSequence=[code])
+    worklist.create(UID, step, "PUSHER")
+    assert [kind for kind, _, _ in reports(database)] == [
+        EventType.STATE,
+        EventType.ASSIGNED,
+    ]
+
+
+def test_a_search_that_looks_at_too_much_is_refused(worklist, database, monkeypatch):
+    monkeypatch.setattr(unified_worklist, "_MOST_LOOKED_AT", 2)
+    receive(database, 1, 2, 3)
+    keys = Dataset()
+    keys.ProcedureStepLabel = "NO SUCH LABEL"
+    assert refusal(list, worklist.search(keys)) is Fault.TOO_BROAD
