@@ -332,6 +332,7 @@ pushed_input = Table(
     Column("study_instance_uid", Text, nullable=False),
     Column("series_instance_uid", Text, nullable=False),
     Column("retrieve_url", Text),
+    Column("retrieve_ae", Text),
     Column("is_fetched", Boolean, nullable=False),
     Column("job_uid", Text),
     Column("attempts", Integer, nullable=False),

@@ -23,6 +23,7 @@ from dicom_node.dimse.presentation import (
     VERIFICATION_CLASS,
     WORKLIST_CLASSES,
 )
+from dicom_node.dimse.scu.retrieve import STUDY_ROOT_MOVE
 from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
 from dicom_node.node.conformance_worklist import worklist_section
@@ -79,6 +80,7 @@ def _overview() -> str:
         ),
         (_name(VERIFICATION_CLASS), VERIFICATION_CLASS, "yes", "yes"),
         *((_name(uid), uid, "no", "yes") for uid in (*WORKLIST_CLASSES, EVENT_CLASS)),
+        (_name(STUDY_ROOT_MOVE), STUDY_ROOT_MOVE, "yes", "no"),
     ]
     head = ("SOP class", "UID", "SCU", "SCP")
     return (
@@ -129,7 +131,9 @@ def _acceptor() -> str:
 def _requestor() -> str:
     classes = [*SENT_CLASSES, VERIFICATION_CLASS]
     syntaxes = ", ".join(_name(uid) for uid in UNCOMPRESSED)
-    rows = [(_name(uid), uid, syntaxes) for uid in (*classes, EVENT_CLASS)]
+    rows = [
+        (_name(uid), uid, syntaxes) for uid in (*classes, EVENT_CLASS, STUDY_ROOT_MOVE)
+    ]
     return (
         "## Proposed presentation contexts (SCU)\n\n"
         + _table(("SOP class", "UID", "Transfer syntaxes"), rows)

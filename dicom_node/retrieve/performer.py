@@ -8,14 +8,17 @@ goes on.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydicom.dataset import Dataset
 
 from dicom_node.dataset.part10 import Arriving, read_file_meta
+from dicom_node.dimse.scu.association import RemoteAE, Timeouts
+from dicom_node.dimse.scu.retrieve import move
 from dicom_node.errors import (
     DatasetInvalid,
     NodeError,
@@ -74,10 +77,20 @@ _PROGRESS = "ProcedureStepProgressInformationSequence"
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """Where images may be fetched, and what that may cost."""
+    """Where images may be fetched, and what that may cost.
+
+    Parameters
+    ----------
+    sources, limits
+        By WADO-RS.
+    peers, timeouts
+        By C-MOVE: AE title -> how to call it.
+    """
 
     sources: Sequence[Source]
     limits: FetchLimits
+    peers: Mapping[str, RemoteAE]
+    timeouts: Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +256,13 @@ class Performer:
 
     def _fetched(self, item: PushedWorkitem, image: PushedInput) -> dict[str, Any]:
         """Fetch an image; say what became of it."""
-        source = source_of(image.retrieve_url or "", self._fetching.sources)
-        if source is None:
+        way = self._way(image)
+        if way is None:
             text = "It is not here, and no configured source is named."
             logger.warning("An input cannot be fetched: %s", text, extra=_extra(item))
             return {"error": text}
         try:
-            self._take_in(source, image)
+            way()
         except (PeerRefused, DatasetInvalid) as error:
             text = str(error)
         except (PeerUnreachable, PeerBusy, StorageError) as error:
@@ -263,6 +276,26 @@ class Performer:
             return {"is_fetched": True} | known
         logger.warning("An input was not fetched: %s.", text, extra=_extra(item))
         return {"error": text}
+
+    def _way(self, image: PushedInput) -> Callable[[], None] | None:
+        """Choose how to fetch an image; ``None`` where nobody configured is named."""
+        source = source_of(image.retrieve_url or "", self._fetching.sources)
+        if source is not None:
+            return partial(self._take_in, source, image)
+        peer = self._fetching.peers.get(image.retrieve_ae or "")
+        if peer is None:
+            return None
+        return partial(
+            move,
+            peer,
+            (
+                image.study_instance_uid,
+                image.series_instance_uid,
+                image.sop_instance_uid,
+            ),
+            calling_ae=self._place.ae_title,
+            timeouts=self._fetching.timeouts,
+        )
 
     def _take_in(self, source: Source, image: PushedInput) -> None:
         """Fetch an image and hand it to reception, as if it had been sent."""

@@ -16,6 +16,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
 from dicom_node.dataset.quiet import UNREADABLE, quiet
+from dicom_node.dataset.values import as_list
 from dicom_node.worklist.workitem_rules import Fault, refuse
 from storage.records import (
     Cause,
@@ -192,7 +193,10 @@ def named_inputs(content: Dataset, workitem_uid: str) -> list[PushedInput]:
                 raise refuse(Fault.MISSING_VALUE, "InputInformationSequence")
             url = _retrieve_url(item, study, series, uid)
             place = len(found) + 1
-            found.append(PushedInput(workitem_uid, place, uid, study, series, url))
+            title = _retrieve_ae(item)
+            found.append(
+                PushedInput(workitem_uid, place, uid, study, series, url, title)
+            )
     if len(found) > _MOST_INPUTS:
         raise refuse(Fault.INVALID_VALUE, "InputInformationSequence")
     return found
@@ -209,6 +213,15 @@ def _retrieve_url(item: Dataset, study: str, series: str, uid: str) -> str | Non
         if url.endswith(f"/series/{series}"):
             url = f"{url}/instances/{uid}"
         return url
+    return None
+
+
+def _retrieve_ae(item: Dataset) -> str | None:
+    """Say who has an image; of several the first."""
+    for place in item.get("DICOMRetrievalSequence") or ():
+        titles = as_list(place.get("RetrieveAETitle"))
+        if titles and str(titles[0]).strip():
+            return str(titles[0]).strip()
     return None
 
 

@@ -59,8 +59,8 @@ class PushedInput:
 
     Parameters
     ----------
-    retrieve_url
-        Where it can be had by WADO-RS, if that was said.
+    retrieve_url, retrieve_ae
+        Where it can be had by WADO-RS, or by C-MOVE, if that was said.
     is_fetched
         Whether it came because of this Workitem: its job may be canceled with it.
     job_uid
@@ -75,6 +75,7 @@ class PushedInput:
     study_instance_uid: str
     series_instance_uid: str
     retrieve_url: str | None = None
+    retrieve_ae: str | None = None
     is_fetched: bool = False
     job_uid: str | None = None
     attempts: int = 0

@@ -12,6 +12,7 @@ from pynetdicom.ae import ApplicationEntity as Caller
 from websockets.sync.client import connect
 
 from dicom_node.dimse.presentation import EVENT_CLASS
+from dicom_node.dimse.scu.retrieve import STUDY_ROOT_MOVE
 from dicom_node.worklist.workitem_content import to_json
 from storage.worklist.pushed import GLOBAL
 from tests.factories.nodes import (
@@ -127,6 +128,41 @@ def test_an_image_that_is_elsewhere_is_fetched_from_there(node, source):
     ((_, headers),) = source.asked
     assert headers["Authorization"] == "Bearer a-token"
     wait_for_state(node, str(film.SOPInstanceUID), "delivered")
+
+
+def test_an_image_is_fetched_from_the_archive_that_is_named(tmp_path, free_port):
+    film = synthetic_dataset("CR", 12)
+    sent = synthetic_dataset("CR", 12)
+    asked = []
+
+    def give(event):
+        asked.append(str(event.identifier.SOPInstanceUID))
+        yield "127.0.0.1", nodes[0].dimse_port
+        yield 1
+        yield 0xFF00, sent
+
+    nodes = []
+    archive = Caller("ARCHIVE")
+    archive.add_supported_context(STUDY_ROOT_MOVE)
+    archive.add_requested_context(film.SOPClassUID)
+    server = archive.start_server(
+        ("127.0.0.1", free_port), block=False, evt_handlers=[(evt.EVT_C_MOVE, give)]
+    )
+    peer = {"ae_title": "ARCHIVE", "address": "127.0.0.1", "port": free_port}
+    chosen = settings(tmp_path, dimse={"port": 0, "peers": [peer]})
+    try:
+        with scripted_node(chosen) as node, web(node) as client:
+            nodes.append(node)
+            for title, uid in (("STRANGER", UID), ("ARCHIVE", "1.2.3.4.6")):
+                item, there = names(film), Dataset()
+                there.RetrieveAETitle = title
+                item.DICOMRetrievalSequence = [there]
+                push(client, item, uid=uid)
+                found = ended(client, uid)
+    finally:
+        server.shutdown()
+    assert found["00741000"]["Value"] == ["COMPLETED"]
+    assert asked == [film.SOPInstanceUID]
 
 
 @pytest.mark.parametrize(

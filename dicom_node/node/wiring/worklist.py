@@ -81,7 +81,7 @@ def make_performer(settings: Settings, parts: Parts) -> Performer:
         parts.steps,
         parts.reception,
         place=place(settings),
-        fetching=Fetching(sources, limits),
+        fetching=Fetching(sources, limits, receivers(settings), timeouts(settings)),
         clock=parts.clock,
         new_uid=parts.new_uid,
     )

@@ -70,6 +70,7 @@ def _add_inputs() -> None:
         sa.Column("study_instance_uid", sa.Text(), nullable=False),
         sa.Column("series_instance_uid", sa.Text(), nullable=False),
         sa.Column("retrieve_url", sa.Text(), nullable=True),
+        sa.Column("retrieve_ae", sa.Text(), nullable=True),
         sa.Column("is_fetched", sa.Boolean(), nullable=False),
         sa.Column("job_uid", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
