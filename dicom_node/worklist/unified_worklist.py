@@ -102,6 +102,8 @@ class UnifiedWorklist:
         """Take in a Workitem (CC.2.5); without a UID it gets one."""
         uid = workitem_uid or self._new_uid()
         _check_uid(uid)
+        if uid in (GLOBAL, FILTERED):
+            raise refuse(Fault.INVALID_UID)
         self._check_room()
         notices = check_new(content)
         if content.get("SOPClassUID", UPS_PUSH) != UPS_PUSH:

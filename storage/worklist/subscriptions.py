@@ -80,7 +80,7 @@ def put(tx: Transaction, new: Subscription) -> None:
     if tx.execute(select(subscription.c.scope).limit(1)).first() is None:
         _start_reading(tx)
     remove(tx, new.ae_title, new.scope)
-    tx.execute(subscription.insert(), values)
+    tx.execute(tx.insert_new(subscription), values)  # a twin may be first
 
 
 def remove(tx: Transaction, ae_title: str, scope: str) -> bool:

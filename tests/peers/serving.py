@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from fastapi import FastAPI
 
@@ -11,12 +12,12 @@ from dicom_node.web.server import HttpAddress, HttpServer
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[int]:
+def serving(app: FastAPI, **limits: float) -> Iterator[int]:
     """Serve an application, and tell on which port."""
     address = HttpAddress(
         "127.0.0.1", 0, None, None, None, require_client_certificate=False
     )
-    server = HttpServer(app, address, http_limits(Settings()))
+    server = HttpServer(app, address, replace(http_limits(Settings()), **limits))
     try:
         yield server.start()
     finally:

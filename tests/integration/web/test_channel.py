@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -107,5 +108,23 @@ def test_what_a_subscriber_says_is_not_read(database, port):
         push(database, "1.1")
         assert json.loads(listening.recv(timeout=PATIENCE_S))
         listening.send("x" * 1_000_000)
+        with pytest.raises(ConnectionClosed):
+            listening.recv(timeout=PATIENCE_S)
+
+
+def test_who_listens_may_take_longer_than_a_request(database):
+    watch(database)
+    app = create_app([channel(database)])
+    with serving(app, request_s=0.2) as port, listen(port) as listening:
+        with pytest.raises(TimeoutError):
+            listening.recv(timeout=1)
+        push(database, "1.1")
+        assert json.loads(listening.recv(timeout=PATIENCE_S))
+
+
+def test_the_end_of_the_node_ends_the_connections(database):
+    with ExitStack() as stack:
+        with serving(create_app([channel(database)])) as port:
+            listening = stack.enter_context(listen(port))
         with pytest.raises(ConnectionClosed):
             listening.recv(timeout=PATIENCE_S)

@@ -72,6 +72,11 @@ def test_a_workitem_without_a_uid_gets_one(worklist):
     assert worklist.retrieve(uid).SOPInstanceUID == uid
 
 
+@pytest.mark.parametrize("uid", [GLOBAL, FILTERED, "1..2", "a", "1" * 65])
+def test_a_uid_that_is_no_workitems_is_refused(worklist, uid):
+    assert refusal(worklist.create, uid, a_step(), "PUSHER") is Fault.INVALID_UID
+
+
 def test_a_workitem_is_created_once(worklist):
     worklist.create(UID, a_step(), "PUSHER")
     assert refusal(worklist.create, UID, a_step(), "P") is Fault.ALREADY_EXISTS
