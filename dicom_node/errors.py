@@ -92,3 +92,20 @@ class PeerStumbled(PeerRefused):
 
 class ClassNotAccepted(PeerRefused):
     """The peer does not accept this SOP class; another object may do instead."""
+
+
+class WorkitemRefused(NodeError):
+    """The worklist refuses what was asked of it, for one of its named reasons.
+
+    Parameters
+    ----------
+    fault
+        A member of ``worklist.workitem_rules.Fault``.
+    text
+        One sentence; no patient attribute.
+    """
+
+    def __init__(self, fault: str, text: str) -> None:
+        super().__init__(text)
+        self.fault = fault
+        self.text = text

@@ -132,6 +132,7 @@ class EventKind(StrEnum):
     COMPLETED = "completed"
     REPLACED = "replaced"
     RECALLED = "recalled"
+    CANCEL_REQUESTED = "cancel requested"
     DELIVERY_SENT = "delivery sent"
     DELIVERY_FAILED = "delivery failed"
     DELIVERY_SUPERSEDED = "delivery superseded"

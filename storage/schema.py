@@ -372,6 +372,89 @@ event = Table(
     sqlite_autoincrement=True,
 )
 
+event_reader = Table(
+    "event_reader",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("event_id", _ROW_ID, nullable=False, autoincrement=False),
+)
+"""How far those who read events have come."""
+
+pushed_workitem = Table(
+    "pushed_workitem",
+    metadata,
+    Column("workitem_uid", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("content", _JSON, nullable=False),
+    Column("patient_id", ForeignText, nullable=False, index=True),
+    Column("requested_by", ForeignText, nullable=False),
+    Column("is_ours", Boolean, nullable=False),
+    Column("performer", ForeignText),
+    Column("transaction_uid", Text),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("modified_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Index(None, "created_at", "workitem_uid"),
+)
+"""Workitems of others: the data set as it was pushed, and as it was changed since."""
+
+pushed_input = Table(
+    "pushed_input",
+    metadata,
+    Column(
+        "workitem_uid",
+        Text,
+        ForeignKey("pushed_workitem.workitem_uid", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("sop_instance_uid", Text, nullable=False),
+    Column("study_instance_uid", Text, nullable=False),
+    Column("series_instance_uid", Text, nullable=False),
+    Column("retrieve_url", Text),
+    Column("retrieve_ae", Text),
+    Column("is_fetched", Boolean, nullable=False),
+    Column("job_uid", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("error", ForeignText),
+)
+"""The images that a pushed Workitem names, and which jobs they became."""
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("ae_title", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("is_subscribed", Boolean, nullable=False),
+    Column("deletion_lock", Boolean, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("matching_keys", _JSON),
+    Column("is_by_filter", Boolean, nullable=False),
+    Column("suspended_at", UtcDateTime),
+    Index(None, "scope"),
+)
+"""Who hears of what: a Workitem, or one of the two UIDs of the whole worklist."""
+
+event_report = Table(
+    "event_report",
+    metadata,
+    Column("report_id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("ae_title", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("workitem_uid", Text, nullable=False),
+    Column("event_type", Integer, nullable=False),
+    Column("information", _JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Index(None, "channel", "ae_title", "report_id"),
+    sqlite_autoincrement=True,
+)
+"""Event reports on their way to subscribers; one that was taken is removed."""
+
+_partial("ix_pushed_workitem_open", "ended_at IS NULL", pushed_workitem.c.created_at)
+
 store_binding = Table(
     "store_binding",
     metadata,

@@ -24,6 +24,10 @@ class Topic(StrEnum):
     """A Workitem may be claimed."""
     DELIVERY = "delivery"
     """A row of the outbox may be sent."""
+    STEP = "step"
+    """A pushed Workitem is new, changed, or to be canceled."""
+    REPORT = "report"
+    """An event report waits for its subscriber."""
 
 
 class Board:

@@ -76,11 +76,22 @@ COMMITMENT_INSTANCE = UID("1.2.840.10008.1.20.1.1")
 """The one instance of Storage Commitment Push Model, PS3.4 J.3.5."""
 
 AVAILABILITY_CLASS = UID(InstanceAvailabilityNotification)
+WORKLIST_CLASSES: tuple[UID, ...] = (
+    UID("1.2.840.10008.5.1.4.34.6.1"),  # Unified Procedure Step - Push
+    UID("1.2.840.10008.5.1.4.34.6.2"),  # - Watch
+    UID("1.2.840.10008.5.1.4.34.6.3"),  # - Pull
+    UID("1.2.840.10008.5.1.4.34.6.5"),  # - Query
+)
+"""How others use the worklist (Unified Procedure Step SCP, PS3.4 Annex CC)."""
+
+EVENT_CLASS = UID("1.2.840.10008.5.1.4.34.6.4")
+"""Unified Procedure Step - Event: how subscribers are told."""
 
 SERVICE_CLASSES: Mapping[str, tuple[tuple[UID, ...], tuple[UID, ...]]] = {
     "Verification": ((VERIFICATION_CLASS,), UNCOMPRESSED),
     "Storage": (STORAGE_CLASSES, TRANSFER_SYNTAXES),
     "Storage Commitment": ((COMMITMENT_CLASS,), UNCOMPRESSED),
+    "Unified Procedure Step": (WORKLIST_CLASSES, UNCOMPRESSED),
 }
 """Service class -> (abstract syntaxes, transfer syntaxes) in the SCP role."""
 

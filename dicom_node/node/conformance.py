@@ -19,14 +19,18 @@ from dicom_node.delivery.stow import ANSWERS
 from dicom_node.dimse.presentation import (
     AVAILABILITY_CLASS,
     COMMITMENT_CLASS,
+    EVENT_CLASS,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
     UNCOMPRESSED,
     VERIFICATION_CLASS,
+    WORKLIST_CLASSES,
 )
+from dicom_node.dimse.scu.retrieve import STUDY_ROOT_MOVE
 from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
 from dicom_node.node.settings.destinations import DeliverySection
+from dicom_node.node.conformance_worklist import worklist_section
 from dicom_node.node.settings.dimse import DimseSection
 from dicom_node.web.dicomweb.media_types import SYNTAXES
 from dicom_node.web.dicomweb.parts import PREFIX
@@ -79,6 +83,7 @@ def write() -> str:
         _store_transactions(),
         _dicomweb(),
         _matching(),
+        worklist_section(),
         _objects(),
         _security(),
     )
@@ -96,6 +101,8 @@ def _overview() -> str:
         (_name(VERIFICATION_CLASS), VERIFICATION_CLASS, "yes", "yes"),
         (_name(COMMITMENT_CLASS), COMMITMENT_CLASS, "yes", "yes"),
         (_name(AVAILABILITY_CLASS), AVAILABILITY_CLASS, "yes", "no"),
+        *((_name(uid), uid, "no", "yes") for uid in (*WORKLIST_CLASSES, EVENT_CLASS)),
+        (_name(STUDY_ROOT_MOVE), STUDY_ROOT_MOVE, "yes", "no"),
     ]
     head = ("SOP class", "UID", "SCU", "SCP")
     return (
@@ -147,11 +154,14 @@ def _acceptor() -> str:
 def _requestor() -> str:
     classes = [*SENT_CLASSES, VERIFICATION_CLASS, COMMITMENT_CLASS, AVAILABILITY_CLASS]
     syntaxes = ", ".join(_name(uid) for uid in UNCOMPRESSED)
-    rows = [(_name(uid), uid, syntaxes) for uid in classes]
+    rows = [
+        (_name(uid), uid, syntaxes) for uid in (*classes, EVENT_CLASS, STUDY_ROOT_MOVE)
+    ]
     return (
         "## Proposed presentation contexts (SCU)\n\n"
         + _table(("SOP class", "UID", "Transfer syntaxes"), rows)
-        + "\n\nOnly the classes of the objects at hand are proposed."
+        + "\n\nOnly the classes of the objects at hand are proposed. For the UPS Event"
+        " class the node proposes itself as SCP (role selection)."
     )
 
 

@@ -18,7 +18,7 @@ from storage.catalog import retention
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, ObjectMissing
 from storage.objects.protocol import ObjectStore
-from storage.worklist import attempts, workitems
+from storage.worklist import attempts, pushed, workitems
 
 logger = logging.getLogger(__name__)
 
@@ -328,6 +328,24 @@ def forget_aside(store: ObjectStore, grace: timedelta, now: datetime) -> int:
             "%d objects that were set aside long ago were removed.",
             removed,
             extra={"action": "sweep"},
+        )
+    return removed
+
+
+def forget_pushed(database: Database, kept: timedelta, clock: Clock) -> int:
+    """Remove pushed Workitems that ended long ago, and count them; zero keeps them."""
+    removed = 0
+    while kept:
+        with database.transaction() as tx:
+            gone = pushed.forget(tx, clock() - kept)
+        removed += gone
+        if not gone:
+            break
+    if removed:
+        logger.info(
+            "%d pushed workitems that ended long ago were removed.",
+            removed,
+            extra={"action": "retain"},
         )
     return removed
 

@@ -25,6 +25,7 @@ from dicom_node.node.services.loops import Loops
 from dicom_node.node.services.outbox import outbox_services
 from dicom_node.node.services.timers import TimerService
 from dicom_node.node.services.work import WorkService
+from dicom_node.node.services.worklist import worklist_services
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import destinations
 from dicom_node.node.wiring.parts import open_parts
@@ -183,6 +184,7 @@ def services(
         WorkService(settings, parts, loops),
         DeliveryService(settings, parts, loops),
         *outbox_services(settings, parts, loops),
+        *worklist_services(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

@@ -9,6 +9,7 @@ from dicom_node.node.bond import Bond
 from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
+from dicom_node.worklist.unified_worklist import UnifiedWorklist
 from inference.runners.runner import ModelRunner
 from storage.database import Database
 from storage.objects.protocol import ObjectStore
@@ -22,8 +23,8 @@ class Parts:
     ----------
     store, database
         What the node remembers.
-    steps
-        The worklist.
+    steps, worklist
+        The worklist, for this node and for others.
     reception
         The door for images.
     bond, adoption
@@ -40,6 +41,7 @@ class Parts:
     store: ObjectStore
     database: Database
     steps: ProcedureSteps
+    worklist: UnifiedWorklist
     reception: Reception
     bond: Bond
     adoption: Adoption

@@ -169,7 +169,8 @@ class TimedConnection(H11Protocol):
         """Take a piece of a request; the last one ends the waiting."""
         self._wait()
         super().data_received(data)
-        if self.conn.their_state not in _ASKING:
+        is_another_protocols = self.transport.get_protocol() is not self
+        if is_another_protocols or self.conn.their_state not in _ASKING:
             self._rest()
         elif self._is_upload():
             self._piece_bytes += len(data)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dicom_node.web.auth.keys import OPEN
@@ -54,14 +54,16 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
-        refusal = self._refusal(Request(scope)) if scope["type"] == "http" else None
+        asks = scope["type"] in ("http", "websocket")
+        refusal = self._refusal(HTTPConnection(scope)) if asks else None
         if refusal is None:
             await self._app(scope, receive, send)
         else:
             await problem(*refusal)(scope, receive, send)
 
-    def _refusal(self, request: Request) -> tuple[HTTPStatus, str] | None:
-        is_upload = self._uploads.has(request.method, request.url.path)
+    def _refusal(self, request: HTTPConnection) -> tuple[HTTPStatus, str] | None:
+        method = request.scope.get("method", "GET")  # a WebSocket begins as a GET
+        is_upload = self._uploads.has(method, request.url.path)
         most = self._uploads.most_bytes if is_upload else MAXIMUM_BODY_BYTES
         if too_long := _too_long(request.headers, most, is_counted=is_upload):
             return too_long

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 START_S = 10.0
 _LAST_WORDS_S = 2.0
+_UNREAD_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,9 @@ def _config(
         app,
         http=cast("type[asyncio.Protocol]", connection),  # it is only called
         h11_max_incomplete_event_size=MAXIMUM_HEADER_BYTES,
+        # Subscribers listen; what they say is not read.
+        ws_max_size=MAXIMUM_HEADER_BYTES,
+        ws_max_queue=_UNREAD_MESSAGES,
         log_config=None,
         access_log=False,
         server_header=False,

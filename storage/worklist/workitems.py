@@ -34,6 +34,7 @@ from storage.worklist.transitions import (
     CANCEL_REQUESTED,
     IS_DELIVERING,
     IS_KEY,
+    IS_QUEUED,
     end_attempts,
     end_without_results,
     own,
@@ -248,6 +249,19 @@ def recall(
         rejection_note_uid=note_uid,
     )
     record_workitem(tx, EventKind.RECALLED, now, item, reason=reason)
+
+
+def hasten(tx: Transaction, workitem_uid: str, priority: int) -> None:
+    """Put a queued Workitem at least so far ahead in the queue."""
+    tx.execute(
+        workitem.update()
+        .where(
+            workitem.c.workitem_uid == workitem_uid,
+            IS_QUEUED,
+            workitem.c.priority < priority,
+        )
+        .values(priority=priority)
+    )
 
 
 def complete_if_delivered(tx: Transaction, workitem_uid: str, now: datetime) -> bool:

@@ -17,9 +17,11 @@ from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.presentation import SERVICE_CLASSES, context
 from dicom_node.dimse.service_class import ReceivesDataSets, Roles
 from dicom_node.dimse.services.storage import StorageSCP
+from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
 from dicom_node.dimse.services.verification import VerificationSCP
 from tests.factories.choices import dimse_config
 from tests.factories.nodes import wait_until
+from tests.factories.workitems import worklist_at
 from tests.peers.receiving import (
     MAXIMUM_OBJECT_BYTES,
     MODALITY,
@@ -65,9 +67,12 @@ SERVICES = {
     "Verification": lambda _: VerificationSCP(),
     "Storage": lambda behind: StorageSCP(behind.reception, MAXIMUM_OBJECT_BYTES),
     "Storage Commitment": commitment_service,
+    "Unified Procedure Step": lambda behind: UnifiedProcedureStepSCP(
+        worklist_at(behind.database)
+    ),
     "fake": Both,
 }
-REAL = ("Verification", "Storage", "Storage Commitment")
+REAL = ("Verification", "Storage", "Storage Commitment", "Unified Procedure Step")
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ from dicom_node.node.settings.node import (
     RetentionSection,
 )
 from dicom_node.node.settings.web import DicomwebSection, HttpSection
+from dicom_node.node.settings.worklist import WorklistSection
 
 ENVIRONMENT_PREFIX = "CXR_NODE__"
 SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     dicomweb: DicomwebSection = DicomwebSection()
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
+    worklist: WorklistSection = WorklistSection()
     delivery: DeliverySection = DeliverySection()
     destinations: tuple[DestinationSection, ...] = ()
     availability: tuple[AvailabilitySection, ...] = ()

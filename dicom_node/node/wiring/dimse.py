@@ -4,6 +4,7 @@ from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.storage_commitment import StorageCommitmentService
+from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
 from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
@@ -64,5 +65,6 @@ def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
         StorageCommitmentService(
             make_requests(settings, parts), make_commitments(settings, parts)
         ),
+        UnifiedProcedureStepSCP(parts.worklist),
     )
     return ApplicationEntity(dimse_config(settings), services)

@@ -10,7 +10,7 @@ from dicom_node.node.wiring.delivery import destinations
 from dicom_node.node.wiring.model import make_runner
 from dicom_node.node.wiring.reception import make_adoption, make_bond, make_reception
 from dicom_node.node.wiring.storage import make_store, ready_database
-from dicom_node.node.wiring.worklist import make_steps
+from dicom_node.node.wiring.worklist import make_steps, make_worklist
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -39,11 +39,13 @@ def opened_parts(settings: Settings) -> Parts:
     store.sweep()
     database = ready_database(settings)
     reception = make_reception(settings, store, database)
+    steps = make_steps(database)
     adoption = make_adoption(store, database, reception)
     return Parts(
         store=store,
         database=database,
-        steps=make_steps(database),
+        steps=steps,
+        worklist=make_worklist(settings, database, steps, store),
         reception=reception,
         bond=make_bond(settings, store, database, adoption),
         adoption=adoption,

@@ -11,6 +11,7 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import patience
 from dicom_node.worklist.describing import describe_held
+from dicom_node.node.wiring.worklist import kept
 from dicom_node.worklist.retry import LONGEST_PAUSE_S
 
 
@@ -33,6 +34,7 @@ def make_timers(
         believed = parts.bond.believed()
         maintenance.retain(database, store, periods, lambda: believed)
         maintenance.forget_aside(store, settings.retention.aside, believed)
+        maintenance.forget_pushed(database, kept(settings), clock)
 
     timers = [
         Timer("poll", section.poll_s, wake),

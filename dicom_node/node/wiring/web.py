@@ -12,6 +12,8 @@ from dicom_node.web.application import create_app
 from dicom_node.web.connections import NO_UPLOADS, HttpLimits, Uploads
 from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
 from dicom_node.web.dicomweb.router import dicomweb
+from dicom_node.web.dicomweb.workitems.channel import channel
+from dicom_node.web.dicomweb.workitems.router import workitems
 from dicom_node.web.server import HttpAddress, HttpServer
 
 
@@ -27,7 +29,11 @@ def make_server(
     hosts = (settings.http.host, *settings.http.allowed_hosts)
     faces = [api(asked)]
     if settings.dicomweb.enabled:
-        faces.append(dicomweb(dicomweb_parts(settings, parts)))
+        faces += [
+            workitems(parts.worklist),
+            channel(parts.database),
+            dicomweb(dicomweb_parts(settings, parts)),
+        ]
     app = create_app(faces, keys, hosts, uploads(settings))
     return HttpServer(app, http_address(settings), http_limits(settings))
 

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dicom_node.web.problems import problem
@@ -14,12 +14,12 @@ OPEN = ("/health/live", "/health/ready")
 
 
 class ApiKeys:
-    """Middleware that asks for ``Authorization: Bearer <key>``.
+    """Middleware that asks for ``Authorization: Bearer <key>``, of WebSockets too.
 
     Parameters
     ----------
     app
-        Who answers those who may ask.
+        Who answers those that have one.
     keys
         Accepted keys; none means that nobody is asked.
     """
@@ -30,17 +30,18 @@ class ApiKeys:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer 401; bodies go by untouched."""
-        if scope["type"] != "http" or self._lets_in(Request(scope)):
-            await self._app(scope, receive, send)
+        asks = self._keys and scope["type"] in ("http", "websocket")
+        if asks and not self._admits(HTTPConnection(scope)):
+            refusal = problem(HTTPStatus.UNAUTHORIZED, "An API key is needed.")
+            refusal.headers["WWW-Authenticate"] = "Bearer"
+            await refusal(scope, receive, send)
             return
-        refusal = problem(HTTPStatus.UNAUTHORIZED, "An API key is needed.")
-        refusal.headers["WWW-Authenticate"] = "Bearer"
-        await refusal(scope, receive, send)
+        await self._app(scope, receive, send)
 
-    def _lets_in(self, request: Request) -> bool:
-        return not self._keys or request.url.path in OPEN or self._knows(request)
+    def _admits(self, request: HTTPConnection) -> bool:
+        return request.url.path in OPEN or self._knows(request)
 
-    def _knows(self, request: Request) -> bool:
+    def _knows(self, request: HTTPConnection) -> bool:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         offered = given.strip().encode()
         # Every key is compared, each in constant time: timing tells nothing.

@@ -1,0 +1,61 @@
+"""``[worklist]``: how others see the worklist, and where its images come from."""
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from dicom_node.node.settings.section import Section
+
+
+def _base(url: str) -> str:
+    """Check the base of a web service."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    bare = not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
+        msg = "a URL begins with http:// or https:// and has no query and no user"
+        raise ValueError(msg)
+    return url.rstrip("/")
+
+
+class SourceSection(Section):
+    """A WADO-RS server that images of pushed Workitems are fetched from."""
+
+    url: str
+    token: SecretStr = SecretStr("")
+
+    _checked = field_validator("url")(_base)
+
+
+class WorklistSection(Section):
+    """The worklist as others see it."""
+
+    label: str = Field(default="CXR", min_length=1, max_length=64)
+    retrieve_url: str = ""
+    keep_days: float = Field(default=90.0, ge=0)
+    fetch_timeout_s: PositiveFloat = 120.0
+    first_retry_s: PositiveFloat = 5.0
+    longest_retry_s: PositiveFloat = 600.0
+    give_up_after_s: PositiveFloat = 604_800.0
+    reports_per_subscriber: PositiveInt = 10_000
+    sources: tuple[SourceSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.retrieve_url:
+            _base(self.retrieve_url)
+        if self.first_retry_s > self.longest_retry_s:
+            msg = "first_retry_s is longer than longest_retry_s"
+            raise ValueError(msg)
+        return self

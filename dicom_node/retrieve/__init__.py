@@ -1,0 +1,1 @@
+"""What is pulled: images that pushed Workitems name; it ends at reception's door."""

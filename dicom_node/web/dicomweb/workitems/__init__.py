@@ -1,0 +1,1 @@
+"""The Worklist Service, UPS-RS (DICOM PS3.18 section 11)."""
