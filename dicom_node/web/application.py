@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from dicom_node import __version__
+from dicom_node.errors import DatasetInvalid
 from dicom_node.web import problems
 from dicom_node.web.auth.keys import ApiKeys
 from dicom_node.web.connections import NO_UPLOADS, Uploads
@@ -63,6 +64,7 @@ def create_app(
     )  # the outermost: it knows nobody's keys
     for error in problems.STATUS:
         app.add_exception_handler(error, problems.answer)
+    app.add_exception_handler(DatasetInvalid, _unreadable)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_refusal)
     app.add_exception_handler(Exception, _bug)
@@ -84,6 +86,13 @@ async def _http_refusal(request: Request, error: Exception) -> Response:
     said = error.detail if isinstance(error, HTTPException) else status.phrase
     text = status.description or status.phrase if said == status.phrase else said
     return problems.problem(status, text)
+
+
+async def _unreadable(request: Request, error: Exception) -> JSONResponse:
+    """Say of a stored object that it can be given as it is, and not looked into."""
+    del request, error
+    text = "The object cannot be read; it is to be had as it is stored."
+    return problems.problem(HTTPStatus.NOT_ACCEPTABLE, text)
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

@@ -8,7 +8,7 @@ sender be told Success (DICOM PS3.4 B.2.3). The bytes stay as they were sent.
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO
@@ -90,8 +90,8 @@ class Receipt:
 
     custody: Custody
     not_eligible: Reason | None = None
-    study_instance_uid: str = ""
-    series_instance_uid: str = ""
+    study_instance_uid: str = field(default="", compare=False)
+    series_instance_uid: str = field(default="", compare=False)
 
 
 class Reception:

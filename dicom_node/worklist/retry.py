@@ -106,6 +106,7 @@ REMEDIES: Mapping[type[Exception], Remedy] = {
     storage.ObjectMissing: Remedy.CANCEL,
     storage.ObjectCorrupt: Remedy.CANCEL,
     storage.DuplicateInstance: Remedy.CANCEL,
+    storage.QueryInvalid: Remedy.CANCEL,
     storage.UnknownRecord: Remedy.STEP_BACK,
     storage.TransitionRefused: Remedy.STEP_BACK,
     storage.LeaseLost: Remedy.STEP_BACK,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 
 from storage.database import Transaction
 from storage.held import held_instance, held_series
@@ -55,7 +55,13 @@ def of_series(
 ) -> Mapping[tuple[str, str], int]:
     """Count the instances that are held of series, by study and series."""
     place = (held_instance.c.study_instance_uid, held_instance.c.series_instance_uid)
+    # Pairs in a list would not be looked up in an index everywhere.
     asked = (
-        select(*place, func.count()).where(tuple_(*place).in_(uids)).group_by(*place)
+        select(*place, func.count())
+        .where(
+            place[0].in_({study for study, _ in uids}),
+            place[1].in_({series for _, series in uids}),
+        )
+        .group_by(*place)
     )
     return {(study, series): number for study, series, number in tx.execute(asked)}

@@ -61,15 +61,16 @@ def response(
 
 
 def _written(parts: Iterable[Part], boundary: bytes) -> Iterator[bytes]:
+    """Write the parts; what stands around them goes out with their first piece."""
+    before = b""
     for part in parts:
         head = f"Content-Type: {part.media_type}\r\n"
         if part.location:
             head += f"Content-Location: {part.location}\r\n"
-        start = b"--" + boundary + b"\r\n" + head.encode("ascii", "replace") + b"\r\n"
-        if isinstance(part.content, bytes):
-            yield start + part.content
-        else:
-            yield start
-            yield from part.content
-        yield b"\r\n"
-    yield b"--" + boundary + b"--\r\n"
+        before += b"--" + boundary + b"\r\n" + head.encode("ascii", "replace") + b"\r\n"
+        whole = (part.content,) if isinstance(part.content, bytes) else part.content
+        for piece in whole:
+            yield before + piece
+            before = b""
+        before += b"\r\n"
+    yield before + b"--" + boundary + b"--\r\n"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
+from itertools import chain
 
 from fastapi import APIRouter, Request, Response
 from pydicom.uid import ExplicitVRLittleEndian
@@ -47,14 +48,15 @@ def frames(parts: DicomwebParts) -> APIRouter:
             if syntax is None or not (one.is_multipart or len(wanted) == 1):
                 continue
             try:
-                made = [_part(stored, number, syntax) for number in wanted]
+                first = _part(stored, wanted[0], syntax)
             except PixelsUndecodable:
                 continue
-            kind = made[0].media_type
-            if one.is_multipart or len(made) > 1 or one.of == "*/*":
+            kind = first.media_type
+            if one.is_multipart or one.of == "*/*":
+                rest = (_part(stored, number, syntax) for number in wanted[1:])
                 plain = kind.partition(";")[0]
-                return multipart_out.response(made, plain, headers)
-            return Response(made[0].content, HTTPStatus.OK, headers, kind)
+                return multipart_out.response(chain([first], rest), plain, headers)
+            return Response(first.content, HTTPStatus.OK, headers, kind)
         raise not_acceptable([*SYNTAXES])
 
     return router
@@ -78,7 +80,7 @@ def frame_numbers(text: str) -> list[int]:
             raise refused("There are too many frames in the list")
     if not found or min(found) < 1:
         raise refused("Frames are numbered from 1")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def stored_frames(parts: DicomwebParts, held: HeldObject) -> StoredFrames:

@@ -20,7 +20,7 @@ from storage.errors import UnknownRecord
 from storage.held import Level
 
 _MOST_OBJECTS = 1_000_000
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 4 << 20
 
 
 def objects_of(

@@ -11,7 +11,7 @@ from dicom_node.dataset.pixels.rendering import Function, Window
 from dicom_node.web.dicomweb.resources import refused
 
 THUMBNAIL_PX = 128
-_LARGEST_PX = 16_384
+LARGEST_PX = 4096
 _USUAL_QUALITY, _BEST_QUALITY, _DIGITS = 90, 100, 3
 _FUNCTIONS: dict[str, Function] = {
     "linear": "LINEAR",
@@ -115,8 +115,8 @@ def quality_of(asked: str | None) -> int:
 def size_of(name: str, asked: str) -> int:
     """Read a size in pixels."""
     size = _number(name, asked)
-    if not 1 <= size <= _LARGEST_PX:
-        raise refused(f"{name} is from 1 to {_LARGEST_PX} pixels")
+    if not 1 <= size <= LARGEST_PX:
+        raise refused(f"{name} is from 1 to {LARGEST_PX} pixels")
     return int(size)
 
 

@@ -15,6 +15,7 @@ from dicom_node.web.dicomweb.retrieving.frames import frame_numbers
 from dicom_node.web.dicomweb.retrieving.held import entity_tag, objects_of, opened
 from dicom_node.web.dicomweb.retrieving.objects import STORED, content_of
 from dicom_node.web.dicomweb.retrieving.picture_parameters import (
+    LARGEST_PX,
     Viewport,
     Wanted,
     quality_of,
@@ -23,8 +24,6 @@ from dicom_node.web.dicomweb.retrieving.picture_parameters import (
 )
 from dicom_node.web.dicomweb.retrieving.rendered import JPEG, PNG, draw, encode
 from storage.catalog.query import HeldObject
-
-_LARGEST_PX = 16_384
 
 
 def wado_uri(parts: DicomwebParts) -> APIRouter:
@@ -88,7 +87,7 @@ def _viewport(request: Request) -> Viewport | None:
     query = request.query_params
     if not {"rows", "columns"} & query.keys():
         return None
-    most = str(_LARGEST_PX)
+    most = str(LARGEST_PX)
     return Viewport(
         size_of("columns", query.get("columns", most)),
         size_of("rows", query.get("rows", most)),
