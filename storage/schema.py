@@ -372,14 +372,6 @@ event = Table(
     sqlite_autoincrement=True,
 )
 
-event_reader = Table(
-    "event_reader",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("event_id", _ROW_ID, nullable=False, autoincrement=False),
-)
-"""How far those who read events have come."""
-
 pushed_workitem = Table(
     "pushed_workitem",
     metadata,

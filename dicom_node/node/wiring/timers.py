@@ -10,8 +10,8 @@ from dicom_node.node.maintenance import Maintenance, Retention, Sweep, Timer
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import patience
-from dicom_node.worklist.describing import describe_held
 from dicom_node.node.wiring.worklist import kept
+from dicom_node.worklist.describing import describe_held
 from dicom_node.worklist.retry import LONGEST_PAUSE_S
 
 

@@ -6,8 +6,9 @@ from dicom_node.delivery.event_reports import Reporter, ReportPatience
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.parts import Parts
+from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.dimse import remote_ae, timeouts
+from dicom_node.node.wiring.remotes import remote, remote_ae, timeouts
 from dicom_node.retrieve.performer import Fetching, Performer
 from dicom_node.retrieve.wado import FetchLimits, Source
 from dicom_node.worklist.procedure_step import ProcedureSteps
@@ -30,7 +31,7 @@ def place(settings: Settings) -> Place:
         ae_title=settings.node.ae_title,
         retrieve_url=settings.worklist.retrieve_url,
         worklist_label=settings.worklist.label,
-        titles={one.name: one.ae_title for one in settings.destinations},
+        titles={one.name: one.ae_title for one in _by_dimse(settings)},
     )
 
 
@@ -90,11 +91,13 @@ def make_performer(settings: Settings, parts: Parts) -> Performer:
 def receivers(settings: Settings) -> dict[str, RemoteAE]:
     """Say whom the node can call: peers with address and port, and destinations."""
     found = {
-        peer.ae_title: RemoteAE(peer.ae_title, peer.address, peer.port)
+        peer.ae_title: remote(
+            settings, peer.ae_title, peer.address, peer.port, tls_on=peer.tls
+        )
         for peer in settings.dimse.peers
         if peer.port is not None and peer.address and "/" not in peer.address
     }
-    for section in settings.destinations:
+    for section in _by_dimse(settings):
         found.setdefault(section.ae_title, remote_ae(settings, section))
     return found
 
@@ -110,4 +113,10 @@ def _titles(settings: Settings) -> frozenset[str]:
         for peer in settings.dimse.peers
         if peer.port is not None and peer.address and "/" not in peer.address
     }
-    return frozenset(callable_ | {one.ae_title for one in settings.destinations})
+    return frozenset(callable_ | {one.ae_title for one in _by_dimse(settings)})
+
+
+def _by_dimse(settings: Settings) -> list[DimseDestinationSection]:
+    return [
+        one for one in settings.destinations if isinstance(one, DimseDestinationSection)
+    ]

@@ -17,12 +17,6 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 def upgrade() -> None:
     """Add the tables."""
-    op.create_table(
-        "event_reader",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("event_id", ROW_ID, autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_event_reader"),
-    )
     _add_pushed()
     _add_inputs()
     _add_subscriptions()
