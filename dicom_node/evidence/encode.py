@@ -191,16 +191,14 @@ def _encode(
         raise EvidenceInvalid("the analysis is not on the source's pixel grid")
     encoded: list[EncodedEvidence] = []
     failed: list[FailedEvidence] = []
-    known = subject.earlier.uids | {
-        each.sop_instance_uid
-        for each in measurement_report.segmentations(subject, analysis)
-    }
     with quiet():  # the libraries' remarks on a header quote the patient
         for kind in kinds:
             try:
                 dataset = MAKING[kind].encode(subject.apart(), frame, analysis)
                 if dataset is not None:
-                    encoded.append(_finished(kind, dataset, subject, known))
+                    encoded.append(
+                        _finished(kind, dataset, subject, subject.earlier.uids)
+                    )
             except MemoryError:
                 raise  # the machine's trouble, not this kind's
             except Exception as error:  # noqa: BLE001  the other kinds are not to blame
@@ -264,7 +262,8 @@ def check(
     subject
         The image that it speaks of.
     known
-        SOP Instance UIDs of other objects that it may refer to.
+        SOP Instance UIDs of other objects that it may refer to; beside them it may
+        refer to the image's other results.
 
     Raises
     ------
@@ -272,7 +271,13 @@ def check(
         With every defect found; no patient attribute.
     """
     making = MAKING.get(kind)
-    objects.check(dataset, subject.clean, making.check if making else None, known)
+    own_results = {subject.uid(each) for each in MAKING}
+    objects.check(
+        dataset,
+        subject.clean,
+        making.check if making else None,
+        own_results.union(known),
+    )
 
 
 def part_10(dataset: Dataset) -> bytes:

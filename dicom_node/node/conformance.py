@@ -295,10 +295,16 @@ def _objects() -> str:
         "* Segmentation: BINARY, Rows and Columns of the image, no Frame of Reference."
         ' With `seg.viewer_geometry = "compat"` Plane Position, Plane'
         " Orientation and Pixel Measures are present without a Frame of Reference"
-        " (Standard Extended), because viewers need them; `strict` omits them.\n"
+        " (Standard Extended), because viewers need them, with `itk` Plane Position"
+        " for all frames at once; `strict` omits them. An image with a plane and a"
+        " Frame of Reference of its own gives a Segmentation on that plane. On request"
+        " one Label Map Segmentation of findings and lungs.\n"
         "* Structured reports: TID 1500, Completion Flag COMPLETE, Verification Flag"
         " UNVERIFIED, Preliminary Flag PRELIMINARY. The share of lung area covered by"
         " opacity uses the private coding scheme 99CXRNODE, declared in the object."
+        " What the film is called is coded: (112001, DCM, Opacity) = Present,"
+        " Indeterminate or Absent; the Image Library lists the film and its"
+        " Segmentations. The codes: docs/codes.md."
         " Regions are closed polylines, or segments of this image's segmentations"
         ' (`sr.regions = "segmentation"`); the numbers of the whole film stand in a'
         " region around both lungs (TID 1410), or without one (TID 1501, `sr."

@@ -98,7 +98,8 @@ def test_dciodvfy_finds_nothing_in_any_object(source, frame, opacities, tmp_path
     analysis = an_analysis(frame, opacities)
     items = evidence.encode_all(evidence.MAKING, subject, frame, analysis)
     for kind, path in write(tmp_path, items).items():
-        assert dciodvfy(path) == [], kind
+        if kind != "label-map":  # younger than the tool (Supplement 243)
+            assert dciodvfy(path) == [], kind
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ from inference.findings import (
     Analysis,
     Call,
     Finding,
-    Interval,
+    Intervals,
     Lung,
     Side,
     Zone,
@@ -64,7 +64,8 @@ class Groups:
     def total(self, analysis: Analysis, outline: Points) -> Group | ImageGroup:
         """Both lungs together: severity, change, probability, extent score, zones.
 
-        Viewers print the first five numbers beside the outline; so the zones are last.
+        Viewers print the first five numbers beside the outline; so zones and intervals
+        are last, those of the lungs too.
         A film without opacity has no zones to tell apart and no extent.
         """
         severity, ranges = analysis.severity, analysis.intervals
@@ -82,9 +83,9 @@ class Groups:
             numbers.append(
                 self._number(codes.EXTENT_SCORE, severity.extent_score, codes.SCORE)
             )
-        numbers += self._interval(codes.TOTAL_ENDS, ranges.total if ranges else None)
         if severity.extent_score:
             numbers += [self._zone(*zone) for zone in severity.zones.items()]
+        numbers += self._ends(ranges)
         sites = [FindingSite(codes.LUNG)]
         if self._subject.style.image_level == "tid1501":
             return self._image_group("both lungs", numbers, sites)
@@ -94,11 +95,8 @@ class Groups:
         self, number: int, lung: Lung, outline: Points, analysis: Analysis
     ) -> Group:
         """One lung: its severity, its change."""
-        severity, ranges, side = analysis.severity, analysis.intervals, lung.side
+        severity, side = analysis.severity, lung.side
         value = severity.right if side is Side.RIGHT else severity.left
-        interval = None
-        if ranges:
-            interval = ranges.right if side is Side.RIGHT else ranges.left
         names = (codes.LUNG_OPACITY[side], codes.LUNG_FREE[side])
         numbers = self._severity(names, value)
         if prior := self._subject.earlier.prior:
@@ -106,7 +104,6 @@ class Groups:
             numbers.append(
                 self._number(codes.CHANGE_SIDE, value - before, codes.POINTS)
             )
-        numbers += self._interval(codes.LUNG_ENDS[side], interval)
         site = FindingSite(codes.SIDES[side])
         region = self._region(EvidenceKind.LUNG_SEGMENTATION, number, outline)
         return self._group(f"{side.value} lung", region, numbers, [site])
@@ -122,14 +119,20 @@ class Groups:
             return [self._number(names[1], 100 - value), number]
         return [number]
 
-    def _interval(
-        self, names: tuple[Code, Code], interval: Interval | None
-    ) -> list[Measurement]:
-        """Write the ends of an interval as numbers of their own."""
-        if interval is None:
+    def _ends(self, ranges: Intervals | None) -> list[Measurement]:
+        """Write the ends of all intervals as numbers of their own."""
+        if ranges is None:
             return []
-        ends = zip(names, (interval.low, interval.high), strict=True)
-        return [self._number(name, value) for name, value in ends]
+        both = (
+            (codes.TOTAL_ENDS, ranges.total),
+            (codes.LUNG_ENDS[Side.RIGHT], ranges.right),
+            (codes.LUNG_ENDS[Side.LEFT], ranges.left),
+        )
+        return [
+            self._number(name, value)
+            for names, interval in both
+            for name, value in zip(names, (interval.low, interval.high), strict=True)
+        ]
 
     def _zone(self, zone: Zone, value: float) -> Measurement:
         site = FindingSite(codes.ZONES[zone], codes.LATERALITY[zone.side])

@@ -23,7 +23,7 @@ from tests.factories.analyses import a_frame, a_maker, a_subject, an_analysis
 from tests.factories.radiographs import synthetic_dataset
 
 GOLDEN = Path(__file__).with_name("golden.json")
-FINGERPRINT = "7d29bdc965c15e74b31f9fe219f24db9a497425de907f73b2ee7d288798ce325"
+FINGERPRINT = "84e9b9b2631bfa735b5a7c12a3b22d1b5907948c7f9e3e49d091d71a8d86dff4"
 ZONE = {"TimezoneOffsetFromUTC": "+0100"}
 _REPORT = ObjectReference("1.2.840.10008.5.1.4.1.1.88.34", "1.2.3.4", "1.2.3.5", "1.2")
 _IMAGE = ObjectReference("1.2.840.10008.5.1.4.1.1.1", "1.2.4.4", "1.2.4.5", "1.2.4")

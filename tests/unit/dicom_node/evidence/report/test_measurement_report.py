@@ -235,7 +235,8 @@ def test_intervals_are_numbers_of_their_own():
     total = numbers_of(groups["AI both lungs"])
     assert total["Total opacity, low end"] == 1
     assert total["Total opacity, high end"] == 2.5
-    assert numbers_of(groups["AI left lung"])["Left opacity, high end"] == 6
+    assert total["Left opacity, high end"] == 6
+    assert not any(" end" in name for name in list(total)[:5])
 
 
 def test_every_zone_says_where_it_is():
@@ -320,7 +321,8 @@ def test_a_prior_of_the_same_study_is_evidence_beside_the_source():
         item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
         for item in study.ReferencedSeriesSequence
     ]
-    assert named == [source.SOPInstanceUID, OTHER.sop_instance_uid]
+    assert named[0] == source.SOPInstanceUID
+    assert named[-1] == OTHER.sop_instance_uid
 
 
 def test_a_report_names_the_one_it_replaces():
