@@ -17,7 +17,10 @@ from dicom_node.node.wiring.parts import open_parts
 from tests.factories.nodes import destination, settings
 from tests.fakes.runner import ScriptedRunner
 
-SERVICES = ("http", "worker", "deliver", "timers", "dimse")
+SERVICES = (
+    *("http", "worker", "deliver", "commitment-reports", "event-reports"),
+    *("performer", "timers", "dimse"),
+)
 PROMPT_S = 20.0
 
 

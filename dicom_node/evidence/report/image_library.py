@@ -45,7 +45,8 @@ def library(
     """
     clean = subject.clean
     entry = _image(_SOURCE, clean.SOPClassUID, clean.SOPInstanceUID)
-    entry.ContentSequence = ContentSequence(list(_descriptors(subject)))
+    if described := list(_descriptors(subject)):
+        entry.ContentSequence = ContentSequence(described)
     drawn = [
         _image(codes.SEGMENTATION, each.sop_class_uid, each.sop_instance_uid)
         for each in segmentations

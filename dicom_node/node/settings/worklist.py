@@ -3,16 +3,9 @@
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from dicom_node.node.settings.section import Section
+from dicom_node.node.settings.section import Days, Seconds, Section
 
 
 def _base(url: str) -> str:
@@ -43,12 +36,12 @@ class WorklistSection(Section):
 
     label: str = Field(default="CXR", min_length=1, max_length=64)
     retrieve_url: str = ""
-    keep_days: float = Field(default=90.0, ge=0)
-    fetch_timeout_s: PositiveFloat = 120.0
-    first_retry_s: PositiveFloat = 5.0
-    longest_retry_s: PositiveFloat = 600.0
-    give_up_after_s: PositiveFloat = 604_800.0
-    reports_per_subscriber: PositiveInt = 10_000
+    keep_days: Days = 90.0
+    fetch_timeout_s: Seconds = 120.0
+    first_retry_s: Seconds = 5.0
+    longest_retry_s: Seconds = 600.0
+    give_up_after_s: Seconds = 604_800.0
+    reports_per_subscriber: int = Field(default=10_000, ge=1, le=1_000_000)
     sources: tuple[SourceSection, ...] = ()
 
     @model_validator(mode="after")

@@ -258,7 +258,7 @@ def test_every_kind_of_result_can_be_asked_for_and_no_other():
         message = refusal(destinations=[{**PACS, "evidence": [other]}])
         assert message == (
             "destinations.0.evidence.0: Input should be 'segmentation',"
-            " 'lung-segmentation', 'measurement-report',"
+            " 'lung-segmentation', 'label-map', 'measurement-report',"
             " 'measurement-report-comprehensive', 'measurement-report-enhanced',"
             " 'presentation-state', 'secondary-capture' or 'pdf'"
         )
