@@ -50,10 +50,22 @@ def free_port() -> int:
 
 @pytest.fixture(autouse=True)
 def _log_as_it_was() -> Iterator[None]:
-    """Take back what a command run in this process made of the log."""
-    loggers = [logging.getLogger(), *map(logging.getLogger, CHATTY)]
-    kept = [(one, one.handlers[:], one.level) for one in loggers]
+    """Take back what a command run in this process makes of the log.
+
+    Before a test as well: a fixture of its module may have run one.
+    """
+    _forget_log()
     yield
-    for one, handlers, level in kept:
-        one.handlers[:] = handlers
-        one.setLevel(level)
+    _forget_log()
+
+
+def _forget_log() -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [one for one in root.handlers if _is_of_pytest(one)]
+    root.setLevel(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def _is_of_pytest(handler: logging.Handler) -> bool:
+    return type(handler).__module__.startswith("_pytest.")
