@@ -170,7 +170,12 @@ def train(
     help="Model folder, checkpoint (.pt), or name of a model at hand such as default;"
     " given several times: their ensemble.",
 )
-@click.option("--data", type=FolderPath, help="Annotated films, COCO or RSNA layout.")
+@click.option(
+    "--data",
+    type=FolderPath,
+    multiple=True,
+    help="Annotated films, COCO or RSNA layout; given several times: all of them.",
+)
 @click.option(
     "--folds",
     "--fold",
@@ -198,7 +203,7 @@ def train(
 def evaluate(  # noqa: PLR0913  the command's options, one for one
     *,
     models: tuple[Path, ...],
-    data: Path | None,
+    data: tuple[Path, ...],
     folds: tuple[int, ...],
     output: Path,
     flip: bool,

@@ -26,7 +26,7 @@ from inference.training.evaluation.cases import (
     write_cases,
 )
 from inference.training.evaluation.checkpoint import CheckpointRunner
-from inference.training.evaluation.films import read_data
+from inference.training.evaluation.films import read_data, told
 from inference.training.evaluation.remember import RememberingRunner
 from inference.training.evaluation.scores.bootstrap import REPLICATES
 from inference.training.evaluation.serving import judge, look, meet
@@ -39,7 +39,7 @@ from inference.training.learned import Learned
 
 def evaluate(  # noqa: PLR0913  the command's options, one for one
     model: Path | ModelRunner,
-    data: Path,
+    data: Path | Sequence[Path],
     output: Path,
     *,
     folds: Sequence[int] = (),
@@ -57,8 +57,8 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
         was loaded by the caller, such as an ensemble; it is closed in the end.
     data
         A folder with ``annotations.json`` (COCO) and ``images/``, or the RSNA
-        challenge's own layout; ``lateral/`` and ``dicom/index.csv`` hold what must
-        be refused.
+        challenge's own layout, or several; ``lateral/``, ``not_analysable/`` and
+        ``dicom/index.csv`` hold what must be refused.
     output
         Folder for the results; made when missing.
     folds
@@ -91,7 +91,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
         cases, met = measure(runner, films, strangers, read_frame)
         cases = marked(cases, films, learned)
         about = describe(runner.manifest) | {
-            "data": data.name,
+            "data": told(data),
             "folds": list(folds) or "all",
             "data_digest": digest(films),
         }

@@ -33,6 +33,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "ece": "Expected calibration error (10 bins)",
         "temperature": "Temperature that would fit these films (1: none is needed)",
     },
+    "Whether the film's score gives its source away (0.5: not at all)": {
+        "source_told_by_sick": "Among films with opacity, mean over pairs of sources",
+        "source_told_by_clean": "Among films without, mean over pairs of sources",
+    },
     "Opacities one by one": {
         "ap40": "AP at IoU 0.4",
         "ap50": "AP at IoU 0.5",
@@ -72,6 +76,13 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "reader_percent_pearson": "Pearson of the percent",
         "reader_percent_spearman": "Spearman of the percent",
         "reader_truth_pearson": "Pearson of the outlines' percent (for comparison)",
+    },
+    "Intervals of the percentages (90 %)": {
+        "interval_coverage": "Outlined films whose total percentage lies inside",
+        "interval_coverage_by_lung": "Outlined lungs whose percentage lies inside",
+        "interval_coverage_clean": "Films without opacity whose interval begins at 0",
+        "interval_meets_readers": "Films where it meets the readers' extent",
+        "interval_width": "Mean width on outlined films, points",
     },
     "Eligibility": {"frontal_refused": "Frontal films refused"},
 }
@@ -206,6 +217,7 @@ def markdown(table: Mapping[str, Any]) -> str:
     """Write the tables for people."""
     parts = ["# Evaluation", "", _introduction(table), "", _standing(table)]
     parts += ["", *_settings(table["about"])]
+    parts += ["", "## Within each source", "", *within_sources(table)]
     for title, names in SECTIONS.items():
         parts += ["", f"## {title}", "", *overall_rows(table, names)]
     if table["not_analysable_refused"]:
@@ -217,6 +229,23 @@ def markdown(table: Mapping[str, Any]) -> str:
     for by, groups in table["by"].items():
         parts += ["", f"## By {by}", "", *_subgroup_rows(groups)]
     return "\n".join(parts) + "\n"
+
+
+def within_sources(table: Mapping[str, Any]) -> list[str]:
+    """Rank the films of each source among themselves: no source gives a label away."""
+    rows = [
+        "| source | AUROC | 95 % interval | films | findings per clean film |",
+        "|---" * 5 + "|",
+    ]
+    for name, group in table["by"]["source"].items():
+        one = group["auroc"]
+        if one["value"] is None:
+            continue
+        clean = group["false_findings_per_negative"]
+        rows.append(f"{_row(name, one)} {_cell(clean)} |")
+    if len(rows) == 2:  # noqa: PLR2004  the head of the table
+        return ["No source shows films with opacity and films without."]
+    return rows
 
 
 def _introduction(table: Mapping[str, Any]) -> str:

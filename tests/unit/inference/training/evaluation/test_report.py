@@ -45,6 +45,51 @@ def test_films_that_nobody_looked_at_are_no_negatives():
     assert value_of("false_findings_per_negative", cases).n == 1
 
 
+def test_a_score_that_follows_the_source_is_seen_to():
+    north = [case(f"n{k}", source="n", positive=True, score=0.9) for k in range(10)]
+    south = [case(f"s{k}", source="s", positive=True, score=0.6) for k in range(10)]
+    alike = [case(f"a{k}", source="a", positive=True, score=0.6) for k in range(10)]
+    few = [case(f"f{k}", source="f", positive=True, score=0.1) for k in range(9)]
+    assert value_of("source_told_by_sick", north + south + few).value == 1.0
+    assert value_of("source_told_by_sick", south + alike).value == 0.5
+    assert value_of("source_told_by_sick", north + south + alike).value == (
+        pytest.approx(5 / 6)
+    )
+    assert math.isnan(value_of("source_told_by_clean", north + south).value)
+
+
+def test_a_box_where_readers_disagree_is_neither_right_nor_wrong():
+    box, other = (0.0, 0.0, 10.0, 10.0), (50.0, 0.0, 10.0, 10.0)
+    found = Boxes((other, box), (0.95, 0.9))
+    plain = case("a", positive=True, truths=(box,), detections=found)
+    told = case("a", positive=True, truths=(box,), detections=found, ignored=(other,))
+    assert value_of("ap40", [plain]).value < 1.0
+    assert value_of("ap40", [told]).value == 1.0
+
+
+def test_a_truth_that_is_found_counts_even_where_readers_disagree():
+    box = (0.0, 0.0, 10.0, 10.0)
+    found = Boxes((box,), (0.9,))
+    told = case("a", positive=True, truths=(box,), detections=found, ignored=(box,))
+    assert value_of("ap40", [told]).value == 1.0
+
+
+def test_the_ranking_within_each_source_comes_first(reader, films, tmp_path):
+    cases, strangers = measure(reader, *read_data(films))
+    write(tmp_path / "out", cases, strangers, {}, REPLICATES)
+    text = (tmp_path / "out" / "report.md").read_text()
+    first = text.index("## Within each source")
+    assert first < text.index("## Any opacity, per film")
+    assert "| north | 1.000 |" in text[first:]
+
+
+def test_where_no_source_shows_both_the_report_says_so():
+    table = report.tabulate([case("a", positive=True)], [], {}, 0)
+    assert report.within_sources(table) == [
+        "No source shows films with opacity and films without."
+    ]
+
+
 def test_a_false_alarm_lowers_specificity_only():
     cases = [
         case("a", positive=True, called=True),
