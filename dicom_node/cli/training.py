@@ -75,7 +75,10 @@ class _HeldOut(click.ParamType[tuple[int, ...] | Literal["none"]]):
         """Turn "0" into (0,) and leave "none"."""
         if value == "none":
             return "none"
-        return _Folds().convert(value, param, ctx)
+        try:
+            return _Folds().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither a fold number nor none", param, ctx)
 
 
 def _one_or_more(folds: tuple[int, ...]) -> int | tuple[int, ...]:
