@@ -194,6 +194,13 @@ def train(
     is_flag=True,
     help="Summarise the CASES (cases.json of other evaluations) instead.",
 )
+@click.option(
+    "--against",
+    type=FilePath,
+    multiple=True,
+    help="With --pool: cases.json of another model on the same films; gain.md tells"
+    " what the pooled one gains, film by film.",
+)
 @replicates_option
 @click.option(
     "--device",
@@ -212,6 +219,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     flip: bool,
     remember: Path | None,
     pool: bool,
+    against: tuple[Path, ...],
     replicates: int,
     device: Device,
     cases: tuple[Path, ...],
@@ -222,11 +230,13 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     """
     if pool != bool(cases) or (pool and (models or data or flip)):
         raise click.UsageError("--pool takes CASES, and neither model nor data")
+    if against and not pool:
+        raise click.UsageError("--against goes with --pool")
     with extra():
         from inference.training.commands import evaluate as measuring  # noqa: PLC0415  the extra
 
         if pool:
-            measuring.pool(cases, output, replicates)
+            measuring.pool(cases, output, replicates, against=against)
         elif models and data:
             measuring.evaluate(
                 measuring.open_models(models, device, remember, flip=flip),

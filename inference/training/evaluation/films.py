@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inference.errors import TrainingError
 from inference.training.data.dataset import Sample, read_samples
-from inference.training.evaluation.readers import SCORES, read_scores, with_score
+from inference.training.data.readers import SCORES, read_scores, with_score
 from inference.training.recipe.data import FOLDS, CocoSource, DataRecipe, RsnaSource
 
 _TO_BE_REFUSED = ("lateral", "not_analysable")

@@ -124,16 +124,16 @@ def tabulate(
         "without_opacity": sum(case.positive is False for case in cases),
         "held_out": held_out(cases),
         "learned_from": [case.key for case in cases if case.learned],
-        "overall": _plain(summarise(cases, METRICS, replicates)),
+        "overall": plain(summarise(cases, METRICS, replicates)),
         "by": {
             by: {
                 name: {"films": len(part)}
-                | _plain(summarise(part, METRICS, replicates // 2))
+                | plain(summarise(part, METRICS, replicates // 2))
                 for name, part in split(cases, by).items()
             }
             for by in SUBGROUPS
         },
-        "not_analysable_refused": _plain(recognised(strangers)),
+        "not_analysable_refused": plain(recognised(strangers)),
         "refusals": {
             case.key: case.refused for case in cases if case.refused is not None
         },
@@ -183,7 +183,8 @@ def _settings(about: Mapping[str, Any]) -> list[str]:
     return ["| setting | value |", "|---|---|", *rows] if rows else []
 
 
-def _plain(summary: Mapping[str, Interval]) -> Table:
+def plain(summary: Mapping[str, Interval]) -> Table:
+    """Write metrics as plain data; what is not defined is null."""
     return {
         name: {
             "value": _known(one.value),
@@ -224,7 +225,7 @@ def markdown(table: Mapping[str, Any]) -> str:
         parts += ["", "## Pictures that must be refused", ""]
         parts += ["| what | refused | 95 % interval | n |", "|---|---|---|---|"]
         parts += [
-            _row(kind, one) for kind, one in table["not_analysable_refused"].items()
+            row(kind, one) for kind, one in table["not_analysable_refused"].items()
         ]
     for by, groups in table["by"].items():
         parts += ["", f"## By {by}", "", *_subgroup_rows(groups)]
@@ -242,7 +243,7 @@ def within_sources(table: Mapping[str, Any]) -> list[str]:
         if one["value"] is None:
             continue
         clean = group["false_findings_per_negative"]
-        rows.append(f"{_row(name, one)} {_cell(clean)} |")
+        rows.append(f"{row(name, one)} {_cell(clean)} |")
     if len(rows) == 2:  # noqa: PLR2004  the head of the table
         return ["No source shows films with opacity and films without."]
     return rows
@@ -260,12 +261,11 @@ def _introduction(table: Mapping[str, Any]) -> str:
 def overall_rows(table: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
     """Markdown rows of some overall metrics, by their titles."""
     lines = ["| metric | value | 95 % interval | films |", "|---|---|---|---|"]
-    return lines + [
-        _row(title, table["overall"][name]) for name, title in names.items()
-    ]
+    return lines + [row(title, table["overall"][name]) for name, title in names.items()]
 
 
-def _row(title: str, one: Mapping[str, Any]) -> str:
+def row(title: str, one: Mapping[str, Any]) -> str:
+    """Write a metric with its interval and films as a row of Markdown."""
     value = "-" if one["value"] is None else f"{one['value']:.3f}"
     known = one["low"] is not None and one["high"] is not None
     low_high = f"{one['low']:.3f} to {one['high']:.3f}" if known else "-"

@@ -19,6 +19,7 @@ from inference.training.evaluation.cases import (
     write_cases,
 )
 from inference.training.evaluation.films import read_data
+from inference.training.evaluation.gain import gain
 
 REPLICATES = 40
 
@@ -43,6 +44,37 @@ def test_films_that_nobody_looked_at_are_no_negatives():
         found = value_of(name, cases)
         assert (found.value, found.n) == (1.0, 2)
     assert value_of("false_findings_per_negative", cases).n == 1
+
+
+def test_a_gain_is_counted_on_the_films_that_both_were_shown(tmp_path):
+    before = [case(f"{k}", positive=k % 2 == 1, score=0.5) for k in range(8)]
+    after = [
+        case(
+            f"{k}", positive=k % 2 == 1, score=0.3 + 0.4 * (k % 2), source=f"s{k // 6}"
+        )
+        for k in range(1, 10)
+    ]
+    write_cases(tmp_path / "before.json", before, [])
+    write_cases(tmp_path / "after.json", after, [])
+    places = [tmp_path / "after.json"], tmp_path / "out"
+    pool(*places, REPLICATES, against=[tmp_path / "before.json"])
+    found = json.loads((tmp_path / "out" / "gain.json").read_text())
+    auroc = found["overall"]["auroc"]
+    assert (auroc["value"], auroc["low"], auroc["high"], auroc["n"]) == (0.5,) * 3 + (
+        7,
+    )
+    assert found["source"]["s1"]["auroc"]["n"] == 2
+    text = (tmp_path / "out" / "gain.md").read_text()
+    assert "| s0 | 0.500 | 0.500 to 0.500 | 5 |" in text
+
+
+def test_two_models_that_err_alike_do_not_differ():
+    rng = np.random.default_rng(1)
+    told = [(f"{k}", bool(k % 2), float(rng.random())) for k in range(40)]
+    both = [case(key, positive=sick, score=score) for key, sick, score in told]
+    found = gain(both, both, REPLICATES)["overall"]
+    assert (found["auroc"]["low"], found["auroc"]["high"]) == (0, 0)
+    assert found["opacity_dice"]["value"] is None
 
 
 def test_a_score_that_follows_the_source_is_seen_to():

@@ -1,12 +1,8 @@
-"""Scores of readers, in a table beside the films."""
+"""Which films are measured, and what readers scored of them."""
 
 from pathlib import Path
 
-import pytest
-
-from inference.errors import TrainingError
 from inference.training.evaluation.films import read_data
-from inference.training.evaluation.readers import read_scores
 
 HEAD = "file_name,fold,geographic_extent_0_8\n"
 
@@ -42,17 +38,3 @@ def test_a_table_of_one_folder_is_about_the_films_of_all(films, edit, tmp_path):
     found = extents([first, further])
     assert len(found) == 24  # the same names twice are two films
     assert found["film03.png"] == found["further/film03.png"] == 5.5
-
-
-@pytest.mark.parametrize(
-    "row", ["film03.png,0,9", "film03.png,0,x", "film03.png,0,nan"]
-)
-def test_a_score_that_is_none_is_refused(tmp_path, row):
-    place = tmp_path / "severity_extra.csv"
-    place.write_text(HEAD + row + "\n")
-    with pytest.raises(TrainingError, match="not a table of readers' scores"):
-        read_scores([place])
-
-
-def test_where_there_is_no_table_nothing_is_known(tmp_path):
-    assert read_scores([tmp_path / "severity_extra.csv"]) == {}
