@@ -81,7 +81,8 @@ class PercentIntervals:
         -------
             Low and high, 0 <= low <= percent <= high <= 100.
         """
-        here = next(one for one in self.bins if percent <= one.up_to_percent)
+        fitting = (one for one in self.bins if percent <= one.up_to_percent)
+        here = next(fitting, self.bins[-1])  # rounding may pass 100 by a hair
         low = 0.0 if percent <= self.clean_percent else max(0.0, percent - here.below)
         return low, min(_WHOLE, percent + here.above)
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from inference.training.data.batches import Batches, to_device
 from inference.training.data.dataset import ReadFrame, Sample, digest, read_samples
 from inference.training.data.duplicates import apart
 from inference.training.data.render import RenderCache
+from inference.training.data.split import some, split
 from inference.training.learned import FILE_NAME, Learned, write_learned
 from inference.training.overlays import draw_overlays
 from inference.training.recipe.recipe import Recipe
@@ -137,7 +137,7 @@ def train(  # noqa: PLR0913  the command's options, one for one
         torch.set_num_threads(recipe.schedule.threads)
     cv2.setNumThreads(1)
     samples = read_samples(recipe.data)
-    learned, held_out = split(samples, recipe.data.held_out)
+    learned, held_out = split(samples, recipe.data.held_out, recipe.data.left_out)
     _make_folder(output, resume=resume, overwrite=overwrite)
     kept = recipe.data.cache or output / "cache"
     cache = RenderCache(kept, read_frame, recipe.data.normalisation)
@@ -205,35 +205,6 @@ def _write_about(
             len(held_out),
             extra={"action": "train"},
         )
-
-
-def split(
-    samples: Sequence[Sample], validation_folds: Sequence[int]
-) -> tuple[list[Sample], list[Sample]]:
-    """Learned from, and only looked at.
-
-    Raises
-    ------
-    TrainingError
-        Nothing is left to learn from, or nothing is in a fold to look at.
-    """
-    learned = [sample for sample in samples if sample.fold not in validation_folds]
-    held_out = [sample for sample in samples if sample.fold in validation_folds]
-    if not learned:
-        raise TrainingError("recipe: data.validation_fold: no image is in another")
-    if empty := set(validation_folds) - {sample.fold for sample in held_out}:
-        raise TrainingError(
-            f"recipe: data.validation_fold: no image is in fold {min(empty)}"
-        )
-    return learned, held_out
-
-
-def some(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """Take so many of the samples, in an order that means nothing; 0 takes all."""
-    if not count:
-        return list(samples)
-    dealt = sorted(samples, key=lambda one: sha256(one.key.encode()).digest())
-    return dealt[:count]
 
 
 def _start(recipe: Recipe, output: Path, steps: int, data_digest: str) -> _Run:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from inference.errors import TrainingError
 from inference.training.data.samples import Sample
@@ -105,16 +105,23 @@ class Learned:
         """
         try:
             table = json.loads(text)
-            held_out = table["held_out"]
             return cls(
                 frozenset(map(str, table["films"])),
                 frozenset(map(str, table["patients"])),
                 bool(table["complete"]),
                 int(table["folds"]),
-                tuple(map(int, held_out)) if isinstance(held_out, list) else held_out,
+                _folds(table["held_out"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{place}: no record of what was learned") from error
+
+
+def _folds(value: Any) -> Folds | None:
+    if isinstance(value, list):
+        return tuple(map(int, value))
+    if value is not None and not isinstance(value, int):
+        raise TypeError(value)
+    return value
 
 
 def read_learned(folder: Path) -> Learned | None:

@@ -24,7 +24,7 @@ _TOP_SHARE = 0.01
 _MIXED = 0.1
 _SURE = 0.5
 _LEAST_FOR_CORRELATION = 3
-_CAPABILITY = torch.backends.cpu.get_cpu_capability
+_CAPABILITY = torch.backends.cpu.get_cpu_capability()
 _WITH_BFLOAT16 = ("AVX512", "AMX")
 
 
@@ -132,12 +132,20 @@ def _claimed(answer: Prediction, size: int) -> NDArray[np.bool_]:
     return np.asarray((pasted > _SURE).any(dim=0)[0], np.bool_)
 
 
-def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
+def autocast(
+    device: torch.device, *, enabled: bool, capability: str = _CAPABILITY
+) -> torch.autocast:
     """bfloat16 where it is safe, and where the processor has it.
 
-    A CPU that has not takes twenty times as long as with float32.
+    Parameters
+    ----------
+    device, enabled
+        Where, and whether it is asked for.
+    capability
+        Of this CPU, as torch names it: one that has no bfloat16 takes twenty times as
+        long as with float32.
     """
-    has_it = device.type != "cpu" or _CAPABILITY() in _WITH_BFLOAT16
+    has_it = device.type != "cpu" or capability in _WITH_BFLOAT16
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and has_it)
 
 

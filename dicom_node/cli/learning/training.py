@@ -75,7 +75,10 @@ class _HeldOut(click.ParamType[tuple[int, ...] | Literal["none"]]):
         """Turn "0" into (0,) and leave "none"."""
         if value == "none":
             return "none"
-        return _Folds().convert(value, param, ctx)
+        try:
+            return _Folds().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither a fold number nor none", param, ctx)
 
 
 def _one_or_more(folds: tuple[int, ...]) -> int | tuple[int, ...]:
@@ -170,7 +173,12 @@ def train(
     help="Model folder, checkpoint (.pt), or name of a model at hand such as default;"
     " given several times: their ensemble.",
 )
-@click.option("--data", type=FolderPath, help="Annotated films, COCO or RSNA layout.")
+@click.option(
+    "--data",
+    type=FolderPath,
+    multiple=True,
+    help="Annotated films, COCO or RSNA layout; given several times: all of them.",
+)
 @click.option(
     "--folds",
     "--fold",
@@ -186,6 +194,13 @@ def train(
     is_flag=True,
     help="Summarise the CASES (cases.json of other evaluations) instead.",
 )
+@click.option(
+    "--against",
+    type=FilePath,
+    multiple=True,
+    help="With --pool: cases.json of another model on the same films; gain.md tells"
+    " what the pooled one gains, film by film.",
+)
 @replicates_option
 @click.option(
     "--device",
@@ -198,12 +213,13 @@ def train(
 def evaluate(  # noqa: PLR0913  the command's options, one for one
     *,
     models: tuple[Path, ...],
-    data: Path | None,
+    data: tuple[Path, ...],
     folds: tuple[int, ...],
     output: Path,
     flip: bool,
     remember: Path | None,
     pool: bool,
+    against: tuple[Path, ...],
     replicates: int,
     device: Device,
     cases: tuple[Path, ...],
@@ -214,11 +230,13 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
     """
     if pool != bool(cases) or (pool and (models or data or flip)):
         raise click.UsageError("--pool takes CASES, and neither model nor data")
+    if against and not pool:
+        raise click.UsageError("--against goes with --pool")
     with extra():
         from inference.training.commands import evaluate as measuring  # noqa: PLC0415  the extra
 
         if pool:
-            measuring.pool(cases, output, replicates)
+            measuring.pool(cases, output, replicates, against=against)
         elif models and data:
             measuring.evaluate(
                 measuring.open_models(models, device, remember, flip=flip),

@@ -1,13 +1,15 @@
 """``cxr-node crossvalidate``: a model per fold, one honest report.
 
 Every film is shown to the network that never learned from its fold, and judged with
-thresholds and calibration that were fixed on the films of the other folds. With
-``fix`` a model folder's manifest gets what is fixed on all of them together.
+thresholds, calibration and intervals that were fixed on the films of the other folds.
+With ``fix`` a model folder's manifest gets what is fixed on all of them together.
+In place of folds there may be sources: what a network is worth at a place that it never
+saw.
 """
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +25,13 @@ from inference.training.commands.evaluate import learned_by, open_models, write
 from inference.training.commands.tune import see, sharp
 from inference.training.data.dataset import ReadFrame, Sample, read_picture
 from inference.training.evaluation.cases import Case, Stranger
-from inference.training.evaluation.films import read_data
+from inference.training.evaluation.films import read_data, told
 from inference.training.evaluation.scores.bootstrap import REPLICATES
 from inference.training.evaluation.serving import Look, judge, meet
+from inference.training.evaluation.tuning.conformal import (
+    crosswise,
+    measured_intervals,
+)
 from inference.training.evaluation.tuning.studies import Study
 from inference.training.evaluation.tuning.tune import tune
 from inference.training.learned import Learned
@@ -35,10 +41,13 @@ logger = logging.getLogger(__name__)
 
 _LEAST_FOLDS = 2
 
+Part = int | tuple[int, ...] | str
+"""A fold, several that are held out together, or a source by its name."""
+
 
 def crossvalidate(  # noqa: PLR0913  the command's options, one for one
-    models: Mapping[int, Sequence[Path] | ModelRunner],
-    data: Path,
+    models: Mapping[Part, Sequence[Path] | ModelRunner],
+    data: Path | Sequence[Path],
     output: Path,
     *,
     flip: bool = False,
@@ -52,7 +61,7 @@ def crossvalidate(  # noqa: PLR0913  the command's options, one for one
     Parameters
     ----------
     models
-        Fold -> model folders or checkpoints that were trained without it (several
+        Part -> model folders or checkpoints that were trained without it (several
         answer as one), or a loaded runner.
     data
         As for ``evaluate``.
@@ -76,41 +85,41 @@ def crossvalidate(  # noqa: PLR0913  the command's options, one for one
     Raises
     ------
     TrainingError
-        Fewer than two folds, or data that are wrong or too few.
+        Fewer than two parts, or data that are wrong or too few.
     """
     if len(models) < _LEAST_FOLDS:
         raise TrainingError("cross-validation wants the models of two folds or more")
     learned = _checked(models)
-    looked: dict[int, tuple[list[Study], list[Look]]] = {}
+    looked: dict[Part, tuple[list[Study], list[Look]]] = {}
     manifests: list[ModelManifest] = []
     known: dict[str, bool | None] = {}
-    for fold, model in models.items():
-        films, others = read_data(
-            data,
-            [fold],
-            dicom=read_frame is not read_picture,
-            dealt_into=learned[fold].folds,
+    for part, model in models.items():
+        films, others = _films_of(
+            part, data, learned[part], dicom=read_frame is not read_picture
         )
-        _refuse_learned(fold, films, learned[fold])
-        known |= {film.key: learned[fold].knows(film) for film in films}
+        _refuse_learned(part, films, learned[part])
+        known |= {film.key: learned[part].knows(film) for film in films}
         if isinstance(model, Sequence):
             runner = open_models(model, remember=remember, flip=flip)
         else:
             runner = model
         with closing(runner):
             manifests.append(runner.manifest)
-            looked[fold] = see(runner, films, others, read_frame)
+            looked[part] = see(runner, films, others, read_frame)
     start = manifests[0] if fix is None else read_manifest(fix)
-    cases, met = _judge(looked, start, read_frame)
-    cases = [replace(case, learned=known[case.key]) for case in cases]
+    judged, met = _judge(looked, start, read_frame)
+    cases = [replace(case, learned=known[case.key]) for _, case in judged]
+    cases = crosswise(cases, [part for part, _ in judged])
     if fix is not None:
-        write_manifest(fix, tune(*_together(looked), start))
+        intervals = measured_intervals(cases)
+        tuned = tune(*_together(looked), start)
+        write_manifest(fix, replace(tuned, severity_intervals=intervals))
     about = {
         "model": _told(models, flip=flip),
         "fused": flip or max(map(_size, models.values())) > 1,
         "cross_validated": True,
-        "data": data.name,
-        "folds": sorted(models),
+        "data": told(data),
+        "folds": _listed(models),
         "thresholds": "fixed on the other folds",
         "calibration": "fixed on the other folds",
     }
@@ -120,27 +129,50 @@ def crossvalidate(  # noqa: PLR0913  the command's options, one for one
     return table
 
 
+def _films_of(
+    part: Part, data: Path | Sequence[Path], learned: Learned, *, dicom: bool
+) -> tuple[list[Sample], list[Sample]]:
+    """Find the films of a part, and the pictures to be refused that go with it."""
+    if isinstance(part, str):
+        films, _ = read_data(data, sources=[part], dealt_into=learned.folds)
+        return films, []
+    folds = (part,) if isinstance(part, int) else part
+    return read_data(data, folds, dicom=dicom, dealt_into=learned.folds)
+
+
+def _listed(parts: Iterable[Part]) -> list[int | str]:
+    """List folds and sources, folds that are held out together one by one."""
+    folds = [one for one in parts if not isinstance(one, str)]
+    each = [(one,) if isinstance(one, int) else one for one in folds]
+    sources = sorted(one for one in parts if isinstance(one, str))
+    return [*sorted(fold for some in each for fold in some), *sources]
+
+
 def _checked(
-    models: Mapping[int, Sequence[Path] | ModelRunner],
-) -> dict[int, Learned]:
+    models: Mapping[Part, Sequence[Path] | ModelRunner],
+) -> dict[Part, Learned]:
     return {
-        fold: learned_by(model) if isinstance(model, Sequence) else Learned()
-        for fold, model in models.items()
+        part: learned_by(model) if isinstance(model, Sequence) else Learned()
+        for part, model in models.items()
     }
 
 
-def _refuse_learned(fold: int, films: Sequence[Sample], learned: Learned) -> None:
-    """Refuse a model that learned from the fold that it shall be judged on."""
+def _refuse_learned(part: Part, films: Sequence[Sample], learned: Learned) -> None:
+    """Refuse a model that learned from the part that it shall be judged on."""
     seen = sum(learned.knows(film) is True for film in films)
     if seen:
         raise TrainingError(
-            f"fold {fold}: its model learned from {seen} of its {len(films)} films, or"
-            " from others of their patients: they are not held out"
+            f"{_named(part)}: its model learned from {seen} of its {len(films)} films,"
+            " or from others of their patients: they are not held out"
         )
 
 
+def _named(part: Part) -> str:
+    return f"source {part}" if isinstance(part, str) else f"fold {part}"
+
+
 def _renew_card(
-    fix: Path, metrics: Path, models: Mapping[int, Sequence[Path] | ModelRunner]
+    fix: Path, metrics: Path, models: Mapping[Part, Sequence[Path] | ModelRunner]
 ) -> None:
     """Write the card of thresholds and figures that hold now; keep its remarks."""
     recipe = fix / RECIPE_FILE
@@ -159,7 +191,7 @@ def _renew_card(
     write_card(fix, metrics, recipe, keep_remarks=True)
 
 
-def _told(models: Mapping[int, Sequence[Path] | ModelRunner], *, flip: bool) -> str:
+def _told(models: Mapping[Part, Sequence[Path] | ModelRunner], *, flip: bool) -> str:
     """Say what was measured."""
     sizes = [_size(one) for one in models.values()]
     what = f"{sum(sizes)} networks of one recipe, each on its held-out fold"
@@ -173,25 +205,26 @@ def _size(model: Sequence[Path] | ModelRunner) -> int:
 
 
 def _judge(
-    looked: Mapping[int, tuple[list[Study], list[Look]]],
+    looked: Mapping[Part, tuple[list[Study], list[Look]]],
     start: ModelManifest,
     read_frame: ReadFrame,
-) -> tuple[list[Case], list[Stranger]]:
-    """Judge each fold with what was fixed on the rest."""
-    cases: list[Case] = []
+) -> tuple[list[tuple[Part, Case]], list[Stranger]]:
+    """Judge each part with what was fixed on the rest."""
+    cases: list[tuple[Part, Case]] = []
     met: list[Stranger] = []
-    for fold, (studies, strangers) in tqdm(looked.items(), desc="fix", unit="fold"):
-        rest = {other: seen for other, seen in looked.items() if other != fold}
+    for part, (studies, strangers) in tqdm(looked.items(), desc="fix", unit="fold"):
+        rest = {other: seen for other, seen in looked.items() if other != part}
         tuned = tune(*_together(rest), start)
-        cases += [judge(sharp(one.seen, read_frame), tuned) for one in studies]
+        sharpened = (sharp(one.seen, read_frame) for one in studies)
+        cases += [(part, judge(one, tuned)) for one in sharpened]
         met += [meet(one, tuned) for one in strangers]
     return cases, met
 
 
 def _together(
-    looked: Mapping[int, tuple[list[Study], list[Look]]],
+    looked: Mapping[Part, tuple[list[Study], list[Look]]],
 ) -> tuple[list[Study], list[Look]]:
-    """Films and strangers of several folds; a stranger of no fold is for judging."""
+    """Films and strangers of several parts; a stranger of no fold is for judging."""
     studies = [one for some, _ in looked.values() for one in some]
     strangers = [one for _, some in looked.values() for one in some]
     return studies, [one for one in strangers if one.sample.fold >= 0]

@@ -26,7 +26,8 @@ from inference.training.evaluation.cases import (
     write_cases,
 )
 from inference.training.evaluation.checkpoint import CheckpointRunner
-from inference.training.evaluation.films import read_data
+from inference.training.evaluation.films import read_data, told
+from inference.training.evaluation.gain import gain, gain_markdown
 from inference.training.evaluation.remember import RememberingRunner
 from inference.training.evaluation.scores.bootstrap import REPLICATES
 from inference.training.evaluation.serving import judge, look, meet
@@ -39,7 +40,7 @@ from inference.training.learned import Learned
 
 def evaluate(  # noqa: PLR0913  the command's options, one for one
     model: Path | ModelRunner,
-    data: Path,
+    data: Path | Sequence[Path],
     output: Path,
     *,
     folds: Sequence[int] = (),
@@ -57,8 +58,8 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
         was loaded by the caller, such as an ensemble; it is closed in the end.
     data
         A folder with ``annotations.json`` (COCO) and ``images/``, or the RSNA
-        challenge's own layout; ``lateral/`` and ``dicom/index.csv`` hold what must
-        be refused.
+        challenge's own layout, or several; ``lateral/``, ``not_analysable/`` and
+        ``dicom/index.csv`` hold what must be refused.
     output
         Folder for the results; made when missing.
     folds
@@ -91,7 +92,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
         cases, met = measure(runner, films, strangers, read_frame)
         cases = marked(cases, films, learned)
         about = describe(runner.manifest) | {
-            "data": data.name,
+            "data": told(data),
             "folds": list(folds) or "all",
             "data_digest": digest(films),
         }
@@ -121,9 +122,25 @@ def marked(
 
 
 def pool(
-    files: Sequence[Path], output: Path, replicates: int = REPLICATES
+    files: Sequence[Path],
+    output: Path,
+    replicates: int = REPLICATES,
+    *,
+    against: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Summarise folds that were measured apart (cross-validation).
+
+    Parameters
+    ----------
+    files
+        ``cases.json`` of evaluations.
+    output
+        Folder for the results.
+    replicates
+        Of the bootstrap.
+    against
+        ``cases.json`` of another model on the same films: ``gain.json`` and
+        ``gain.md`` tell the differences, film by film.
 
     Raises
     ------
@@ -134,7 +151,14 @@ def pool(
     cases = [case for some, _ in parts for case in some]
     strangers = [one for _, some in parts for one in some]
     about = {"pooled": [path.parent.name for path in files]}
-    return write(output, cases, strangers, about, replicates)
+    table = write(output, cases, strangers, about, replicates)
+    if against:
+        before = [case for path in against for case in read_cases(path)[0]]
+        found = gain(before, cases, replicates)
+        report.write_json(output / "gain.json", found)
+        text = gain_markdown(found)
+        (output / "gain.md").write_text(text, encoding="utf-8")
+    return table
 
 
 def write(

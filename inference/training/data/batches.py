@@ -76,18 +76,20 @@ def _weights_by_source(
 def _kind_shares(
     counts: Mapping[Kind, int], recipe: SamplingRecipe, *, balanced: bool
 ) -> dict[Kind, float]:
-    """Share of each kind in its source, 1 in all; sick films as often as clean ones."""
+    """Share of each kind in its source, 1 in all.
+
+    Sick films are shown as often as clean ones; in a source that has hardly any of one
+    of both, every known film as often as any other, lest a few be learned by heart.
+    """
     share: dict[Kind, float] = {kind: float(getattr(recipe, kind)) for kind in counts}
     sick = sum(share.get(kind, 0.0) for kind in _SICK)
     clean = share.get("negative", 0.0)
-    if balanced and sick > 0 and clean > 0:
-        half = (sick + clean) / 2
-        share = {
-            kind: value * half / (sick if kind in _SICK else clean)
-            if kind in (*_SICK, "negative")
-            else value
-            for kind, value in share.items()
-        }
+    if sick > 0 and clean > 0:
+        ill = sum(counts.get(kind, 0) for kind in _SICK)
+        part = 0.5 if balanced else ill / (ill + counts["negative"])
+        factors = dict.fromkeys(_SICK, part * (sick + clean) / sick)
+        factors["negative"] = (1 - part) * (sick + clean) / clean
+        share = {kind: value * factors.get(kind, 1.0) for kind, value in share.items()}
     total = sum(share.values())
     return {kind: value / total if total else 0.0 for kind, value in share.items()}
 

@@ -23,13 +23,13 @@ from inference.training.recipe.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 _DARK = 12  # grey level of a shutter's border, of 255
-_LIT = 0.2  # least share of a row or column of the picture proper
+_LIT = 0.2  # of the brightest row's or column's count: less is border
 _COARSE_PX, _COARSE_SHADING_PX = 32, 3.0
 _FINE_PX, _FINE_SHADING_PX = 64, 1.5
 _SHIFT_PX = 5  # of the 64, either way
 _WORTH_A_LOOK = 0.8
-# On 9,224 real films: 0.86 and more are the same exposure; two chests reach 0.80.
-_ALIKE = 0.85
+# Of 9,224 real films one exposure in two versions reaches it; two drawn chests 0.89.
+_ALIKE = 0.9
 _FLAT = 2.0  # grey levels: less contrast is grain
 _ROWS = 1024  # compared at a time
 
@@ -69,11 +69,16 @@ def fingerprint(picture: Grey) -> Print:
 
 def _without_shutter(picture: Grey) -> Grey:
     lit = picture > _DARK
-    rows = np.flatnonzero(lit.mean(axis=1) > _LIT)
-    columns = np.flatnonzero(lit.mean(axis=0) > _LIT)
-    if not len(rows) or not len(columns):
+    if not lit.any():
         return picture
-    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    (top, bottom), (left, right) = (_extent(lit.sum(axis=axis)) for axis in (1, 0))
+    return picture[top:bottom, left:right]
+
+
+def _extent(counts: NDArray[np.int64]) -> tuple[int, int]:
+    """First and one past the last of the rows, or columns, that hold picture."""
+    held = np.flatnonzero(counts > _LIT * counts.max())
+    return int(held[0]), int(held[-1]) + 1
 
 
 def _detail(picture: Grey, side_px: int, shading_px: float) -> Float:

@@ -6,14 +6,15 @@ models can be pooled and summarised again.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TrainingError
+from inference.intervals import SeverityIntervals
 
 Box = tuple[float, float, float, float]
 ByLung = tuple[float, float, float]
@@ -56,6 +57,8 @@ class Case:
         Whether every opacity of it is in ``truths``.
     truths
         Boxes of the opacities.
+    ignored
+        Boxes about which readers disagree.
     score
         The node's calibrated probability of any opacity.
     called
@@ -77,6 +80,9 @@ class Case:
         The lungs were drawn without the part behind the heart.
     percent, true_percent
         Opacity in percent of the right lung, the left lung and both.
+    low, high
+        Between which percentages the true ones lie, as the model's intervals say;
+        ``None`` when it has none.
     extent, reader_extent
         Geographic extent, 0 to 8: the node's; the mean of the readers.
     learned
@@ -94,6 +100,7 @@ class Case:
     positive: bool | None = None
     exhaustive: bool = True
     truths: tuple[Box, ...] = ()
+    ignored: tuple[Box, ...] = ()
     score: float
     called: bool
     refused: str | None = None
@@ -105,9 +112,27 @@ class Case:
     heart_excluded: bool = False
     percent: ByLung | None = None
     true_percent: ByLung | None = None
+    low: ByLung | None = None
+    high: ByLung | None = None
     extent: int | None = None
     reader_extent: float | None = None
     learned: bool | None = None
+
+    def within(self, intervals: SeverityIntervals | None) -> Self:
+        """Give its percentages their intervals; without any they have none."""
+        if intervals is None or self.percent is None:
+            return replace(self, low=None, high=None)
+        each = (intervals.right, intervals.left, intervals.total)
+        told = [
+            one.interval(percent)
+            for one, percent in zip(each, self.percent, strict=True)
+        ]
+        (low, high), (low_left, high_left), (low_total, high_total) = told
+        return replace(
+            self,
+            low=(low, low_left, low_total),
+            high=(high, high_left, high_total),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +193,8 @@ def _case(row: dict[str, Any]) -> Case:
         for item in fields(Case)
         if (value := row.get(item.name, item.default)) is not None
     }
-    return Case(**(plain | boxes | {"truths": _tuples(row["truths"])}))
+    drawn = {name: _tuples(row.get(name, ())) for name in ("truths", "ignored")}
+    return Case(**(plain | boxes | drawn))
 
 
 def _tuples(rows: Sequence[Sequence[float]]) -> tuple[Box, ...]:

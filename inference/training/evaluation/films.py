@@ -10,13 +10,17 @@ from pathlib import Path
 
 from inference.errors import TrainingError
 from inference.training.data.dataset import Sample, read_samples
+from inference.training.data.readers import SCORES, read_scores, with_score
 from inference.training.recipe.data import FOLDS, CocoSource, DataRecipe, RsnaSource
+
+_TO_BE_REFUSED = ("lateral", "not_analysable")
 
 
 def read_data(
-    data: Path,
+    data: Path | Sequence[Path],
     folds: Sequence[int] = (),
     *,
+    sources: Sequence[str] = (),
     dicom: bool = False,
     dealt_into: int = FOLDS,
 ) -> tuple[list[Sample], list[Sample]]:
@@ -25,9 +29,12 @@ def read_data(
     Parameters
     ----------
     data
-        A folder, COCO or RSNA layout.
+        A folder, COCO or RSNA layout, or several. What readers scored beside one of
+        them (``severity_extra.csv``) is known of the films of all.
     folds
         Which of them; empty means all.
+    sources
+        Which collections, by their names; empty means all.
     dicom
         Whether other DICOM files must be refused too.
     dealt_into
@@ -38,29 +45,48 @@ def read_data(
     TrainingError
         There is no annotation, or no film in these folds.
     """
-    samples = read_samples(_recipe(data, dealt_into))
+    folders = [data] if isinstance(data, Path) else list(data)
+    samples = read_samples(_recipe(folders, dealt_into))
     if folds:
         samples = [one for one in samples if one.fold in folds]
     films = [one for one in samples if one.frontal]
+    if sources:
+        films = [one for one in films if one.source in sources]
     if not films:
-        raise TrainingError(f"{data}: no frontal film in folds {list(folds)}")
+        wanted = ", ".join(sources) or f"folds {list(folds)}"
+        raise TrainingError(f"{told(folders)}: no frontal film in {wanted}")
     strangers = [one for one in samples if not one.frontal]
-    return films, strangers + (_other_dicom(data) if dicom else [])
+    for folder in folders if dicom else ():
+        strangers += _other_dicom(folder)
+    scored = read_scores([folder / SCORES for folder in folders])
+    return [with_score(one, scored) for one in films], strangers
 
 
-def _recipe(data: Path, folds: int) -> DataRecipe:
-    lateral = data / "lateral"
-    others = (lateral,) if lateral.is_dir() else ()
-    labels = data / "stage_2_train_labels.csv"
-    if labels.is_file():
-        rsna = RsnaSource(
-            labels=labels,
-            classes=data / "stage_2_detailed_class_info.csv",
-            images=data / "stage_2_train_images",
-        )
-        return DataRecipe(rsna=(rsna,), not_frontal=others, folds=folds)
-    coco = CocoSource(annotations=data / "annotations.json", images=data / "images")
-    return DataRecipe(coco=(coco,), not_frontal=others, folds=folds)
+def told(data: Path | Sequence[Path]) -> str:
+    """Name the folders."""
+    folders = [data] if isinstance(data, Path) else data
+    return ", ".join(folder.name for folder in folders)
+
+
+def _recipe(folders: Sequence[Path], folds: int) -> DataRecipe:
+    coco: list[CocoSource] = []
+    rsna: list[RsnaSource] = []
+    for data in folders:
+        labels = data / "stage_2_train_labels.csv"
+        if labels.is_file():
+            classes = data / "stage_2_detailed_class_info.csv"
+            images = data / "stage_2_train_images"
+            rsna.append(RsnaSource(labels=labels, classes=classes, images=images))
+        else:
+            place = data / "annotations.json"
+            coco.append(CocoSource(annotations=place, images=data / "images"))
+    others = [folder / name for folder in folders for name in _TO_BE_REFUSED]
+    return DataRecipe(
+        coco=tuple(coco),
+        rsna=tuple(rsna),
+        not_frontal=tuple(other for other in others if other.is_dir()),
+        folds=folds,
+    )
 
 
 def _other_dicom(data: Path) -> list[Sample]:

@@ -6,10 +6,12 @@ unknown, never negative.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from inference.training.evaluation import inside
 from inference.training.evaluation.cases import Boxes, Case
 from inference.training.evaluation.scores import (
     agreement,
@@ -19,6 +21,7 @@ from inference.training.evaluation.scores import (
 )
 
 Rows = Sequence[Any]
+_LEAST_OF_SOURCE = 10  # films of a source: fewer tell nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,10 @@ def _matched(at_iou: float) -> Callable[[Case], detection.Match | None]:
         if case.positive is None or not case.exhaustive:
             return None
         truths, _ = Boxes(case.truths).arrays
-        return detection.match(*case.detections.arrays, truths, at_iou)
+        ignored, _ = Boxes(case.ignored).arrays
+        boxes, scores = case.detections.arrays
+        counts = detection.judged(boxes, truths, ignored, at_iou)
+        return detection.match(boxes[counts], scores[counts], truths, at_iou)
 
     return select
 
@@ -197,6 +203,39 @@ def _film_metrics() -> tuple[Metric, ...]:
     )
 
 
+def _given_away(*, sick: bool) -> Callable[[Case], tuple[float, str] | None]:
+    def select(case: Case) -> tuple[float, str] | None:
+        return (case.score, case.source) if case.positive is sick else None
+
+    return select
+
+
+def _source_metrics() -> tuple[Metric, ...]:
+    return (
+        Metric("source_told_by_sick", _given_away(sick=True), told_apart),
+        Metric("source_told_by_clean", _given_away(sick=False), told_apart),
+    )
+
+
+def told_apart(rows: Rows) -> float:
+    """How well the score of a film tells its source from another, of all pairs.
+
+    Mean over pairs of sources of the AUROC of their scores, taken from the side from
+    which it is at least one half: 0.5 is not at all. Sources with few films are left
+    out.
+    """
+    scores = np.array([row[0] for row in rows])
+    sources = np.array([row[1] for row in rows])
+    names, counts = np.unique(sources, return_counts=True)
+    large = names[counts >= _LEAST_OF_SOURCE]
+    told = []
+    for one, other in combinations(large, 2):
+        chosen = (sources == one) | (sources == other)
+        area = resampled.auroc(scores[chosen], sources[chosen] == one)
+        told.append(max(area, 1 - area))
+    return float(np.mean(told)) if told else float("nan")
+
+
 def _box_metrics() -> tuple[Metric, ...]:
     at_40 = _matched(0.4)
     froc = [
@@ -248,10 +287,22 @@ def _severity_metrics() -> tuple[Metric, ...]:
     )
 
 
+def _interval_metrics() -> tuple[Metric, ...]:
+    return (
+        Metric("interval_coverage", inside.total_inside, mean),
+        Metric("interval_coverage_by_lung", inside.lungs_inside, mean),
+        Metric("interval_coverage_clean", inside.clean_inside, mean),
+        Metric("interval_meets_readers", inside.meets_readers, mean),
+        Metric("interval_width", inside.width, mean),
+    )
+
+
 METRICS: tuple[Metric, ...] = (
     *_film_metrics(),
+    *_source_metrics(),
     *_box_metrics(),
     *_outline_metrics(),
     *_severity_metrics(),
+    *_interval_metrics(),
     Metric("frontal_refused", _refused, mean),
 )

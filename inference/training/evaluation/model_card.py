@@ -10,6 +10,7 @@ from dataclasses import asdict
 from inspect import cleandoc
 from typing import Any
 
+from inference.intervals import PercentIntervals, SeverityIntervals
 from inference.manifest import ModelManifest
 from inference.training.evaluation.report import SECTIONS, overall_rows
 from inference.training.recipe.recipe import Recipe
@@ -118,11 +119,33 @@ def _decisions(manifest: ModelManifest) -> list[str]:
         ("threshold", asdict(manifest.thresholds)),
         ("calibration", asdict(manifest.calibration)),
     )
-    return lines + [
+    lines += [
         f"| {title}, {name.replace('_', ' ')} | {value:.4g} |"
         for title, table in tables
         for name, value in table.items()
     ]
+    if manifest.severity_intervals is None:
+        return lines
+    return [*lines, "", *_intervals(manifest.severity_intervals)]
+
+
+def _intervals(intervals: SeverityIntervals) -> list[str]:
+    """Tell between which percentages the node says that the true one lies."""
+    lines = cleandoc(f"""
+        Of {100 * intervals.coverage:g} in 100 films the true percentage lies between
+        the reported one less *below* and the reported one plus *above*, in points
+        (split conformal prediction on held-out films, apart by size). Up to *clean*,
+        nothing at all may be true.
+    """).splitlines()
+    lines += ["", "| of | up to, percent | below | above | clean |", "|---" * 5 + "|"]
+    for name in ("total", "right", "left"):
+        part: PercentIntervals = getattr(intervals, name)
+        lines += [
+            f"| {name} | {one.up_to_percent:g} | {one.below:g} | {one.above:g}"
+            f" | {part.clean_percent:g} |"
+            for one in part.bins
+        ]
+    return lines
 
 
 _CROSS_VALIDATED = cleandoc("""

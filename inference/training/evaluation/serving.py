@@ -102,7 +102,7 @@ def judge(seen: Look, manifest: ModelManifest) -> Case:
     sample, facts = seen.sample, seen.sample.facts
     score = analysis.opacity_score if analysis else _score(seen, manifest)
     detections = _detections(seen) if analysis else Boxes()
-    return Case(
+    case = Case(
         key=sample.key,
         group=str(facts.get("split_group") or sample.patient),
         fold=sample.fold,
@@ -113,6 +113,7 @@ def judge(seen: Look, manifest: ModelManifest) -> Case:
         positive=bool(sample.opacities) if sample.opacity_known else None,
         exhaustive=sample.exhaustive,
         truths=tuple(one.box for one in sample.opacities),
+        ignored=sample.ignored,
         score=score,
         called=analysis is not None and score >= manifest.thresholds.any_opacity,
         refused=answer.code if isinstance(answer, UnsuitableImage) else None,
@@ -129,6 +130,7 @@ def judge(seen: Look, manifest: ModelManifest) -> Case:
             (facts.get("severity") or {}).get("geographic_extent_0_8")
         ),
     )
+    return case.within(manifest.severity_intervals)
 
 
 def meet(seen: Look, manifest: ModelManifest) -> Stranger:
@@ -197,9 +199,19 @@ def union(outlines: Sequence[Any], rows: int, columns: int) -> NDArray[np.bool_]
     return out
 
 
+def drawn_by_people(sample: Sample) -> list[Any]:
+    """Give the outlines of a film's opacities; none where one is no truth to judge by.
+
+    A mere box, a mask that is only part of an opacity, and what a network drew are not.
+    """
+    told = [None if one.machine else one.segmentation for one in sample.opacities]
+    whole = sample.outlined and all(outline is not None for outline in told)
+    return told if whole else []
+
+
 def _opacity_dice(seen: Look, analysis: Analysis | None) -> float | None:
-    outlines = [one.segmentation for one in seen.sample.opacities]
-    if not outlines or any(one is None for one in outlines):
+    outlines = drawn_by_people(seen.sample)
+    if not outlines:
         return None
     rows, columns = source_size(seen.frame)
     found = np.zeros((rows, columns), np.bool_)

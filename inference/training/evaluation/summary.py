@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from inference.training.evaluation.cases import Case, Stranger
-from inference.training.evaluation.metrics import Metric, mean
+from inference.training.evaluation.metrics import Metric, Rows, mean
 from inference.training.evaluation.scores.bootstrap import (
     REPLICATES,
     Interval,
@@ -31,6 +31,47 @@ def summarise(
             replicates=replicates,
         )
     return found
+
+
+def differences(
+    before: Sequence[Case],
+    after: Sequence[Case],
+    metrics: Sequence[Metric],
+    replicates: int = REPLICATES,
+) -> Summary:
+    """Count what another model gains on the same films: after less before.
+
+    Films that only one of both was shown are left out. Every resample draws the same
+    groups for both, so that what makes a film hard for both falls out of the interval.
+    """
+    earlier = {case.key: case for case in before}
+    pairs = [(earlier[case.key], case) for case in after if case.key in earlier]
+    return {metric.name: _difference(pairs, metric, replicates) for metric in metrics}
+
+
+def _difference(
+    pairs: Sequence[tuple[Case, Case]], metric: Metric, replicates: int
+) -> Interval:
+    rows = [
+        ((metric.select(one), metric.select(other)), other.group)
+        for one, other in pairs
+    ]
+    kept = [
+        (row, group) for row, group in rows if row[0] is not None and row[1] is not None
+    ]
+
+    def gained(value: Callable[[Rows], float]) -> Callable[[Rows], float]:
+        return lambda some: (
+            value([row[1] for row in some]) - value([row[0] for row in some])
+        )
+
+    return interval(
+        [row for row, _ in kept],
+        [group for _, group in kept],
+        gained(metric.value),
+        again=gained(metric.again or metric.value),
+        replicates=replicates,
+    )
 
 
 def age_band(age: float | None) -> str:

@@ -60,6 +60,9 @@ class DataRecipe(Table):
     validation_fold
         Fold that is only looked at, or several (``[0, 10]``, where two collections
         number theirs apart); ``""`` trains on everything.
+    left_out
+        Sources that are only looked at, by their names: what a network is worth at a
+        place that it never saw.
     near_duplicates
         ``apart``: a film that looks like one of the validation fold is not learned
         from, whatever collection it came with. ``kept``: nobody looks.
@@ -92,6 +95,7 @@ class DataRecipe(Table):
     rsna: tuple[RsnaSource, ...] = ()
     not_frontal: tuple[Path, ...] = ()
     validation_fold: Annotated[int | tuple[int, ...] | None, EmptyIsNone] = 0
+    left_out: tuple[str, ...] = ()
     near_duplicates: Literal["apart", "kept"] = "apart"
     unknown_patients: bool = False
     cache: Annotated[Path | None, EmptyIsNone] = None

@@ -18,7 +18,7 @@ class SamplingRecipe(Table):
         kind, sources as the square root of their size. ``source``: the sources are
         shown as the square root of their size; within a source the kinds as their
         weights say, but sick films as often as clean ones, so that no source stands
-        for a label.
+        for a label. A one-sided source shows each known film as often as any other.
     sources
         Factors on how often a source is shown, by its name; 1 for those not named.
     one_sided

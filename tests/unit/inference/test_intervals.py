@@ -29,6 +29,11 @@ def test_a_percentage_gets_the_interval_of_its_size(percent, interval):
     assert MADE.interval(percent) == interval
 
 
+def test_a_hair_above_the_whole_lung_is_the_whole_lung():
+    low, high = MADE.interval(100.000001)
+    assert (low, high) == (pytest.approx(70), 100)
+
+
 @given(st.floats(0, 100))
 def test_the_interval_holds_what_is_reported(percent):
     low, high = MADE.interval(percent)

@@ -16,6 +16,7 @@ Bools = NDArray[np.bool_]
 
 RSNA_THRESHOLDS: tuple[float, ...] = tuple(round(0.40 + 0.05 * k, 2) for k in range(8))
 FROC_RATES: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+_MOSTLY = 0.5  # of a box that lies in a disputed one
 _RECALL_POINTS = np.linspace(0.0, 1.0, 101)
 
 
@@ -80,6 +81,25 @@ def match(
             free[int(np.argmax(np.where(candidates, row, -1.0)))] = False
             hits[place] = True
     return Match(scores[order], hits, int(truths.shape[0]))
+
+
+def judged(boxes: Floats, truths: Floats, ignored: Floats, at_iou: float) -> Bools:
+    """Tell which detections count, bool (n,).
+
+    What lies mostly where readers disagree is neither right nor wrong, unless it finds
+    an opacity.
+    """
+    if not ignored.size or not boxes.size:
+        return np.ones(len(boxes), np.bool_)
+    low = np.maximum(boxes[:, None, :2], ignored[None, :, :2])
+    high = np.minimum(
+        (boxes[:, :2] + boxes[:, 2:])[:, None],
+        (ignored[:, :2] + ignored[:, 2:])[None],
+    )
+    shared = np.prod(np.clip(high - low, 0, None), axis=2).max(axis=1)
+    disputed = shared > _MOSTLY * np.prod(boxes[:, 2:], axis=1)
+    finds = (iou(boxes, truths) >= at_iou).any(axis=1)
+    return np.asarray(~disputed | finds, np.bool_)
 
 
 def _ordered(matches: Sequence[Match]) -> tuple[Floats, Bools, int]:

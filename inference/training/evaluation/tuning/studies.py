@@ -10,7 +10,7 @@ from PIL import Image
 
 from inference.frame import Frame
 from inference.preprocess import Letterbox
-from inference.training.evaluation.serving import Look, union
+from inference.training.evaluation.serving import Look, drawn_by_people, union
 
 _SIDE_PX = 512
 
@@ -78,7 +78,7 @@ def study(seen: Look) -> Study:
     known = sample.opacity_known and sample.exhaustive
     return Study(
         small,
-        drawn([one.segmentation for one in sample.opacities]),
+        drawn(drawn_by_people(sample)),
         (None, None)
         if sample.heart_excluded
         else (drawn([lungs[0]]), drawn([lungs[1]])),

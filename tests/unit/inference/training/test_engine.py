@@ -16,7 +16,8 @@ from inference.frame import Frame
 from inference.training.__main__ import main
 from inference.training.checkpoint import Checkpoint, load, read_checkpoint
 from inference.training.data.dataset import read_picture, read_samples
-from inference.training.engine import some, split, train
+from inference.training.data.split import some, split
+from inference.training.engine import train
 from inference.training.recipe.recipe import Recipe, recipe_of
 from tests.unit.inference.training.conftest import tiny_table
 from tests.unit.inference.training.data.test_dataset import read_dicom, write_rsna

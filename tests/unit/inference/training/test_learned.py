@@ -10,7 +10,8 @@ from inference.errors import TrainingError
 from inference.models import BUILTIN_MODELS
 from inference.training.checkpoint import learned_of, read_checkpoint
 from inference.training.data.dataset import read_picture, read_samples
-from inference.training.engine import split, train
+from inference.training.data.split import split
+from inference.training.engine import train
 from inference.training.learned import Learned, read_learned, write_learned
 from inference.training.recipe.recipe import Recipe
 
@@ -18,7 +19,7 @@ from inference.training.recipe.recipe import Recipe
 @pytest.fixture
 def films(tiny: Recipe):
     """Learned from, and held out."""
-    return split(read_samples(tiny.data), 0)
+    return split(read_samples(tiny.data), (0,))
 
 
 def test_what_was_learned_from_is_known_and_the_rest_is_not(films) -> None:
@@ -50,6 +51,20 @@ def test_weights_of_unknown_origin_leave_it_open(films) -> None:
     record = Learned.of(learned, 5, 0).joined(Learned())
     assert record.knows(learned[0])
     assert record.knows(held_out[0]) is None
+
+
+@pytest.mark.parametrize("held_out", [None, 0, (0, 10)])
+def test_a_record_says_which_folds_were_held_out(films, tmp_path, held_out) -> None:
+    write_learned(tmp_path, Learned.of(films[0], 5, held_out))
+    assert read_learned(tmp_path).held_out == held_out
+
+
+@pytest.mark.parametrize("held_out", ["0", [0, "x"], {}])
+def test_a_record_of_other_folds_is_refused(films, tmp_path, held_out) -> None:
+    table = json.loads(Learned.of(films[0], 5, 0).to_json()) | {"held_out": held_out}
+    (tmp_path / "learned.json").write_text(json.dumps(table))
+    with pytest.raises(TrainingError, match="no record of what was learned"):
+        read_learned(tmp_path)
 
 
 def test_a_record_is_read_as_it_was_written_and_names_no_one(films, tmp_path) -> None:

@@ -349,14 +349,22 @@ def test_a_source_can_be_shown_more_often_or_never(samples: list[Sample]) -> Non
 
 
 def test_a_source_named_as_one_sided_is_not_balanced(samples: list[Sample]) -> None:
-    told = [replace(samples[0], source="mixed")] * 5
-    told += [replace(samples[2], source="mixed")] * 5
+    told = [replace(samples[0], source="mixed")] * 6
+    told += [replace(samples[2], source="mixed")] * 2
     assert one_sided_sources(told) == set()
     assert one_sided_sources(told, ["mixed"]) == {"mixed"}
     wanted = SamplingRecipe(by="source", one_sided=("mixed",))
     weights = sampling_weights(told, wanted)
-    share = wanted.mask / (wanted.mask + wanted.negative)
-    assert weights[:5].sum() == pytest.approx(share)
+    assert weights == pytest.approx(np.full(8, 1 / 8))
+
+
+def test_the_few_clean_films_of_a_source_are_not_learned_by_heart(
+    samples: list[Sample],
+) -> None:
+    told = [replace(samples[0], source="journal")] * 30
+    told += [replace(samples[2], source="journal")]
+    weights = sampling_weights(told, SamplingRecipe(by="source"))
+    assert weights == pytest.approx(np.full(31, 1 / 31))
 
 
 def test_batches_depend_on_seed_and_step_alone(tiny: Recipe, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Cross-validation on phantom films: who judges whom, and with which thresholds."""
 
 import json
+import shutil
 
 import pytest
 
@@ -58,6 +59,84 @@ def test_all_folds_together_fix_the_thresholds_that_are_shipped(films, tmp_path)
     after = read_manifest(shipped)
     assert after.thresholds.opacity < 0.35 < before.thresholds.opacity
     assert after.name == before.name
+
+
+def test_folds_that_are_held_out_together_are_judged_together(films, edit, tmp_path):
+    def further(table):
+        for image in table["images"][8:]:
+            image["fold"] += 10
+
+    edit(further)
+    readers = {(0, 10): PhantomReader(), (1, 11): PhantomReader()}
+    table = crossvalidate(readers, films, tmp_path / "out", **QUICK)
+    assert table["about"]["folds"] == [0, 1, 10, 11]
+    assert table["films"] == 12
+
+
+def test_a_source_is_judged_with_what_the_others_fixed(films, tmp_path):
+    sure, shy = PhantomReader(0.9), PhantomReader(0.35)
+    models = {"north": sure, "south": shy}
+    table = crossvalidate(models, films, tmp_path / "out", **QUICK)
+    assert table["about"]["folds"] == ["north", "south"]
+    cases, _ = read_cases(tmp_path / "out" / "cases.json")
+    scores = {
+        source: {c.score for c in cases if c.positive and c.source == source}
+        for source in models
+    }
+    assert max(scores["south"]) < min(scores["north"])
+
+
+def four_times(films):
+    """Every film under four names: enough for intervals."""
+
+    def change(table):
+        images, annotations = table["images"], table["annotations"]
+        for more in range(1, 4):
+            for image in images[:12]:
+                name = f"{more}-{image['file_name']}"
+                shutil.copy(
+                    films / "images" / image["file_name"], films / "images" / name
+                )
+                number = image["id"] + 100 * more
+                images.append({**image, "id": number, "file_name": name})
+            annotations += [
+                {
+                    **one,
+                    "id": one["id"] + 1000 * more,
+                    "image_id": one["image_id"] + 100 * more,
+                }
+                for one in annotations
+                if one["image_id"] < 100
+            ]
+
+    return change
+
+
+def test_intervals_are_measured_and_shipped_where_films_are_enough(
+    films, edit, tmp_path
+):
+    edit(four_times(films))
+    shipped = tmp_path / "model"
+    shipped.mkdir()
+    write_manifest(shipped, PhantomReader().manifest)
+    readers = {fold: PhantomReader() for fold in (0, 1)}
+    table = crossvalidate(readers, films, tmp_path / "out", fix=shipped, **QUICK)
+    intervals = read_manifest(shipped).severity_intervals
+    assert intervals.coverage == 0.9
+    # the reader is nearly always right
+    assert all(one.below + one.above < 6 for one in intervals.total.bins)
+    found = table["overall"]["interval_coverage"]
+    assert (found["n"], found["value"] > 0.8) == (48, True)
+
+
+def test_too_few_films_ship_no_intervals(films, tmp_path):
+    shipped = tmp_path / "model"
+    shipped.mkdir()
+    write_manifest(shipped, PhantomReader().manifest)
+    readers = {fold: PhantomReader() for fold in (0, 1)}
+    table = crossvalidate(readers, films, tmp_path / "out", fix=shipped, **QUICK)
+    assert read_manifest(shipped).severity_intervals is None
+    assert table["overall"]["interval_coverage"]["n"] == 0
 
 
 def test_one_model_is_no_cross_validation(films, tmp_path):

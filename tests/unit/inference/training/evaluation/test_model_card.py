@@ -1,10 +1,12 @@
 """The model card says what was measured, and nothing else."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from inference.errors import TrainingError
+from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
 from inference.manifest import read_manifest, write_manifest
 from inference.training.commands.card import write_card
 from inference.training.evaluation.model_card import model_card
@@ -33,6 +35,20 @@ def test_the_card_names_model_data_thresholds_and_results(reader, table):
         assert text in card
     assert "None" not in card
     assert "nan" not in card.split()
+
+
+def test_the_card_tells_how_far_percentages_may_be_off(reader, table):
+    plain = model_card(table, Recipe(), reader.manifest)
+    assert "split conformal" not in plain
+    lung = PercentIntervals((PercentBin(100, 20.5, 31),))
+    total = PercentIntervals((PercentBin(12.5, 8, 15), PercentBin(100, 21, 30)), 4.5)
+    told = SeverityIntervals(0.9, total=total, right=lung, left=lung)
+    card = model_card(
+        table, Recipe(), replace(reader.manifest, severity_intervals=told)
+    )
+    assert "Of 90 in 100 films" in card
+    assert "| total | 12.5 | 8 | 15 | 4.5 |" in card
+    assert "| left | 100 | 20.5 | 31 | 0 |" in card
 
 
 def test_the_card_tells_of_refused_films(reader, table):

@@ -19,6 +19,7 @@ from inference.training.evaluation.cases import (
     write_cases,
 )
 from inference.training.evaluation.films import read_data
+from inference.training.evaluation.gain import gain
 
 REPLICATES = 40
 
@@ -43,6 +44,82 @@ def test_films_that_nobody_looked_at_are_no_negatives():
         found = value_of(name, cases)
         assert (found.value, found.n) == (1.0, 2)
     assert value_of("false_findings_per_negative", cases).n == 1
+
+
+def test_a_gain_is_counted_on_the_films_that_both_were_shown(tmp_path):
+    before = [case(f"{k}", positive=k % 2 == 1, score=0.5) for k in range(8)]
+    after = [
+        case(
+            f"{k}", positive=k % 2 == 1, score=0.3 + 0.4 * (k % 2), source=f"s{k // 6}"
+        )
+        for k in range(1, 10)
+    ]
+    write_cases(tmp_path / "before.json", before, [])
+    write_cases(tmp_path / "after.json", after, [])
+    places = [tmp_path / "after.json"], tmp_path / "out"
+    pool(*places, REPLICATES, against=[tmp_path / "before.json"])
+    found = json.loads((tmp_path / "out" / "gain.json").read_text())
+    auroc = found["overall"]["auroc"]
+    assert (auroc["value"], auroc["low"], auroc["high"], auroc["n"]) == (0.5,) * 3 + (
+        7,
+    )
+    assert found["source"]["s1"]["auroc"]["n"] == 2
+    text = (tmp_path / "out" / "gain.md").read_text()
+    assert "| s0 | 0.500 | 0.500 to 0.500 | 5 |" in text
+
+
+def test_two_models_that_err_alike_do_not_differ():
+    rng = np.random.default_rng(1)
+    told = [(f"{k}", bool(k % 2), float(rng.random())) for k in range(40)]
+    both = [case(key, positive=sick, score=score) for key, sick, score in told]
+    found = gain(both, both, REPLICATES)["overall"]
+    assert (found["auroc"]["low"], found["auroc"]["high"]) == (0, 0)
+    assert found["opacity_dice"]["value"] is None
+
+
+def test_a_score_that_follows_the_source_is_seen_to():
+    north = [case(f"n{k}", source="n", positive=True, score=0.9) for k in range(10)]
+    south = [case(f"s{k}", source="s", positive=True, score=0.6) for k in range(10)]
+    alike = [case(f"a{k}", source="a", positive=True, score=0.6) for k in range(10)]
+    few = [case(f"f{k}", source="f", positive=True, score=0.1) for k in range(9)]
+    assert value_of("source_told_by_sick", north + south + few).value == 1.0
+    assert value_of("source_told_by_sick", south + alike).value == 0.5
+    assert value_of("source_told_by_sick", north + south + alike).value == (
+        pytest.approx(5 / 6)
+    )
+    assert math.isnan(value_of("source_told_by_clean", north + south).value)
+
+
+def test_a_box_where_readers_disagree_is_neither_right_nor_wrong():
+    box, other = (0.0, 0.0, 10.0, 10.0), (50.0, 0.0, 10.0, 10.0)
+    found = Boxes((other, box), (0.95, 0.9))
+    plain = case("a", positive=True, truths=(box,), detections=found)
+    told = case("a", positive=True, truths=(box,), detections=found, ignored=(other,))
+    assert value_of("ap40", [plain]).value < 1.0
+    assert value_of("ap40", [told]).value == 1.0
+
+
+def test_a_truth_that_is_found_counts_even_where_readers_disagree():
+    box = (0.0, 0.0, 10.0, 10.0)
+    found = Boxes((box,), (0.9,))
+    told = case("a", positive=True, truths=(box,), detections=found, ignored=(box,))
+    assert value_of("ap40", [told]).value == 1.0
+
+
+def test_the_ranking_within_each_source_comes_first(reader, films, tmp_path):
+    cases, strangers = measure(reader, *read_data(films))
+    write(tmp_path / "out", cases, strangers, {}, REPLICATES)
+    text = (tmp_path / "out" / "report.md").read_text()
+    first = text.index("## Within each source")
+    assert first < text.index("## Any opacity, per film")
+    assert "| north | 1.000 |" in text[first:]
+
+
+def test_where_no_source_shows_both_the_report_says_so():
+    table = report.tabulate([case("a", positive=True)], [], {}, 0)
+    assert report.within_sources(table) == [
+        "No source shows films with opacity and films without."
+    ]
 
 
 def test_a_false_alarm_lowers_specificity_only():

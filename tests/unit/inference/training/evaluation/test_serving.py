@@ -73,6 +73,39 @@ def test_a_box_without_outline_has_no_dice(reader, films, edit):
     assert sum(len(case.truths) for case in cases) == 6
 
 
+@pytest.mark.parametrize("facts", [{"machine": True}, {"segmentation": []}])
+def test_what_no_person_drew_is_no_truth_of_outlines(reader, films, edit, facts):
+    def spoil(table):
+        opacities = [one for one in table["annotations"] if one["category_id"] == 1]
+        opacities[0].update(facts)
+
+    edit(spoil)
+    cases, _ = judged(reader, films)
+    told = [case.opacity_dice is not None for case in cases if case.positive]
+    assert told == [False] + [True] * 5
+
+
+def test_a_mask_that_is_only_part_of_an_opacity_has_no_dice(reader, films, edit):
+    edit(lambda table: table["images"][1].update(opacity_pixel_complete=False))
+    cases, _ = judged(reader, films)
+    assert [case.opacity_dice is None for case in cases[1::2]] == [True] + [False] * 5
+
+
+def test_films_of_one_source_can_be_asked_for(films):
+    chosen, _ = read_data(films, sources=["south"])
+    assert [one.key for one in chosen] == [f"film{k:02}.png" for k in range(6, 12)]
+    with pytest.raises(TrainingError, match="films: no frontal film in west"):
+        read_data(films, sources=["west"])
+
+
+def test_what_must_be_refused_may_lie_in_two_folders(films):
+    for name in ("lateral", "not_analysable"):
+        (films / name).mkdir()
+        (films / name / "x.png").write_bytes((films / "images/film00.png").read_bytes())
+    _, strangers = read_data(films)
+    assert {one.source for one in strangers} == {"lateral", "not_analysable"}
+
+
 def test_films_that_arrive_the_wrong_way_are_refused(reader, films):
     _, met = judged(reader, films)
     for kind in ("inverted", "upside down"):

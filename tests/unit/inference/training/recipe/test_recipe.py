@@ -1,5 +1,6 @@
 """A recipe says what it means, and a mistake in it is named."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,26 @@ def test_each_named_choice_is_a_variant(variant: str) -> None:
     recipe = read_recipe(CONF, variant)
     assert recipe.name == variant
     assert recipe != read_recipe(CONF)
+
+
+@pytest.mark.parametrize(
+    ("variant", "held_out", "left_out"),
+    [
+        (None, (0, 10), 0),
+        ("broad", (0, 1, 2, 3, 4, 10), 0),
+        ("last", (0, 10), 0),
+        ("without-siim", (), 1),
+        ("without-vindr", (), 1),
+        ("without-nih", (), 2),
+    ],
+)
+def test_the_recipe_for_several_collections_is_valid(
+    variant: str | None, held_out: tuple[int, ...], left_out: int
+) -> None:
+    recipe = read_recipe(CONF.with_name("training-collections.toml"), variant)
+    assert recipe.data.held_out == held_out
+    assert len(recipe.data.left_out) == left_out
+    assert recipe_of(json.loads(recipe.model_dump_json()), "again") == recipe
 
 
 def test_the_published_step_schedule_is_there() -> None:
