@@ -3,8 +3,8 @@
 import click
 import pytest
 
-from dicom_node.cli.comparing import _part
-from dicom_node.cli.training import _HeldOut, _one_or_more
+from dicom_node.cli.learning.comparing import _part
+from dicom_node.cli.learning.training import _HeldOut, _one_or_more
 
 
 @pytest.mark.parametrize(
