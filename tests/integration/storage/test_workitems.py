@@ -20,7 +20,7 @@ from storage.records import (
     Stage,
 )
 from storage.signals import Topic
-from storage.worklist import attempts, jobs, repeats, steps, workitems
+from storage.worklist import attempts, jobs, repeats, transitions, workitems
 from tests.factories.rows import (
     NOW,
     a_workitem,
@@ -280,7 +280,7 @@ def test_a_request_to_cancel_is_met_at_once_while_nobody_works_on_it(database):
     with database.transaction() as tx:
         canceled = workitems.request_cancel(tx, "1.9.1", after(1))
     assert canceled.state is ProcedureStepState.CANCELED
-    assert canceled.reason == steps.CANCEL_REQUESTED
+    assert canceled.reason == transitions.CANCEL_REQUESTED
     assert claim(database) == []
 
 
@@ -308,7 +308,7 @@ def test_a_request_to_cancel_is_met_when_the_worker_reports(database, report):
                 error="x",
                 now=after(1002),
             )
-    assert get(database).reason == steps.CANCEL_REQUESTED
+    assert get(database).reason == transitions.CANCEL_REQUESTED
     assert job(database).evidence == ()
 
 
