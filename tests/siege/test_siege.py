@@ -13,7 +13,7 @@ import pytest
 from tests.peers.postgres import postgres_url
 
 __all__ = ["postgres_url"]
-MINUTES = os.environ.get("CXR_NODE_SIEGE_MINUTES", "5")
+MINUTES = os.environ.get("CXR_NODE_SIEGE_MINUTES", "1")
 POWER = pytest.mark.skipif(
     shutil.which("gcc") is None,
     reason="the emulation of a power cut needs gcc",
