@@ -14,9 +14,7 @@ from dicom_node.web.server import HttpAddress, HttpServer
 @contextmanager
 def serving(app: FastAPI, **limits: float) -> Iterator[int]:
     """Serve an application, and tell on which port."""
-    address = HttpAddress(
-        "127.0.0.1", 0, None, None, None, require_client_certificate=False
-    )
+    address = HttpAddress("127.0.0.1", 0)
     server = HttpServer(app, address, replace(http_limits(Settings()), **limits))
     try:
         yield server.start()
