@@ -57,9 +57,12 @@ class Groups:
         self._subject = subject
         self._clean = subject.clean
         model = subject.maker.model
-        self._algorithm = AlgorithmIdentification(
-            name=model.name, version=model.version
-        )
+        algorithm = AlgorithmIdentification(name=model.name, version=model.version)
+        # Once for a group; with segments in place of outlines PixelMed's validator
+        # knows it on each number only.
+        by_group = subject.style.report_regions == "outline"
+        self._algorithm_of_group = algorithm if by_group else None
+        self._algorithm_of_number = None if by_group else algorithm
 
     def total(self, analysis: Analysis, outline: Points) -> Group | ImageGroup:
         """Both lungs together: severity, change, probability, extent score, zones.
@@ -176,7 +179,7 @@ class Groups:
             referenced_region=region if isinstance(region, ImageRegion) else None,
             referenced_segment=None if isinstance(region, ImageRegion) else region,
             finding_type=codes.OPACITY if call is Call.OPACITY else None,
-            algorithm_id=self._algorithm,
+            algorithm_id=self._algorithm_of_group,
             finding_sites=sites,
             measurements=numbers,
             qualitative_evaluations=evaluation,
@@ -191,7 +194,7 @@ class Groups:
         )
         return ImageGroup(
             tracking_identifier=self._tracking(what),
-            algorithm_id=self._algorithm,
+            algorithm_id=self._algorithm_of_group,
             finding_sites=sites,
             measurements=numbers,
             source_images=[image],
@@ -252,4 +255,5 @@ class Groups:
             value=int(number) if unit == codes.SCORE else number,
             unit=unit,
             finding_sites=sites,
+            algorithm_id=self._algorithm_of_number,
         )
