@@ -70,6 +70,7 @@ def an_example() -> Example:
         exhaustive=True,
         image_truth=np.ones(2, np.float32),
         image_weight=np.ones(2, np.float32),
+        ignored=np.zeros((0, 4), np.float32),
     )
 
 
