@@ -61,6 +61,7 @@ class Bond:
         self._clock = clock
         self._monotonic = monotonic
         self._asked_at_s = monotonic()
+        self._unknown: frozenset[str] = frozenset()
 
     def check(self) -> bool:
         """Look whether the two belong together; tell whether the database is older.
@@ -114,9 +115,15 @@ class Bond:
             logger.critical("Stop this node: %s.", error, extra={"action": "adopt"})
 
     def adopt_found(self) -> None:
-        """Take in what was received and is not known; never when in doubt."""
+        """Take in what was received and is not known at two looks; never in doubt.
+
+        What is unknown at one look may be an image that is just being recorded.
+        """
         with self._file.locked():
-            self._adopt_found(everything=self.check())
+            is_older = self.check()
+            before, self._unknown = self._unknown, frozenset(self._adoption.find()[1])
+            if is_older or before & self._unknown:
+                self._adopt_found(everything=is_older)
 
     def take_over(
         self, keys: list[str], tell: Callable[[], object] = lambda: None

@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from tests.fuzz.findings import watching
 from tests.fuzz.web import KEY, live_servers
 
+# The generator of examples is the library's; so is what it does inside.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 _FEW = settings(
     max_examples=12,
     deadline=None,

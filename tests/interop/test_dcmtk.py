@@ -173,8 +173,12 @@ def test_orthanc_receives_what_the_node_sends(orthanc, tmp_path):
 
 def test_orthanc_hears_why_it_cannot_be_reached_under_another_name(orthanc):
     wrong = RemoteAE("SOMEBODY", orthanc.host, orthanc.port)
-    with pytest.raises(PeerUnreachable, match="called AE title"):
-        echo(wrong, calling_ae=NODE, timeouts=PATIENT)
+    said = []
+    for _ in range(3):  # on a busy machine Orthanc may hang up before it says why
+        with pytest.raises(PeerUnreachable) as told:
+            echo(wrong, calling_ae=NODE, timeouts=PATIENT)
+        said.append(str(told.value))
+    assert any("called AE title" in one for one in said)
 
 
 def test_orthanc_sends_to_the_node(node, start_orthanc):

@@ -208,23 +208,6 @@ def test_a_request_that_asks_nothing_is_refused(node, modality, asked):
     assert node.waiting() == 0
 
 
-def test_a_film_that_is_sent_between_request_and_report_is_stored(node):
-    """The next request crosses our report; neither may be taken for the other."""
-    held, image = node.holds(1), radiograph(2)
-    entity = Caller(MODALITY)
-    entity.add_requested_context(CLASS)
-    entity.add_requested_context(image.SOPClassUID, image.file_meta.TransferSyntaxUID)
-    association = entity.associate("127.0.0.1", node.port, ae_title=NODE)
-    for number in range(20):
-        status, _ = association.send_n_action(
-            request_of(f"1.2.3.{number + 1}", [held]), 1, CLASS, INSTANCE
-        )
-        assert status.Status == 0x0000
-    assert association.is_established
-    assert association.send_c_store(image).Status == 0x0000
-    association.release()
-
-
 @pytest.mark.parametrize(("action", "instance"), [(2, INSTANCE), (1, "1.2.3")])
 def test_another_action_or_instance_is_refused(node, action, instance):
     entity = Caller(MODALITY)
