@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
+from dicom_node.dataset.part10 import part10_header
 from dicom_node.node.doctor.examine import Verdict, examine
 from dicom_node.node.roles import Role
+from dicom_node.node.wiring.parts import open_parts
 from dicom_node.node.wiring.storage import make_store
 from storage.database import Database
 from storage.errors import StoreMismatch
@@ -24,6 +26,7 @@ from tests.factories.nodes import (
 from tests.factories.radiographs import synthetic_dataset
 from tests.peers.pacs import PACS
 from tests.peers.postgres import new_database
+from tests.peers.receiving import arriving_of, encoded
 
 
 @pytest.fixture
@@ -121,6 +124,21 @@ def refused(settings):
 
 def verdict(settings):
     return next(one for one in examine(settings) if one.name == "store")
+
+
+def test_an_image_that_is_just_being_recorded_is_left_to_its_receiver(site):
+    parts = open_parts(site.settings())
+    with closing(parts.database):
+        parts.bond.take_up()
+        incoming = parts.store.incoming()
+        film = synthetic_dataset("CR", 1, rows=448, columns=400)
+        incoming.write(part10_header(arriving_of(film)) + encoded(film))
+        incoming.commit()
+        known = []
+        for _ in range(2):
+            parts.bond.adopt_found()
+            known.append(len(parts.adoption.find()[1]))
+    assert known == [1, 0]
 
 
 @pytest.mark.parametrize("how", ["missing", "empty"])
