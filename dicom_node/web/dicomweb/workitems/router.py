@@ -58,7 +58,7 @@ class _Route(APIRoute):
 def workitems(worklist: UnifiedWorklist) -> APIRouter:
     """Make the routes."""
     router = APIRouter(
-        prefix="/dicom-web/workitems", tags=["workitems"], route_class=_Route
+        prefix="/dicom-web/workitems", route_class=_Route, include_in_schema=False
     )
     _add_workitems(router, worklist)
     _add_changes(router, worklist)
