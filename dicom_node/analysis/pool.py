@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from dicom_node.analysis.reader import Reader, ReaderEndedError, ReaderOptions
-from dicom_node.analysis.reading import Film, Read, ReadingTask, read_film
+from dicom_node.analysis.reading import Read, ReadFilm, ReadingTask, read_film
 from dicom_node.errors import ProcessLost, ReadersUnavailable
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class ReaderPool:
         self._all: set[Reader] = set()
         self._closed = False
 
-    def submit(self, task: ReadingTask) -> Future[Film]:
+    def submit(self, task: ReadingTask) -> Future[ReadFilm]:
         """Begin to read a film; see ``Readers.submit``.
 
         Raises, besides what ``read`` does, in the future:
@@ -50,7 +50,7 @@ class ReaderPool:
         try:
             return self._threads.submit(self._film, task)
         except RuntimeError:  # closed meanwhile
-            refused: Future[Film] = Future()
+            refused: Future[ReadFilm] = Future()
             refused.set_exception(_closing())
             return refused
 
@@ -74,7 +74,7 @@ class ReaderPool:
         except ReadersUnavailable as error:
             logger.warning("%s.", error, extra={"action": "read"})
 
-    def _film(self, task: ReadingTask) -> Film:
+    def _film(self, task: ReadingTask) -> ReadFilm:
         try:
             return self._read_with(self._take(), task)
         except ReaderEndedError as error:
@@ -92,7 +92,7 @@ class ReaderPool:
                 f"reading this image alone ended its process: {error}"
             ) from None
 
-    def _read_with(self, reader: Reader, task: ReadingTask) -> Film:
+    def _read_with(self, reader: Reader, task: ReadingTask) -> ReadFilm:
         try:
             film = reader.read(task)
         except ReaderEndedError:

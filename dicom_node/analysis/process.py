@@ -20,9 +20,9 @@ from pydicom.dataset import Dataset
 
 from dicom_node.analysis.past import Past
 from dicom_node.analysis.reading import (
-    Film,
     Readers,
     ReadersHere,
+    ReadFilm,
     ReadingTask,
 )
 from dicom_node.dataset.part10_file import read_header_of
@@ -190,12 +190,12 @@ class Analyzer:
             else:
                 yield _guarded(self._conclude, item, answer)
 
-    def _submit(self, source: Source) -> Future[Film]:
+    def _submit(self, source: Source) -> Future[ReadFilm]:
         sha256 = source.sha256 if source.is_stored else None
         rules = source.rules or self._rules
         return self._readers.submit(ReadingTask(source.path, rules, sha256))
 
-    def _prepare(self, source: Source, reading: Future[Film]) -> _Prepared:
+    def _prepare(self, source: Source, reading: Future[ReadFilm]) -> _Prepared:
         film = reading.result()
         size_px = self._runner.manifest.input_size_px
         tensor, letterbox = preprocess(film.frame, size_px)

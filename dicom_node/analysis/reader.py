@@ -20,7 +20,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_node.analysis.reading import Film, Read, ReadingTask
+from dicom_node.analysis.reading import Read, ReadFilm, ReadingTask
 from dicom_node.dataset import frames
 from dicom_node.errors import PixelsUndecodable, ReadersUnavailable
 
@@ -88,7 +88,7 @@ class Reader:
             there.close()
         self._await_ready()
 
-    def read(self, task: ReadingTask) -> Film:
+    def read(self, task: ReadingTask) -> ReadFilm:
         """Let it read a film.
 
         Raises
@@ -105,7 +105,7 @@ class Reader:
             answer = pickle.loads(self._here.recv_bytes())  # noqa: S301  our own process
         except (OSError, EOFError) as error:
             raise ReaderEndedError("its process ended") from error
-        if isinstance(answer, Film):
+        if isinstance(answer, ReadFilm):
             return answer
         raise answer
 
@@ -169,7 +169,7 @@ def _bound(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold a patient's film
 
 
-def _answer(read: Read, task: ReadingTask) -> Film | Exception:
+def _answer(read: Read, task: ReadingTask) -> ReadFilm | Exception:
     try:
         return read(task)
     except MemoryError:
@@ -178,7 +178,7 @@ def _answer(read: Read, task: ReadingTask) -> Film | Exception:
         return error
 
 
-def _pickled(answer: Film | Exception) -> bytes:
+def _pickled(answer: ReadFilm | Exception) -> bytes:
     try:
         pickled = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
         if isinstance(answer, Exception):

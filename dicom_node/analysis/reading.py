@@ -42,7 +42,7 @@ class ReadingTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class ReadFilm:
     """A film as it was read.
 
     Parameters
@@ -57,13 +57,13 @@ class Film:
     frame: Frame
 
 
-Read = Callable[[ReadingTask], Film]
+Read = Callable[[ReadingTask], ReadFilm]
 
 
 class Readers(Protocol):
     """Whoever reads films."""
 
-    def submit(self, task: ReadingTask) -> Future[Film]:
+    def submit(self, task: ReadingTask) -> Future[ReadFilm]:
         """Begin to read a film; its error is the future's."""
         ...
 
@@ -71,9 +71,9 @@ class Readers(Protocol):
 class ReadersHere:
     """Reads in this process when asked: for films that somebody vouches for."""
 
-    def submit(self, task: ReadingTask) -> Future[Film]:
+    def submit(self, task: ReadingTask) -> Future[ReadFilm]:
         """Read a film; see ``Readers.submit``."""
-        done: Future[Film] = Future()
+        done: Future[ReadFilm] = Future()
         try:
             done.set_result(read_film(task))
         except Exception as error:  # noqa: BLE001  it is the film's, as in any future
@@ -81,7 +81,7 @@ class ReadersHere:
         return done
 
 
-def read_film(task: ReadingTask) -> Film:
+def read_film(task: ReadingTask) -> ReadFilm:
     """Compare a film with its digest, ask whether it is eligible, and decode it.
 
     Raises
@@ -99,7 +99,7 @@ def read_film(task: ReadingTask) -> Film:
         if task.sha256 is not None:
             _compare(stream, task.sha256)
         check(read_header_of(task.path), task.rules)
-        return Film(*frames.read(stream))
+        return ReadFilm(*frames.read(stream))
 
 
 def _compare(stream: BufferedReader, sha256: str) -> None:

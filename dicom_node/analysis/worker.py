@@ -227,7 +227,7 @@ class Worker:
             extra={"action": "work"},
         )
 
-    def _with_source(self, workitem: Workitem, copies: ExitStack) -> "_Claim | None":
+    def _with_source(self, workitem: Workitem, copies: ExitStack) -> "_Claimed | None":
         """Find the image and its past; without it the Workitem is concluded here."""
         try:
             instance = self._steps.instance(workitem)
@@ -248,9 +248,9 @@ class Worker:
             is_stored=True,
             rules=title.rules if title else None,
         )
-        return _Claim(workitem, instance, source)
+        return _Claimed(workitem, instance, source)
 
-    def _settle(self, claim: "_Claim", outcome: Conclusion) -> None:
+    def _settle(self, claim: "_Claimed", outcome: Conclusion) -> None:
         workitem, instance = claim.workitem, claim.instance
         if isinstance(outcome, Failed):
             self._fail(workitem, outcome.error, claim)
@@ -279,7 +279,7 @@ class Worker:
         )
 
     def _fail(
-        self, workitem: Workitem, error: Exception, claim: "_Claim | None" = None
+        self, workitem: Workitem, error: Exception, claim: "_Claimed | None" = None
     ) -> None:
         lost = isinstance(error, ProcessLost)
         decision = (
@@ -316,7 +316,7 @@ class Worker:
         workitem: Workitem,
         decision: Decision,
         error: str,
-        claim: "_Claim | None" = None,
+        claim: "_Claimed | None" = None,
         outcome: AttemptOutcome = AttemptOutcome.RETRY,
     ) -> None:
         """Write a decision down; if that fails too, the lease will run out."""
@@ -337,7 +337,7 @@ class Worker:
             )
 
     def _explanation(
-        self, claim: "_Claim | None", reason: Reason
+        self, claim: "_Claimed | None", reason: Reason
     ) -> tuple[Sequence[Evidence], Sequence[NewDelivery]]:
         """Say to those who want to know why an awaited result does not come."""
         wanted = self._settlements.explains and reason.cause is Cause.IMAGE
@@ -358,7 +358,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claimed:
     """A claimed Workitem, its image, and where that lies."""
 
     workitem: Workitem

@@ -52,7 +52,7 @@ _FROM_THE_FRONT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FrameLimits:
     """What is decoded at most.
 
     Parameters
@@ -67,11 +67,11 @@ class Limits:
     inflated_bytes: int = 256 * 1024 * 1024
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = FrameLimits()
 
 
 def read(
-    source: Path | BinaryIO | Dataset, *, limits: Limits = DEFAULT_LIMITS
+    source: Path | BinaryIO | Dataset, *, limits: FrameLimits = DEFAULT_LIMITS
 ) -> tuple[Dataset, Frame]:
     """Read a radiograph.
 
@@ -137,7 +137,7 @@ def read(
 
 
 def _load(
-    source: Path | BinaryIO | Dataset, limits: Limits
+    source: Path | BinaryIO | Dataset, limits: FrameLimits
 ) -> tuple[Dataset, tuple[str, ...]]:
     """Read a file, or copy a data set so that the caller's keeps its pixels."""
     if isinstance(source, Dataset):
@@ -151,7 +151,9 @@ def _load(
     return _load_stream(source, limits)
 
 
-def _load_stream(stream: BinaryIO, limits: Limits) -> tuple[Dataset, tuple[str, ...]]:
+def _load_stream(
+    stream: BinaryIO, limits: FrameLimits
+) -> tuple[Dataset, tuple[str, ...]]:
     file = part10_file.normal(stream)
     try:
         with quiet():

@@ -28,8 +28,8 @@ from dicom_node.errors import (
 )
 from dicom_node.retrieve.wado import (
     FetchLimits,
+    ImageServer,
     InstanceReference,
-    Source,
     fetch,
     source_of,
 )
@@ -87,7 +87,7 @@ class Fetching:
         By C-MOVE: AE title -> how to call it.
     """
 
-    sources: Sequence[Source]
+    sources: Sequence[ImageServer]
     limits: FetchLimits
     peers: Mapping[str, RemoteAE]
     timeouts: Timeouts
@@ -297,7 +297,7 @@ class Performer:
             timeouts=self._fetching.timeouts,
         )
 
-    def _take_in(self, source: Source, image: PushedInput) -> None:
+    def _take_in(self, source: ImageServer, image: PushedInput) -> None:
         """Fetch an image and hand it to reception, as if it had been sent."""
         wanted = InstanceReference(
             image.study_instance_uid, image.series_instance_uid, image.sop_instance_uid

@@ -25,7 +25,7 @@ _OK, _SERVER_ERROR, _TOO_MANY = 200, 500, 429
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageServer:
     """A WADO-RS origin server that images are fetched from.
 
     Parameters
@@ -57,7 +57,7 @@ class InstanceReference:
     instance: str
 
 
-def source_of(url: str, sources: Sequence[Source]) -> Source | None:
+def source_of(url: str, sources: Sequence[ImageServer]) -> ImageServer | None:
     """Find the configured source that a Retrieve URL belongs to."""
     asked = _split(url)
     if asked is None:
@@ -72,7 +72,7 @@ def source_of(url: str, sources: Sequence[Source]) -> Source | None:
 
 
 def fetch(
-    source: Source, wanted: InstanceReference, into: Incoming, limits: FetchLimits
+    source: ImageServer, wanted: InstanceReference, into: Incoming, limits: FetchLimits
 ) -> None:
     """Fetch an instance into a writer, as a Part 10 file.
 
@@ -101,7 +101,9 @@ def fetch(
 
 
 @contextmanager
-def _asking(source: Source, url: str, limits: FetchLimits) -> Iterator[httpx2.Response]:
+def _asking(
+    source: ImageServer, url: str, limits: FetchLimits
+) -> Iterator[httpx2.Response]:
     headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity"}
     if source.token:
         headers["Authorization"] = f"Bearer {source.token}"

@@ -29,7 +29,7 @@ _THERE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class NotifiedPeer:
     """A peer that is told.
 
     Parameters
@@ -65,7 +65,7 @@ class Availability:
     def __init__(  # noqa: PLR0913  the composition root passes all of them
         self,
         database: Database,
-        listeners: Mapping[str, Listener],
+        listeners: Mapping[str, NotifiedPeer],
         *,
         calling_ae: str,
         timeouts: Timeouts,

@@ -38,7 +38,7 @@ REASONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class ReportPatience:
+class ReportingPatience:
     """How long peers have for a report.
 
     Parameters
@@ -84,7 +84,7 @@ class CommitmentRequests:
         database: Database,
         store: ObjectStore,
         peers: CalledBack,
-        patience: ReportPatience,
+        patience: ReportingPatience,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database

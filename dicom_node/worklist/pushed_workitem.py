@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from dicom_node.dataset.quiet import quiet
 from dicom_node.worklist.subscription import (
     EventType,
-    Standing,
+    Subscribing,
     assigned_report,
     progress_report,
     state_report,
@@ -133,7 +133,7 @@ def revise(
     changed = replace(item, content=to_json(_kept(content)), modified_at=now)
     _write(tx, changed)
     content = pushed_dataset(changed)
-    about = Standing(item.workitem_uid, item.created_at, content)
+    about = Subscribing(item.workitem_uid, item.created_at, content)
     if before.get("InputReadinessState") != content.get("InputReadinessState"):
         tell(tx, about, EventType.STATE, state_report(content), now)
     if _PROGRESS in changes and before.get(_PROGRESS) != content.get(_PROGRESS):
@@ -146,7 +146,7 @@ def revise(
 
 @quiet()
 def pass_on(
-    tx: Transaction, about: Standing, asker: str, request: Dataset, now: datetime
+    tx: Transaction, about: Subscribing, asker: str, request: Dataset, now: datetime
 ) -> None:
     """Tell subscribers that somebody asks for a Workitem to be canceled."""
     told = Dataset()
@@ -190,8 +190,8 @@ def _tell_state(tx: Transaction, item: PushedWorkitem) -> None:
     tell(tx, about, EventType.STATE, state_report(about.content), now)
 
 
-def _standing(item: PushedWorkitem) -> Standing:
-    return Standing(item.workitem_uid, item.created_at, pushed_dataset(item))
+def _standing(item: PushedWorkitem) -> Subscribing:
+    return Subscribing(item.workitem_uid, item.created_at, pushed_dataset(item))
 
 
 def _kept(content: Dataset) -> Dataset:

@@ -70,7 +70,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Subscribing:
     """A Workitem as far as subscribers are concerned."""
 
     workitem_uid: str
@@ -118,7 +118,7 @@ def assigned_report(content: Dataset) -> Json | None:
 
 def tell(
     tx: Transaction,
-    about: Standing,
+    about: Subscribing,
     event: EventType,
     information: Json,
     now: datetime,
@@ -128,7 +128,7 @@ def tell(
     subscriptions.enqueue(tx, to, about.workitem_uid, event, information, now)
 
 
-def welcome(tx: Transaction, about: Standing) -> None:
+def welcome(tx: Transaction, about: Subscribing) -> None:
     """Subscribe those whose filter a new Workitem meets."""
     for one in subscriptions.filters(tx):
         keys = from_json(one.matching_keys or {})
@@ -140,7 +140,7 @@ def welcome(tx: Transaction, about: Standing) -> None:
 def subscribe(
     tx: Transaction,
     wish: Wish,
-    existing: Iterable[Standing],
+    existing: Iterable[Subscribing],
     now: datetime,
 ) -> None:
     """Let somebody hear of a Workitem or of the worklist (Table CC.2.3-2).
@@ -170,7 +170,7 @@ def subscribe(
 
 
 def _subscribe_filtered(
-    tx: Transaction, wish: Wish, existing: Iterable[Standing], now: datetime
+    tx: Transaction, wish: Wish, existing: Iterable[Subscribing], now: datetime
 ) -> None:
     keys = wish.keys if wish.keys is not None else Dataset()
     row = Subscription(
@@ -246,7 +246,7 @@ def _by_filter(row: Subscription, workitem_uid: str) -> Subscription:
 
 
 def _tell_first(
-    tx: Transaction, row: Subscription, about: Iterable[Standing], now: datetime
+    tx: Transaction, row: Subscription, about: Iterable[Subscribing], now: datetime
 ) -> None:
     """Say how the Workitems stand that somebody hears of from now on."""
     for one in about:
@@ -313,7 +313,7 @@ class Herald:
         except UnknownRecord:
             return
         content = job_dataset(job, self._place)
-        about = Standing(uid, job.workitem.scheduled_at, content)
+        about = Subscribing(uid, job.workitem.scheduled_at, content)
         if event.kind is EventKind.SCHEDULED:
             # As it was then: a filter may ask for what is SCHEDULED.
             content.ProcedureStepState = str(_PS.SCHEDULED)

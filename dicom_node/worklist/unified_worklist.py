@@ -15,7 +15,7 @@ from dicom_node.dataset.matching import check_keys, matches
 from dicom_node.dataset.quiet import quiet
 from dicom_node.worklist import pushed_workitem, subscription
 from dicom_node.worklist.procedure_step import ProcedureSteps
-from dicom_node.worklist.subscription import Standing, Wish
+from dicom_node.worklist.subscription import Subscribing, Wish
 from dicom_node.worklist.workitem_content import (
     UPS_PUSH,
     Place,
@@ -285,7 +285,7 @@ class UnifiedWorklist:
         if notice is not None:
             return Outcome(item.workitem_uid, (notice,))
         now = self._clock()
-        about = Standing(item.workitem_uid, item.created_at, pushed_dataset(item))
+        about = Subscribing(item.workitem_uid, item.created_at, pushed_dataset(item))
         performs = item.performer == self._place.ae_title and item.is_ours
         told = subscriptions.subscribers(tx, item.workitem_uid, item.created_at)
         if item.state is _PS.IN_PROGRESS and not performs and not told:
@@ -304,17 +304,17 @@ class UnifiedWorklist:
         pushed.replace_inputs(tx, item.workitem_uid, inputs)
         pushed.update(tx, item.workitem_uid, is_ours=ours)
 
-    def _existing(self, tx: Transaction, wish: Wish) -> list[Standing]:
+    def _existing(self, tx: Transaction, wish: Wish) -> list[Subscribing]:
         """List what a wish is about, as far as it has not ended."""
         if wish.scope not in (GLOBAL, FILTERED):
             return [self._standing(tx, wish.scope)]
         if wish.scope == GLOBAL and not wish.deletion_lock:
             return []
-        found: list[Standing] = []
+        found: list[Subscribing] = []
         for state in _OPEN:
             for item in pushed.listed(tx, limit=_MOST_EXISTING, state=state).items:
                 content = pushed_dataset(item)
-                found.append(Standing(item.workitem_uid, item.created_at, content))
+                found.append(Subscribing(item.workitem_uid, item.created_at, content))
             own = jobs.list_jobs(tx, limit=_MOST_EXISTING, state=state).items
             found += [self._standing_of(job) for job in own]
         return found
@@ -385,16 +385,16 @@ class UnifiedWorklist:
             raise refuse(Fault.NO_SUCH_WORKITEM)
         return job
 
-    def _standing(self, tx: Transaction, workitem_uid: str) -> Standing:
+    def _standing(self, tx: Transaction, workitem_uid: str) -> Subscribing:
         item = pushed.find(tx, workitem_uid, lock=False)
         if item is None:
             return self._standing_of(self._known(tx, workitem_uid))
-        return Standing(workitem_uid, item.created_at, pushed_dataset(item))
+        return Subscribing(workitem_uid, item.created_at, pushed_dataset(item))
 
-    def _standing_of(self, job: Job) -> Standing:
+    def _standing_of(self, job: Job) -> Subscribing:
         item = job.workitem
         content = job_dataset(job, self._place)
-        return Standing(item.workitem_uid, item.scheduled_at, content)
+        return Subscribing(item.workitem_uid, item.scheduled_at, content)
 
 
 def _check_uid(uid: str) -> None:

@@ -112,7 +112,7 @@ class HeldObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class MatchingKey:
     """An answer.
 
     Parameters
@@ -133,7 +133,7 @@ class Match:
 class Found(NamedTuple):
     """A page of answers, and whether there are more behind it."""
 
-    matches: list[Match]
+    matches: list[MatchingKey]
     is_more: bool
 
 
@@ -163,7 +163,7 @@ def find_objects(tx: Transaction, query: Query) -> list[HeldObject]:
     return [one.held for one in find(tx, query).matches if one.held is not None]
 
 
-def _match(level: Level, row: Any) -> Match:
+def _match(level: Level, row: Any) -> MatchingKey:
     levels = _LEVELS[: _LEVELS.index(level) + 1]
     uids = [row[TABLES[level].c.study_instance_uid]]
     if level is not Level.STUDY:
@@ -177,7 +177,7 @@ def _match(level: Level, row: Any) -> Match:
                 for name in HeldObject.__dataclass_fields__
             }
         )
-    return Match(
+    return MatchingKey(
         tuple(uids), {one: row[TABLES[one].c.attributes] for one in levels}, held
     )
 
@@ -273,7 +273,7 @@ def _is_latin(matching: Matching) -> bool:
 
 
 def _of_items(keys: Sequence[Key]) -> list[ColumnElement[bool]]:
-    """Match what stands in sequences: one item has to meet all of its keys."""
+    """MatchingKey what stands in sequences: one item has to meet all of its keys."""
     wanted: dict[str, list[Key]] = {}
     for key in keys:
         if len(key.path) > 1:

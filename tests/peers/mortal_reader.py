@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 
-from dicom_node.analysis.reading import Film, ReadingTask, read_film
+from dicom_node.analysis.reading import ReadFilm, ReadingTask, read_film
 from dicom_node.dataset.attributes import text
 from dicom_node.dataset.part10_file import read_header_of
 
@@ -20,7 +20,7 @@ ABORTS, KILLED, DIES_ONCE, HANGS, SWELLS = (
 )
 
 
-def read(task: ReadingTask) -> Film:
+def read(task: ReadingTask) -> ReadFilm:
     """Read a film as the product does, unless its Study Description says otherwise."""
     match text(read_header_of(task.path), "StudyDescription"):
         case "ABORTS":
@@ -42,14 +42,14 @@ def read(task: ReadingTask) -> Film:
 class NeverStarts:
     """Ends the process that is to learn what it shall do."""
 
-    def __call__(self, task: ReadingTask) -> Film:
+    def __call__(self, task: ReadingTask) -> ReadFilm:
         raise AssertionError(task)
 
     def __reduce__(self) -> object:
         return os._exit, (1,)
 
 
-def refuse_everything(task: ReadingTask) -> Film:
+def refuse_everything(task: ReadingTask) -> ReadFilm:
     """Answer with an error that does not survive the way between processes."""
     raise _Stubborn(task.path, threading.Lock())
 

@@ -28,7 +28,7 @@ from dicom_node.worklist.commitment import CommitmentPatience, Commitments
 from dicom_node.worklist.commitment_requests import (
     CalledBack,
     CommitmentRequests,
-    ReportPatience,
+    ReportingPatience,
 )
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
@@ -145,7 +145,7 @@ def commitment_requests(
     remotes = {}
     if modality_port is not None:
         remotes[MODALITY] = lambda host: RemoteAE(MODALITY, host, modality_port)
-    patience = ReportPatience(60.0, BackOff(30, 1800, lambda: 0.5), 7 * 86_400.0)
+    patience = ReportingPatience(60.0, BackOff(30, 1800, lambda: 0.5), 7 * 86_400.0)
     called = CalledBack(remotes, PATIENT)
     return CommitmentRequests(
         behind.database, behind.store, called, patience, clock or _now

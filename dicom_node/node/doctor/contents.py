@@ -7,7 +7,7 @@ from pathlib import Path
 from dicom_node.analysis.process import Failed, Source
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.injected import clock
-from dicom_node.node.doctor.verdicts import Doubt, Fault
+from dicom_node.node.doctor.verdicts import Doubt, Wrong
 from dicom_node.node.health import database_trouble
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer
@@ -35,7 +35,7 @@ def database(settings: Settings) -> str:
     with closing(make_database(settings)) as found:
         found.check_schema()
         if trouble := database_trouble(found):
-            raise Fault(trouble)
+            raise Wrong(trouble)
         return f"{found.dialect}, schema is current"
 
 

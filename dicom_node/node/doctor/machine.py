@@ -9,7 +9,7 @@ from pathlib import Path
 from dicom_node import injected
 from dicom_node.node import logs
 from dicom_node.node.clocks import JUMP_S, refuse_impossible
-from dicom_node.node.doctor.verdicts import Doubt, Fault
+from dicom_node.node.doctor.verdicts import Doubt, Wrong
 from dicom_node.node.health import disk_trouble
 from dicom_node.node.private_files import open_to_others
 from dicom_node.node.settings.load import Settings
@@ -33,7 +33,7 @@ def disk(settings: Settings) -> str:
     trouble = disk_trouble(make_store(settings)) if folder.is_dir() else None
     if trouble or free < settings.node.minimum_free_bytes:
         said = trouble or "free space is below node.minimum_free_bytes"
-        raise Fault(f"{folder}: {free / 1e9:.1f} GB free: {said}")
+        raise Wrong(f"{folder}: {free / 1e9:.1f} GB free: {said}")
     return f"{folder} can be written, {free / 1e9:.1f} GB free"
 
 
@@ -97,7 +97,7 @@ def _synchronised() -> bool:
 def _is_ours(path: Path) -> None:
     needed = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
     if not os.access(path, needed):
-        raise Fault(f"{path} cannot be read and written by this user")
+        raise Wrong(f"{path} cannot be read and written by this user")
     if path.stat().st_uid != os.geteuid():
         raise Doubt(
             f"{path} is another user's than who asks: run doctor as the user of the"

@@ -11,7 +11,7 @@ from dicom_node.errors import NodeError, PeerBusy, PeerRefused, PeerUnreachable
 from dicom_node.injected import clock
 from dicom_node.node import tls
 from dicom_node.node.doctor.running import RunningNode, near
-from dicom_node.node.doctor.verdicts import Doubt, Fault
+from dicom_node.node.doctor.verdicts import Doubt, Wrong
 from dicom_node.node.services.listeners import unbound
 from dicom_node.node.settings.destinations import (
     DestinationSection,
@@ -29,7 +29,7 @@ def peers(settings: Settings) -> str:
     section = settings.dimse
     lost = [peer.address for peer in section.peers if not _resolves(peer.address)]
     if lost:
-        raise Fault(
+        raise Wrong(
             f"dimse.peers: {', '.join(lost)} does not resolve, so nobody may send from"
             " there: check the name, and DNS"
         )

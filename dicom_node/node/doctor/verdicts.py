@@ -30,7 +30,7 @@ class Doubt(NodeError):
     """Nothing is broken, but somebody should look."""
 
 
-class Fault(NodeError):
+class Wrong(NodeError):
     """What is wrong, where nothing else has said it."""
 
 

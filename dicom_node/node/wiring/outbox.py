@@ -9,7 +9,7 @@ from dicom_node.node.settings.destinations import RemoteSection
 from dicom_node.node.settings.dimse import PeerSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.remotes import remote, remote_ae, timeouts
-from dicom_node.worklist.availability import Availability, Listener
+from dicom_node.worklist.availability import Availability, NotifiedPeer
 from dicom_node.worklist.commitment import (
     CommitmentPatience,
     Commitments,
@@ -18,7 +18,7 @@ from dicom_node.worklist.commitment import (
 from dicom_node.worklist.commitment_requests import (
     CalledBack,
     CommitmentRequests,
-    ReportPatience,
+    ReportingPatience,
 )
 from dicom_node.worklist.retry import BackOff
 
@@ -66,7 +66,7 @@ def make_requests(settings: Settings, parts: Parts) -> CommitmentRequests:
         for peer in settings.dimse.peers
         if peer.port is not None
     }
-    patience = ReportPatience(
+    patience = ReportingPatience(
         same_association_s=settings.dimse.message_timeout_s,
         back_off=_back_off(settings),
         give_up_after_s=settings.delivery.give_up_after_s,
@@ -83,7 +83,7 @@ def make_availability(settings: Settings, parts: Parts) -> Availability | None:
         return None
     titles = {name: keeper.ae_title for name, keeper in _archives(settings)}
     listeners = {
-        section.ae_title: Listener(
+        section.ae_title: NotifiedPeer(
             remote_ae(settings, section),
             section.destination,
             titles[section.destination],

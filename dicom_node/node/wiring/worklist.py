@@ -10,7 +10,7 @@ from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.remotes import remote, remote_ae, timeouts
 from dicom_node.retrieve.performer import Fetching, Performer
-from dicom_node.retrieve.wado import FetchLimits, Source
+from dicom_node.retrieve.wado import FetchLimits, ImageServer
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import BackOff
 from dicom_node.worklist.subscription import Herald
@@ -75,7 +75,9 @@ def make_reporter(settings: Settings, parts: Parts) -> Reporter:
 def make_performer(settings: Settings, parts: Parts) -> Performer:
     """Make what performs pushed Workitems."""
     section = settings.worklist
-    sources = [Source(one.url, one.token.get_secret_value()) for one in section.sources]
+    sources = [
+        ImageServer(one.url, one.token.get_secret_value()) for one in section.sources
+    ]
     limits = FetchLimits(settings.dimse.maximum_object_bytes, section.fetch_timeout_s)
     return Performer(
         parts.database,

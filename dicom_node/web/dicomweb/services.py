@@ -17,7 +17,7 @@ _INSTANCE = f"{_SERIES}/instances/{{instance}}"
 _TEXTS = (DICOM_JSON, DICOM_XML)
 
 
-class Service(NamedTuple):
+class WebTransaction(NamedTuple):
     """One resource.
 
     Parameters
@@ -36,9 +36,9 @@ class Service(NamedTuple):
     media_types: tuple[str, ...]
 
 
-SERVICES: tuple[Service, ...] = (
+SERVICES: tuple[WebTransaction, ...] = (
     *(
-        Service("Search (QIDO-RS)", "GET", path, _TEXTS)
+        WebTransaction("Search (QIDO-RS)", "GET", path, _TEXTS)
         for path in (
             "/studies",
             f"{_STUDY}/series",
@@ -49,26 +49,28 @@ SERVICES: tuple[Service, ...] = (
         )
     ),
     *(
-        Service("Store (STOW-RS)", "POST", path, (DICOM, DICOM_JSON))
+        WebTransaction("Store (STOW-RS)", "POST", path, (DICOM, DICOM_JSON))
         for path in ("/studies", _STUDY)
     ),
     *(
-        Service("Retrieve (WADO-RS)", "GET", path, (DICOM,))
+        WebTransaction("Retrieve (WADO-RS)", "GET", path, (DICOM,))
         for path in (_STUDY, _SERIES, _INSTANCE)
     ),
     *(
-        Service("Retrieve metadata", "GET", f"{path}/metadata", _TEXTS)
+        WebTransaction("Retrieve metadata", "GET", f"{path}/metadata", _TEXTS)
         for path in (_STUDY, _SERIES, _INSTANCE)
     ),
     *(
-        Service("Retrieve pixel and bulk data", "GET", f"{_INSTANCE}{path}", types)
+        WebTransaction(
+            "Retrieve pixel and bulk data", "GET", f"{_INSTANCE}{path}", types
+        )
         for path, types in (
             ("/frames/{numbers}", tuple(SYNTAXES)),
             ("/bulkdata/{way:path}", tuple(SYNTAXES)),
         )
     ),
     *(
-        Service("Retrieve rendered", "GET", f"{path}/{what}", types)
+        WebTransaction("Retrieve rendered", "GET", f"{path}/{what}", types)
         for what in ("rendered", "thumbnail")
         for path, types in (
             (_STUDY, PICTURES),
@@ -77,7 +79,7 @@ SERVICES: tuple[Service, ...] = (
             (f"{_INSTANCE}/frames/{{numbers}}", PICTURES),
         )
     ),
-    Service("WADO-URI", "GET", "/wado", (DICOM, *PICTURES)),
+    WebTransaction("WADO-URI", "GET", "/wado", (DICOM, *PICTURES)),
 )
 """All resources; ``/`` answers WADO-URI as well."""
 

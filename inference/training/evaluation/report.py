@@ -13,7 +13,10 @@ from typing import Any
 
 from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.metrics import METRICS
-from inference.training.evaluation.scores.bootstrap import REPLICATES, Interval
+from inference.training.evaluation.scores.bootstrap import (
+    REPLICATES,
+    ConfidenceInterval,
+)
 from inference.training.evaluation.summary import (
     SUBGROUPS,
     recognised,
@@ -183,7 +186,7 @@ def _settings(about: Mapping[str, Any]) -> list[str]:
     return ["| setting | value |", "|---|---|", *rows] if rows else []
 
 
-def plain(summary: Mapping[str, Interval]) -> Table:
+def plain(summary: Mapping[str, ConfidenceInterval]) -> Table:
     """Write metrics as plain data; what is not defined is null."""
     return {
         name: {

@@ -6,11 +6,11 @@ from inference.training.evaluation.cases import Case, Stranger
 from inference.training.evaluation.metrics import Metric, Rows, mean
 from inference.training.evaluation.scores.bootstrap import (
     REPLICATES,
-    Interval,
+    ConfidenceInterval,
     interval,
 )
 
-Summary = Mapping[str, Interval]
+Summary = Mapping[str, ConfidenceInterval]
 UNKNOWN = "not told"
 _AGES = (("under 18", 18), ("18 to 39", 40), ("40 to 64", 65), ("65 and over", 1000))
 
@@ -51,7 +51,7 @@ def differences(
 
 def _difference(
     pairs: Sequence[tuple[Case, Case]], metric: Metric, replicates: int
-) -> Interval:
+) -> ConfidenceInterval:
     rows = [
         ((metric.select(one), metric.select(other)), other.group)
         for one, other in pairs

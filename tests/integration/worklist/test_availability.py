@@ -9,7 +9,7 @@ from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 
 from dicom_node.dimse.scu.association import RemoteAE
-from dicom_node.worklist.availability import Availability, Listener
+from dicom_node.worklist.availability import Availability, NotifiedPeer
 from dicom_node.worklist.retry import BackOff
 from storage.outbox import deliveries
 from storage.records import NewDelivery
@@ -66,7 +66,7 @@ class House:
         remote = RemoteAE("WORKLIST", "127.0.0.1", port)
         return Availability(
             self.database,
-            {"WORKLIST": Listener(remote, "pacs", "PACS")},
+            {"WORKLIST": NotifiedPeer(remote, "pacs", "PACS")},
             calling_ae="CXR_NODE",
             timeouts=timeouts(),
             back_off=BackOff(30, 1800, lambda: 0.5),

@@ -16,7 +16,7 @@ from dicom_node.dataset.native_model import native_model
 from dicom_node.web.dicomweb import multipart_out
 from dicom_node.web.dicomweb.accept import DICOM_JSON, DICOM_XML
 from storage.catalog import counts
-from storage.catalog.query import Match
+from storage.catalog.query import MatchingKey
 from storage.database import Transaction
 from storage.held import Level
 
@@ -87,7 +87,7 @@ KNOWN_TAGS = frozenset(
 
 
 def answer(
-    match: Match, root: str, fields: frozenset[str], levels: Sequence[Level]
+    match: MatchingKey, root: str, fields: frozenset[str], levels: Sequence[Level]
 ) -> Attributes:
     """Put an answer together.
 
@@ -127,7 +127,7 @@ EVERYTHING: frozenset[str] = frozenset({"everything"})
 
 
 def add_counts(
-    tx: Transaction, found: Sequence[Attributes], matches: Sequence[Match]
+    tx: Transaction, found: Sequence[Attributes], matches: Sequence[MatchingKey]
 ) -> None:
     """Add to studies and series what they hold."""
     if not matches or len(matches[0].uids) == len(_LEVELS):

@@ -18,7 +18,7 @@ from dicom_node.web.dicomweb.searching.answers import (
     written,
 )
 from dicom_node.web.dicomweb.searching.search_parameters import Search, search_of
-from storage.catalog.query import HeldObject, Match, find
+from storage.catalog.query import HeldObject, MatchingKey, find
 from storage.errors import ObjectMissing
 from storage.held import Level
 from storage.objects.protocol import ObjectStore
@@ -102,7 +102,7 @@ def _warnings(search: Search, *, is_more: bool) -> list[str]:
 def _add_from_headers(
     store: ObjectStore,
     found: list[Attributes],
-    matches: list[Match],
+    matches: list[MatchingKey],
     tags: frozenset[str],
 ) -> None:
     """Read what is asked for and not in the catalogue; a page of it is little."""

@@ -21,7 +21,7 @@ from dicom_node.errors import ClassNotAccepted, DatasetInvalid, PeerRefused
 from dicom_node.web.dicomweb.accept import DICOM, parse
 from dicom_node.web.dicomweb.storing.outcomes import (
     SYNTAX_NOT_SUPPORTED,
-    Outcome,
+    StoreOutcome,
     failed,
     stored,
 )
@@ -59,7 +59,7 @@ class ObjectParts:
         self._reception = reception
         self._study = study_instance_uid
         self._maximum_bytes = maximum_bytes
-        self._settled: list[Future[Outcome]] = []
+        self._settled: list[Future[StoreOutcome]] = []
         self._settling = ThreadPoolExecutor(_AT_ONCE, "stow")
         self._room = BoundedSemaphore(_AT_ONCE)
         self._head = bytearray()
@@ -102,7 +102,7 @@ class ObjectParts:
         self._settled.append(self._settling.submit(self._settle, *begun))
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[StoreOutcome]:
         """What became of the objects, once all of it is durable."""
         return [settled.result() for settled in self._settled]
 
@@ -171,7 +171,7 @@ class ObjectParts:
         incoming: Incoming | None,
         said: Arriving | None,
         failure: Exception | None,
-    ) -> Outcome:
+    ) -> StoreOutcome:
         """Receive an object; only then may anybody be told that it is stored."""
         sop_class, uid = (
             (said.sop_class_uid, said.sop_instance_uid) if said else ("", "")
@@ -179,7 +179,7 @@ class ObjectParts:
         try:
             return stored(sop_class, uid, self._received(incoming, said, failure))
         except PeerRefused as error:
-            return Outcome(sop_class, uid, error.status)
+            return StoreOutcome(sop_class, uid, error.status)
         except Exception as error:  # noqa: BLE001  the other objects are not to blame
             return failed(sop_class, uid, error)
         finally:

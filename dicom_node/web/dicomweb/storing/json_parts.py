@@ -13,7 +13,7 @@ from dicom_node.web.dicomweb.accept import DICOM_JSON, OCTETS, parse
 from dicom_node.web.dicomweb.media_types import SYNTAXES, canonical
 from dicom_node.web.dicomweb.resources import refused
 from dicom_node.web.dicomweb.storing.arrival import SENDER, check
-from dicom_node.web.dicomweb.storing.outcomes import Outcome, failed, stored
+from dicom_node.web.dicomweb.storing.outcomes import StoreOutcome, failed, stored
 from dicom_node.worklist.reception import Reception
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class JsonParts:
         self._bulk: dict[str, Bulk] = {}
         self._location, self._type = "", ""
         self._spool: Incoming | None = None
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[StoreOutcome] = []
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Begin metadata, or bulk data with the place that refers to them."""
@@ -101,7 +101,7 @@ class JsonParts:
         for spool in self._spools:
             spool.abort()
 
-    def _store(self, attributes: Mapping[str, object]) -> Outcome:
+    def _store(self, attributes: Mapping[str, object]) -> StoreOutcome:
         sop_class, uid = identity(attributes)
         incoming: Incoming | None = None
         try:
@@ -113,7 +113,7 @@ class JsonParts:
             receipt = self._reception.receive(incoming, arriving)
             return stored(sop_class, uid, receipt)
         except PeerRefused as error:
-            return Outcome(sop_class, uid, error.status)
+            return StoreOutcome(sop_class, uid, error.status)
         except Exception as error:  # noqa: BLE001  the other objects are not to blame
             return failed(sop_class, uid, error)
         finally:

@@ -27,7 +27,7 @@ _RESOURCES = 0xA7
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StoreOutcome:
     """What became of one object.
 
     Parameters
@@ -44,21 +44,21 @@ class Outcome:
     receipt: Receipt | None = None
 
 
-def stored(sop_class_uid: str, sop_instance_uid: str, receipt: Receipt) -> Outcome:
+def stored(sop_class_uid: str, sop_instance_uid: str, receipt: Receipt) -> StoreOutcome:
     """Say what became of an object that was received."""
     quarantined = receipt.custody is Custody.QUARANTINED
     reason = int(STATUS[DuplicateInstance]) if quarantined else 0
-    return Outcome(sop_class_uid, sop_instance_uid, reason, receipt)
+    return StoreOutcome(sop_class_uid, sop_instance_uid, reason, receipt)
 
 
-def failed(sop_class_uid: str, sop_instance_uid: str, error: Exception) -> Outcome:
+def failed(sop_class_uid: str, sop_instance_uid: str, error: Exception) -> StoreOutcome:
     """Say why an object was not received; a bug is logged."""
     if not isinstance(error, NodeError | StorageError):
         logger.error("STOW-RS failed.", exc_info=error, extra={"action": "refuse"})
-    return Outcome(sop_class_uid, sop_instance_uid, int(status_of(error)))
+    return StoreOutcome(sop_class_uid, sop_instance_uid, int(status_of(error)))
 
 
-def status_of_all(outcomes: Sequence[Outcome]) -> HTTPStatus:
+def status_of_all(outcomes: Sequence[StoreOutcome]) -> HTTPStatus:
     """Choose the status of the whole (PS3.18 table 10.5.3-1).
 
     Where nothing was stored for want of room only, the client should come again.
@@ -73,7 +73,7 @@ def status_of_all(outcomes: Sequence[Outcome]) -> HTTPStatus:
     return HTTPStatus.CONFLICT
 
 
-def report(outcomes: Sequence[Outcome], root: str, media_type: str) -> Response:
+def report(outcomes: Sequence[StoreOutcome], root: str, media_type: str) -> Response:
     """Write the Store Instances Response Module."""
     said = _module(outcomes, root)
     if refusals := Counter(one.reason for one in outcomes if one.reason):
@@ -88,7 +88,7 @@ def report(outcomes: Sequence[Outcome], root: str, media_type: str) -> Response:
     return Response(text, status, media_type=DICOM_JSON)
 
 
-def _module(outcomes: Sequence[Outcome], root: str) -> dict[str, Any]:
+def _module(outcomes: Sequence[StoreOutcome], root: str) -> dict[str, Any]:
     good = [one for one in outcomes if not one.reason]
     bad = [one for one in outcomes if one.reason and one.sop_instance_uid]
     unknown = [one for one in outcomes if one.reason and not one.sop_instance_uid]
@@ -104,7 +104,7 @@ def _module(outcomes: Sequence[Outcome], root: str) -> dict[str, Any]:
     return dict(sorted(said.items()))
 
 
-def _reference(one: Outcome, root: str) -> dict[str, Any]:
+def _reference(one: StoreOutcome, root: str) -> dict[str, Any]:
     place = one.receipt
     uids = (
         (place.study_instance_uid, place.series_instance_uid, one.sop_instance_uid)
@@ -114,17 +114,17 @@ def _reference(one: Outcome, root: str) -> dict[str, Any]:
     return _identity(one) | _text("RetrieveURL", "UR", address(root, *uids))
 
 
-def _failure(one: Outcome) -> dict[str, Any]:
+def _failure(one: StoreOutcome) -> dict[str, Any]:
     return _identity(one) | _reason(one)
 
 
-def _identity(one: Outcome) -> dict[str, Any]:
+def _identity(one: StoreOutcome) -> dict[str, Any]:
     return _text("ReferencedSOPClassUID", "UI", one.sop_class_uid) | _text(
         "ReferencedSOPInstanceUID", "UI", one.sop_instance_uid
     )
 
 
-def _reason(one: Outcome) -> dict[str, Any]:
+def _reason(one: StoreOutcome) -> dict[str, Any]:
     return {tag_of("FailureReason"): {"vr": "US", "Value": [one.reason]}}
 
 

@@ -25,7 +25,7 @@ from dicom_node.web.dicomweb.resources import checked, refused, root_of
 from dicom_node.web.dicomweb.storing.arrival import ObjectParts
 from dicom_node.web.dicomweb.storing.json_parts import JsonParts
 from dicom_node.web.dicomweb.storing.multipart_in import PartReader
-from dicom_node.web.dicomweb.storing.outcomes import Outcome, report
+from dicom_node.web.dicomweb.storing.outcomes import StoreOutcome, report
 from dicom_node.web.dicomweb.storing.pump import Pump
 from storage.errors import StoreFull
 
@@ -47,7 +47,7 @@ def stow(parts: DicomwebParts) -> APIRouter:
         answer = preferred(request, ANSWERS)
         whole = _Body(parts, request.headers.get("content-type", ""), study)
         pump = Pump()
-        outcomes: list[Outcome] = []
+        outcomes: list[StoreOutcome] = []
 
         def work() -> None:
             try:
@@ -90,7 +90,7 @@ class _Body:
                 f"Objects are stored as multipart/related of {' or '.join(ACCEPTED)}.",
             )
 
-    def store(self, body: Iterable[bytes]) -> list[Outcome]:
+    def store(self, body: Iterable[bytes]) -> list[StoreOutcome]:
         """Read a body and store what is in it, in a thread."""
         limits, reception = self._parts.limits, self._parts.reception
         kind = ObjectParts if self._type == DICOM else JsonParts

@@ -17,7 +17,7 @@ _LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """A value with its 95 % interval.
 
     Parameters
@@ -44,7 +44,7 @@ def interval(
     again: Callable[[Sequence[Row]], float] | None = None,
     replicates: int = REPLICATES,
     seed: int = 0,
-) -> Interval:
+) -> ConfidenceInterval:
     """Measure, then measure again on resampled groups.
 
     Parameters
@@ -78,4 +78,4 @@ def interval(
     low = high = float("nan")
     if replicates and finite.size >= replicates / 2:
         low, high = np.quantile(finite, ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2))
-    return Interval(value, float(low), float(high), len(rows))
+    return ConfidenceInterval(value, float(low), float(high), len(rows))

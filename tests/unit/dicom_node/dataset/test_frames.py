@@ -216,9 +216,11 @@ def test_a_deflate_bomb_is_refused_by_its_size():
         )
     )
     size = len(encoded(dataset))
-    frames.read(io.BytesIO(whole), limits=frames.Limits(inflated_bytes=size))
+    frames.read(io.BytesIO(whole), limits=frames.FrameLimits(inflated_bytes=size))
     with pytest.raises(DatasetInvalid, match="limit"):
-        frames.read(io.BytesIO(whole), limits=frames.Limits(inflated_bytes=size // 2))
+        frames.read(
+            io.BytesIO(whole), limits=frames.FrameLimits(inflated_bytes=size // 2)
+        )
 
 
 def test_a_deflated_file_that_does_not_inflate_is_invalid():
@@ -239,7 +241,7 @@ def test_a_deflated_file_that_does_not_inflate_is_invalid():
 def test_a_larger_film_than_allowed_is_refused():
     with pytest.raises(PixelsUndecodable, match="limit"):
         frames.read(
-            io.BytesIO(FILM_BYTES), limits=frames.Limits(pixels=ROWS * COLUMNS - 1)
+            io.BytesIO(FILM_BYTES), limits=frames.FrameLimits(pixels=ROWS * COLUMNS - 1)
         )
 
 
@@ -255,7 +257,7 @@ def test_a_damaged_header_is_read_or_refused_never_worse(damage):
         damaged[place] = byte
     try:
         _, frame = frames.read(
-            io.BytesIO(bytes(damaged)), limits=frames.Limits(pixels=1_000_000)
+            io.BytesIO(bytes(damaged)), limits=frames.FrameLimits(pixels=1_000_000)
         )
     except (DatasetInvalid, NotEligible, PixelsUndecodable):
         return

@@ -7,8 +7,8 @@ import pytest
 from dicom_node.errors import PeerBusy, PeerRefused, PeerUnreachable
 from dicom_node.retrieve.wado import (
     FetchLimits,
+    ImageServer,
     InstanceReference,
-    Source,
     fetch,
     source_of,
 )
@@ -17,7 +17,7 @@ from tests.peers.wado import multipart, origin, redirect, send
 WANTED = InstanceReference("1.1", "1.2", "1.3")
 PLACE = "/dicom-web/studies/1.1/series/1.2/instances/1.3"
 LIMITS = FetchLimits(bytes=4_000_000, total_s=20)
-PACS = Source("https://pacs.example/dicom-web")
+PACS = ImageServer("https://pacs.example/dicom-web")
 OBJECT = bytes(range(256)) * 4096
 
 
@@ -29,7 +29,7 @@ def source():
 
 def fetched(source, limits=LIMITS):
     into = BytesIO()
-    fetch(Source(source.url), WANTED, into, limits)
+    fetch(ImageServer(source.url), WANTED, into, limits)
     return into.getvalue()
 
 
@@ -118,7 +118,7 @@ def test_an_answer_that_is_cut_short_may_be_asked_for_again(source):
 
 def test_a_source_that_is_not_there_may_be_asked_again(free_port):
     with pytest.raises(PeerUnreachable):
-        fetch(Source(f"http://127.0.0.1:{free_port}"), WANTED, BytesIO(), LIMITS)
+        fetch(ImageServer(f"http://127.0.0.1:{free_port}"), WANTED, BytesIO(), LIMITS)
 
 
 def test_a_slow_source_is_left(source):
@@ -128,4 +128,4 @@ def test_a_slow_source_is_left(source):
 
 
 def test_a_token_is_shown_to_no_log():
-    assert "secret" not in repr(Source("https://pacs.example", "secret"))
+    assert "secret" not in repr(ImageServer("https://pacs.example", "secret"))
