@@ -1,12 +1,14 @@
 """How exact a severity percentage is: intervals that hold the truth on 90 of 100 films.
 
 They come from what the model's manifest says of its errors on films that it did not
-learn from: the limits of agreement with people's outlines.
+learn from: its table of measured intervals (``inference.intervals``), or, where it has
+none, the limits of agreement with people's outlines.
 """
 
 import math
 
 from inference.findings import Call, Interval, Intervals, Severity
+from inference.intervals import PercentIntervals, SeverityIntervals
 from inference.manifest import ModelManifest
 
 COVERAGE = 0.9
@@ -23,11 +25,15 @@ def intervals(
     Returns
     -------
         ``None`` where the manifest does not say how exact the model is, and on a film
-        without opacity: limits of agreement were measured on films that show some.
+        without opacity: what was measured are films that show some.
     """
+    if call is Call.NONE:
+        return None
+    if (measured := manifest.severity_intervals) is not None:
+        return _by_table(severity, measured)
     metrics = manifest.metrics
     low, high = metrics.get("severity_low"), metrics.get("severity_high")
-    if call is Call.NONE or low is None or high is None or not low < high:
+    if low is None or high is None or not low < high:
         return None
     bias = (low + high) / 2
     reach = (high - low) / 2 * _NINETY / _NINETY_FIVE
@@ -37,6 +43,21 @@ def intervals(
         total=_around(severity.total, bias, reach),
         right=_around(severity.right, bias, reach * wider),
         left=_around(severity.left, bias, reach * wider),
+    )
+
+
+def _by_table(severity: Severity, measured: SeverityIntervals) -> Intervals:
+    """Look a film's percentages up."""
+
+    def around(percent: float, table: PercentIntervals) -> Interval:
+        low, high = table.interval(percent)
+        return Interval(round(low, 2), round(high, 2))
+
+    return Intervals(
+        coverage=measured.coverage,
+        total=around(severity.total, measured.total),
+        right=around(severity.right, measured.right),
+        left=around(severity.left, measured.left),
     )
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.findings import Call, Severity
+from inference.findings import Call, Interval, Severity
 from inference.interval import intervals
+from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
 from inference.manifest import read_manifest
 from inference.models import BUILTIN_MODELS
 from tests.fakes.runner import scripted_manifest
@@ -45,6 +46,20 @@ def test_the_limits_of_agreement_give_nine_films_of_ten():
     assert (found.total.low, found.total.high) == (31.86, 72.14)
     wide = found.right.high - found.right.low
     assert wide == pytest.approx(1.1 * (found.total.high - found.total.low), abs=0.02)
+
+
+def test_a_table_of_the_manifest_comes_before_its_limits_of_agreement():
+    exact = PercentIntervals((PercentBin(25, 5, 9), PercentBin(100, 12, 30)))
+    table = SeverityIntervals(0.8, exact, exact, exact)
+    found = intervals(
+        a_severity(total=20.0, right=90.0, left=3.0),
+        Call.OPACITY,
+        replace(MEASURED, severity_intervals=table),
+    )
+    assert found.coverage == 0.8
+    assert found.total == Interval(15.0, 29.0)
+    assert found.right == Interval(78.0, 100.0)
+    assert found.left == Interval(0.0, 12.0)
 
 
 def test_no_interval_is_made_up():
