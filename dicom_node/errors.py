@@ -100,7 +100,7 @@ class WorkitemRefused(NodeError):
     Parameters
     ----------
     fault
-        A member of ``worklist.workitem_rules.Fault``.
+        A member of ``worklist.unified.workitem_rules.Fault``.
     text
         One sentence; no patient attribute.
     """

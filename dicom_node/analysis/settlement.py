@@ -6,7 +6,7 @@ from io import BytesIO
 
 from dicom_node.analysis.past import Past
 from dicom_node.analysis.process import Analyzed
-from dicom_node.dataset.description import describe
+from dicom_node.dataset.forms.description import describe
 from dicom_node.delivery.route import Route
 from dicom_node.evidence.encode import EncodedEvidence
 from dicom_node.worklist.procedure_step import Settlement

@@ -14,9 +14,9 @@ from dicom_node.dimse.scu import unified_procedure_step as scu
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts
 from dicom_node.errors import NodeError, PeerUnreachable
 from dicom_node.worklist.retry import BackOff
-from dicom_node.worklist.subscription import Herald
 from dicom_node.worklist.turns import Turns
-from dicom_node.worklist.workitem_content import from_json
+from dicom_node.worklist.unified.subscription import Herald
+from dicom_node.worklist.unified.workitem_content import from_json
 from storage.database import Database
 from storage.signals import Watch
 from storage.worklist import subscriptions

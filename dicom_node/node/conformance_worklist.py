@@ -13,8 +13,8 @@ from dicom_node.dimse.services import unified_procedure_step as dimse
 from dicom_node.node.settings.worklist import WorklistSection
 from dicom_node.web.dicomweb.workitems import answers, requests
 from dicom_node.web.dicomweb.workitems.router import workitems
-from dicom_node.worklist.subscription import EventType
-from dicom_node.worklist.workitem_rules import (
+from dicom_node.worklist.unified.subscription import EventType
+from dicom_node.worklist.unified.workitem_rules import (
     EMPTY_AT_FIRST,
     MAY_BE_EMPTY,
     NOT_TO_BE_SET,
@@ -25,7 +25,7 @@ from dicom_node.worklist.workitem_rules import (
 )
 
 if TYPE_CHECKING:
-    from dicom_node.worklist.unified_worklist import UnifiedWorklist
+    from dicom_node.worklist.unified.unified_worklist import UnifiedWorklist
 
 _ACTIONS = {
     dimse.CHANGE_STATE: "Change UPS State",

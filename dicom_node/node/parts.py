@@ -9,7 +9,7 @@ from dicom_node.node.bond import Bond
 from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
-from dicom_node.worklist.unified_worklist import UnifiedWorklist
+from dicom_node.worklist.unified.unified_worklist import UnifiedWorklist
 from inference.runners.runner import ModelRunner
 from storage.database import Database
 from storage.objects.protocol import ObjectStore

@@ -33,11 +33,11 @@ from dicom_node.retrieve.wado import (
     fetch,
     source_of,
 )
-from dicom_node.worklist import pushed_workitem
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.reception import Reception
 from dicom_node.worklist.turns import Turns
-from dicom_node.worklist.workitem_content import (
+from dicom_node.worklist.unified import pushed_workitem
+from dicom_node.worklist.unified.workitem_content import (
     Place,
     job_percent,
     output_items,

@@ -6,7 +6,7 @@ brings its description along.
 
 import logging
 
-from dicom_node.dataset.description import describe
+from dicom_node.dataset.forms.description import describe
 from dicom_node.dataset.header import read_header
 from dicom_node.dataset.part10 import read_file_meta
 from dicom_node.errors import NodeError

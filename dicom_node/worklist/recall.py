@@ -14,7 +14,7 @@ from typing import Literal
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_node.dataset.description import describe
+from dicom_node.dataset.forms.description import describe
 from dicom_node.dataset.header import read_header, skip_file_meta
 from dicom_node.errors import EvidenceInvalid
 from dicom_node.evidence import codes

@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from dicom_node.dataset.acquisition import acquired_at
-from dicom_node.dataset.description import describe
+from dicom_node.dataset.forms.description import describe
 from dicom_node.dataset.header import (
     DEFAULT_LIMITS,
     HeaderLimits,

@@ -5,10 +5,10 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from dicom_node.dataset.quiet import quiet
-from dicom_node.worklist.subscription import Wish
-from dicom_node.worklist.unified_worklist import UnifiedWorklist
-from dicom_node.worklist.workitem_content import Place
-from dicom_node.worklist.workitem_rules import MAY_BE_EMPTY
+from dicom_node.worklist.unified.subscription import Wish
+from dicom_node.worklist.unified.unified_worklist import UnifiedWorklist
+from dicom_node.worklist.unified.workitem_content import Place
+from dicom_node.worklist.unified.workitem_rules import MAY_BE_EMPTY
 from storage.database import Database
 from storage.worklist.subscriptions import Channel
 from tests.factories.rows import after, new_uid, steps_at

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from dicom_node.dimse.presentation import EVENT_CLASS
 from dicom_node.dimse.scu.retrieve import STUDY_ROOT_MOVE
-from dicom_node.worklist.workitem_content import to_json
+from dicom_node.worklist.unified.workitem_content import to_json
 from storage.worklist.pushed import GLOBAL
 from tests.factories.nodes import (
     PATIENCE_S,

@@ -18,10 +18,15 @@ from dicom_node.dimse.presentation import acceptor_contexts
 from dicom_node.dimse.service_class import Handler, Roles
 from dicom_node.dimse.status import Status, status_of
 from dicom_node.errors import NodeError, WorkitemRefused
-from dicom_node.worklist.subscription import Wish
-from dicom_node.worklist.unified_worklist import Outcome, UnifiedWorklist
-from dicom_node.worklist.workitem_content import UPS_PUSH, checked
-from dicom_node.worklist.workitem_rules import Fault, Notice, refuse, wanted_state
+from dicom_node.worklist.unified.subscription import Wish
+from dicom_node.worklist.unified.unified_worklist import Outcome, UnifiedWorklist
+from dicom_node.worklist.unified.workitem_content import UPS_PUSH, checked
+from dicom_node.worklist.unified.workitem_rules import (
+    Fault,
+    Notice,
+    refuse,
+    wanted_state,
+)
 from storage.errors import StorageError
 from storage.worklist.pushed import FILTERED
 from storage.worklist.subscriptions import Channel

@@ -13,9 +13,9 @@ from dicom_node.retrieve.performer import Fetching, Performer
 from dicom_node.retrieve.wado import FetchLimits, ImageServer
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import BackOff
-from dicom_node.worklist.subscription import Herald
-from dicom_node.worklist.unified_worklist import UnifiedWorklist
-from dicom_node.worklist.workitem_content import Place
+from dicom_node.worklist.unified.subscription import Herald
+from dicom_node.worklist.unified.unified_worklist import UnifiedWorklist
+from dicom_node.worklist.unified.workitem_content import Place
 from storage.database import Database
 from storage.objects.protocol import ObjectStore
 

@@ -9,8 +9,8 @@ import pytest
 from dicom_node.web.application import create_app
 from dicom_node.web.dicomweb.workitems.answers import STATUS
 from dicom_node.web.dicomweb.workitems.router import workitems
-from dicom_node.worklist.workitem_content import to_json
-from dicom_node.worklist.workitem_rules import Fault
+from dicom_node.worklist.unified.workitem_content import to_json
+from dicom_node.worklist.unified.workitem_rules import Fault
 from storage.worklist.pushed import FILTERED, GLOBAL
 from tests.factories.rows import receive
 from tests.factories.workitems import a_step, how_far, what_was_done, worklist_at

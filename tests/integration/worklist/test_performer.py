@@ -5,7 +5,7 @@ import pytest
 from dicom_node.retrieve.performer import Fetching, Performer
 from dicom_node.retrieve.wado import FetchLimits
 from dicom_node.worklist.procedure_step import ProcedureSteps
-from dicom_node.worklist.workitem_content import Place
+from dicom_node.worklist.unified.workitem_content import Place
 from storage.worklist import workitems
 from tests.factories.choices import timeouts
 from tests.factories.rows import after, claim, new_uid, receive, settle

@@ -5,10 +5,10 @@ from pydicom.dataset import Dataset
 
 from dicom_node.dataset.quiet import quiet
 from dicom_node.errors import WorkitemRefused
-from dicom_node.worklist import unified_worklist
-from dicom_node.worklist.subscription import EventType, Herald
-from dicom_node.worklist.workitem_content import Place
-from dicom_node.worklist.workitem_rules import Fault, Notice
+from dicom_node.worklist.unified import unified_worklist
+from dicom_node.worklist.unified.subscription import EventType, Herald
+from dicom_node.worklist.unified.workitem_content import Place
+from dicom_node.worklist.unified.workitem_rules import Fault, Notice
 from storage.errors import StoreFull
 from storage.records import ProcedureStepState
 from storage.worklist import pushed, subscriptions

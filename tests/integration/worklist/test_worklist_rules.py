@@ -29,7 +29,7 @@ from dicom_node.dimse.presentation import WORKLIST_CLASSES, context
 from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
 from dicom_node.web.application import create_app
 from dicom_node.web.dicomweb.workitems.router import workitems
-from dicom_node.worklist.workitem_content import to_json
+from dicom_node.worklist.unified.workitem_content import to_json
 from tests.factories.choices import dimse_config
 from tests.factories.workitems import a_step, how_far, what_was_done, worklist_at
 from tests.peers.receiving import NODE, receiver

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from pydicom.uid import ExplicitVRLittleEndian
 from starlette.exceptions import HTTPException
 
+from dicom_node.dataset.forms.whole import read_whole
 from dicom_node.dataset.pixels.transcoding import PLAIN, StoredFrames
-from dicom_node.dataset.whole import read_whole
 from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 from dicom_node.web.dicomweb import multipart_out
 from dicom_node.web.dicomweb.accept import OCTETS, MediaRange, not_acceptable, ranges

@@ -6,8 +6,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from dicom_node.dataset.metadata import bulk_value, metadata
-from dicom_node.dataset.whole import read_before_pixels, read_whole
+from dicom_node.dataset.forms.metadata import bulk_value, metadata
+from dicom_node.dataset.forms.whole import read_before_pixels, read_whole
 from dicom_node.errors import DatasetInvalid
 from dicom_node.web.dicomweb import multipart_out
 from dicom_node.web.dicomweb.accept import (

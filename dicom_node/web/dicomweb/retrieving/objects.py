@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.responses import StreamingResponse
 
+from dicom_node.dataset.forms.whole import read_whole
 from dicom_node.dataset.pixels.transcoding import LOSSLESS, TARGETS, transcoded
-from dicom_node.dataset.whole import read_whole
 from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 from dicom_node.web.dicomweb import multipart_out
 from dicom_node.web.dicomweb.accept import (

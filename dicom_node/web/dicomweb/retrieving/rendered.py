@@ -11,13 +11,13 @@ from pydicom.dataset import Dataset
 from starlette.exceptions import HTTPException
 
 from dicom_node.dataset.attributes import value
+from dicom_node.dataset.forms.whole import read_whole
 from dicom_node.dataset.pixels.rendering import (
     picture,
     referenced_images,
     with_graphics,
     with_segments,
 )
-from dicom_node.dataset.whole import read_whole
 from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 from dicom_node.web.dicomweb import multipart_out
 from dicom_node.web.dicomweb.accept import not_acceptable, ranges

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydicom.uid import ExplicitVRLittleEndian
 from starlette.responses import StreamingResponse
 
-from dicom_node.dataset.whole import read_whole
+from dicom_node.dataset.forms.whole import read_whole
 from dicom_node.errors import PixelsUndecodable
 from dicom_node.web.dicomweb.accept import DICOM, not_acceptable, parse
 from dicom_node.web.dicomweb.parts import PREFIX, DicomwebParts

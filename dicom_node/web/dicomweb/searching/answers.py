@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import Response
 from pydicom.datadict import tag_for_keyword
 
-from dicom_node.dataset.description import ANSWERED, EVERYWHERE
-from dicom_node.dataset.native_model import native_model
+from dicom_node.dataset.forms.description import ANSWERED, EVERYWHERE
+from dicom_node.dataset.forms.native_model import native_model
 from dicom_node.web.dicomweb import multipart_out
 from dicom_node.web.dicomweb.accept import DICOM_JSON, DICOM_XML
 from storage.catalog import counts

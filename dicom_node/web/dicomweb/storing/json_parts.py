@@ -6,7 +6,7 @@ The JSON is kept in memory and has its limit; bulk data lie on disk until all is
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dicom_node.dataset.from_json import Bulk, assemble, data_sets, identity
+from dicom_node.dataset.forms.from_json import Bulk, assemble, data_sets, identity
 from dicom_node.dataset.part10 import Arriving
 from dicom_node.errors import DatasetInvalid, PeerRefused
 from dicom_node.web.dicomweb.accept import DICOM_JSON, OCTETS, parse

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Response
 
-from dicom_node.dataset.native_model import native_model
+from dicom_node.dataset.forms.native_model import native_model
 from dicom_node.dimse.status import STATUS, status_of
 from dicom_node.errors import NodeError
 from dicom_node.web.dicomweb.accept import DICOM_JSON, DICOM_XML

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 
 from dicom_node.errors import WorkitemRefused
 from dicom_node.web.problems import problem
-from dicom_node.worklist.workitem_content import to_json
-from dicom_node.worklist.workitem_rules import Fault, Notice
+from dicom_node.worklist.unified.workitem_content import to_json
+from dicom_node.worklist.unified.workitem_rules import Fault, Notice
 
 JSON = "application/dicom+json"
 

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from dicom_node.errors import WorkitemRefused
 from dicom_node.web.dicomweb.workitems import requests
-from dicom_node.worklist.workitem_content import UPS_PUSH, Json
+from dicom_node.worklist.unified.workitem_content import UPS_PUSH, Json
 from storage.database import Database
 from storage.errors import StorageError
 from storage.worklist import subscriptions

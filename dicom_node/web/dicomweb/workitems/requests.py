@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 
 from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.web.dicomweb.workitems.answers import JSON
-from dicom_node.worklist.workitem_content import is_uid, read_json
-from dicom_node.worklist.workitem_rules import Fault, refuse
+from dicom_node.worklist.unified.workitem_content import is_uid, read_json
+from dicom_node.worklist.unified.workitem_rules import Fault, refuse
 
 TRANSACTION = frozenset({"transaction", "transaction-uid", "transactionuid"})
 """``transaction`` (2014c), ``transaction-uid`` (2019b), ``Transaction-uid`` (2025e)."""

@@ -17,9 +17,9 @@ from pydicom.dataset import Dataset
 
 from dicom_node.errors import WorkitemRefused
 from dicom_node.web.dicomweb.workitems import answers, requests
-from dicom_node.worklist.subscription import Wish
-from dicom_node.worklist.unified_worklist import UnifiedWorklist
-from dicom_node.worklist.workitem_rules import Fault, refuse, wanted_state
+from dicom_node.worklist.unified.subscription import Wish
+from dicom_node.worklist.unified.unified_worklist import UnifiedWorklist
+from dicom_node.worklist.unified.workitem_rules import Fault, refuse, wanted_state
 from storage.worklist.pushed import FILTERED
 from storage.worklist.subscriptions import Channel
 

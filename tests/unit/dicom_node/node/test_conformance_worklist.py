@@ -2,7 +2,7 @@ from dicom_node.dimse.presentation import EVENT_CLASS, WORKLIST_CLASSES
 from dicom_node.dimse.services import unified_procedure_step as dimse
 from dicom_node.node import conformance
 from dicom_node.web.dicomweb.workitems import answers
-from dicom_node.worklist.workitem_rules import Fault, Notice
+from dicom_node.worklist.unified.workitem_rules import Fault, Notice
 
 
 def test_the_statement_names_every_class_status_and_path():

@@ -22,7 +22,7 @@ from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.dimse.scu.unified_procedure_step import Told, report
 from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
 from dicom_node.web.dicomweb.workitems.channel import message
-from dicom_node.worklist.workitem_content import from_json, to_json
+from dicom_node.worklist.unified.workitem_content import from_json, to_json
 from storage.records import ProcedureStepState
 from storage.worklist import subscriptions
 from storage.worklist.pushed import GLOBAL

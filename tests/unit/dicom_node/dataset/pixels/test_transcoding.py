@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from pydicom import dcmread, uid
 
+from dicom_node.dataset.forms.whole import read_whole
 from dicom_node.dataset.pixels.transcoding import (
     LOSSLESS,
     TARGETS,
     StoredFrames,
     transcoded,
 )
-from dicom_node.dataset.whole import read_whole
 from dicom_node.errors import PixelsUndecodable
 from dicom_node.phantom.dataset import synthetic_dataset
 

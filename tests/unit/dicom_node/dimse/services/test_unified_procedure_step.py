@@ -12,8 +12,8 @@ from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.presentation import WORKLIST_CLASSES, context
 from dicom_node.dimse.services import unified_procedure_step as ups
 from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
-from dicom_node.worklist.workitem_content import UPS_PUSH
-from dicom_node.worklist.workitem_rules import Fault, Notice
+from dicom_node.worklist.unified.workitem_content import UPS_PUSH
+from dicom_node.worklist.unified.workitem_rules import Fault, Notice
 from storage.worklist import subscriptions
 from storage.worklist.pushed import FILTERED, GLOBAL
 from storage.worklist.subscriptions import Channel

@@ -3,7 +3,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.dataset.quiet import quiet
 from dicom_node.errors import WorkitemRefused
-from dicom_node.worklist.workitem_content import (
+from dicom_node.worklist.unified.workitem_content import (
     checked,
     is_for,
     named_inputs,

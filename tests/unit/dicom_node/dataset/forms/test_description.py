@@ -5,7 +5,7 @@ from io import BytesIO
 
 from pydicom.dataset import Dataset
 
-from dicom_node.dataset.description import ANSWERED, describe
+from dicom_node.dataset.forms.description import ANSWERED, describe
 from dicom_node.dataset.header import read_header
 from storage.held import Level
 

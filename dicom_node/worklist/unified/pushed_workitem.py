@@ -11,7 +11,7 @@ from datetime import datetime
 from pydicom.dataset import Dataset
 
 from dicom_node.dataset.quiet import quiet
-from dicom_node.worklist.subscription import (
+from dicom_node.worklist.unified.subscription import (
     EventType,
     Subscribing,
     assigned_report,
@@ -20,13 +20,13 @@ from dicom_node.worklist.subscription import (
     tell,
     welcome,
 )
-from dicom_node.worklist.workitem_content import (
+from dicom_node.worklist.unified.workitem_content import (
     add_discontinuation,
     date_time,
     pushed_dataset,
     to_json,
 )
-from dicom_node.worklist.workitem_rules import Fault, refuse
+from dicom_node.worklist.unified.workitem_rules import Fault, refuse
 from storage import events
 from storage.database import Transaction
 from storage.records import EventKind, ProcedureStepState, Reason

@@ -13,10 +13,10 @@ from pydicom.dataset import Dataset
 
 from dicom_node.dataset.matching import check_keys, matches
 from dicom_node.dataset.quiet import quiet
-from dicom_node.worklist import pushed_workitem, subscription
 from dicom_node.worklist.procedure_step import ProcedureSteps
-from dicom_node.worklist.subscription import Subscribing, Wish
-from dicom_node.worklist.workitem_content import (
+from dicom_node.worklist.unified import pushed_workitem, subscription
+from dicom_node.worklist.unified.subscription import Subscribing, Wish
+from dicom_node.worklist.unified.workitem_content import (
     UPS_PUSH,
     Place,
     is_for,
@@ -26,7 +26,7 @@ from dicom_node.worklist.workitem_content import (
     pushed_dataset,
     to_json,
 )
-from dicom_node.worklist.workitem_rules import (
+from dicom_node.worklist.unified.workitem_rules import (
     Fault,
     Notice,
     check_final,

@@ -17,7 +17,7 @@ from pydicom.uid import UID
 
 from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.dataset.values import as_list
-from dicom_node.worklist.workitem_rules import Fault, refuse
+from dicom_node.worklist.unified.workitem_rules import Fault, refuse
 from storage.records import (
     Cause,
     DeliveryState,

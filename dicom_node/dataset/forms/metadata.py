@@ -10,8 +10,8 @@ from typing import Any
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from dicom_node.dataset.forms.whole import Pixels
 from dicom_node.dataset.quiet import MALFORMED, quiet
-from dicom_node.dataset.whole import Pixels
 
 _INLINE_BYTES = 1024
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})

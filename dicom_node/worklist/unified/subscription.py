@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.dataset.matching import matches
 from dicom_node.dataset.quiet import quiet
-from dicom_node.worklist.workitem_content import (
+from dicom_node.worklist.unified.workitem_content import (
     Json,
     Place,
     add_discontinuation,
@@ -25,7 +25,7 @@ from dicom_node.worklist.workitem_content import (
     progress,
     to_json,
 )
-from dicom_node.worklist.workitem_rules import Fault, refuse
+from dicom_node.worklist.unified.workitem_rules import Fault, refuse
 from storage import events
 from storage.database import Database, Transaction
 from storage.errors import UnknownRecord
