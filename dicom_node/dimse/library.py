@@ -12,6 +12,7 @@ import queue
 import select
 import socket
 import ssl
+import threading
 from time import monotonic
 from typing import Any
 
@@ -28,6 +29,7 @@ _PDU_BYTES = 256 * 1024
 _RECEIVED_BYTES = 64 * 1024 * 1024  # all answers of an association are far shorter
 _PIECE_BYTES = 64 * 1024
 _BYTES_PER_S = 1024
+_IDLE = "Sta1"  # PS3.8 Table 9-7
 # What the user of the association wants, PS3.8 Table 9-10.
 _OUR_EVENTS = frozenset(("Evt1", "Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15"))
 
@@ -111,6 +113,13 @@ class PeerSocket(AssociationSocket):
         else:
             evt.trigger(self.assoc, evt.EVT_DATA_SENT, {"data": bytestream})
 
+    def _shutdown_socket(self) -> None:
+        """Close the socket; the library does not where the peer was faster."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def _open(self) -> socket.socket:
         if self.socket is None:
             raise OSError("the connection is closed")
@@ -141,7 +150,11 @@ class Transitions(StateMachine):
 
 
 class _RequestorTransitions(Transitions):
-    """Ends an association whose peer answers what the library cannot read."""
+    """Ends an association whose peer answers what the library cannot read.
+
+    And closes the connection of one that has ended: the library leaves that to the
+    peer.
+    """
 
     def do_action(self, event: str) -> None:
         """Act on an event, if that is possible."""
@@ -162,6 +175,46 @@ class _RequestorTransitions(Transitions):
             provider.to_user_queue.put(None)
             if provider.socket is not None:
                 provider.socket.close()
+        if self.current_state == _IDLE and self.dul.socket is not None:
+            connection = self.dul.socket.socket
+            if connection is not None:
+                connection.close()
+
+
+class ReactorCheckpoint:
+    """Where the library's thread of an association waits while somebody asks the peer.
+
+    The library notes that its thread pauses, and a moment later that it goes on; who
+    began to ask within that moment lost the answer to that thread. Here it goes on, and
+    says so, before anybody can ask.
+
+    Parameters
+    ----------
+    association
+        Whose thread it is.
+    """
+
+    def __init__(self, association: Association) -> None:
+        self._inside = vars(association)
+        self._condition = threading.Condition()
+        self._is_open = True
+
+    def set(self) -> None:
+        """Let the thread go on."""
+        with self._condition:
+            self._is_open = True
+            self._condition.notify_all()
+
+    def clear(self) -> None:
+        """Let the thread pause when it comes here next."""
+        with self._condition:
+            self._is_open = False
+
+    def wait(self) -> None:
+        """Pause as long as somebody asks the peer."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_open)
+            self._inside["_is_paused"] = False
 
 
 class RequestingEntity(ApplicationEntity):
@@ -171,6 +224,7 @@ class RequestingEntity(ApplicationEntity):
         self, assoc: Association, address: AddressInformation, tls_args: Any
     ) -> AssociationSocket:
         assoc.dul.state_machine = _RequestorTransitions(assoc.dul)
+        vars(assoc)["_reactor_checkpoint"] = ReactorCheckpoint(assoc)
         connection = PeerSocket(assoc, address=address)
         connection.tls_args = tls_args
         return connection

@@ -11,9 +11,9 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import build_role, evt
-from pynetdicom.ae import ApplicationEntity as Caller
 
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
+from dicom_node.dimse.library import RequestingEntity as Caller
 from dicom_node.dimse.presentation import SERVICE_CLASSES, context
 from dicom_node.dimse.service_class import ReceivesDataSets, Roles
 from dicom_node.dimse.services.storage import StorageSCP

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import evt
-from pynetdicom.ae import ApplicationEntity as Caller
 from websockets.sync.client import connect
 
+from dicom_node.dimse.library import RequestingEntity as Caller
 from dicom_node.dimse.presentation import EVENT_CLASS
 from dicom_node.dimse.scu.retrieve import STUDY_ROOT_MOVE
 from dicom_node.worklist.unified.workitem_content import to_json

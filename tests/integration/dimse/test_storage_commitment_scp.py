@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydicom.dataset import Dataset
-from pynetdicom.ae import ApplicationEntity as Caller
 
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
+from dicom_node.dimse.library import RequestingEntity as Caller
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.storage_commitment import StorageCommitmentService
 from storage.outbox import commitment_requests as rows

@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom.ae import ApplicationEntity as Caller
 
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
+from dicom_node.dimse.library import RequestingEntity as Caller
 from dicom_node.dimse.presentation import WORKLIST_CLASSES, context
 from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
 from dicom_node.web.application import create_app

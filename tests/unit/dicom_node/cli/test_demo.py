@@ -12,8 +12,8 @@ SHOWN = """
 Analysed in 1.2 s by the model scripted 1
 
 Findings: 2
-  1  right middle  score 0.95   19.4 % of the lung  box [36, 128, 40, 64]
-  2  left upper    score 0.55   11.6 % of the lung  box [124, 51, 30, 51]
+  1  right middle and lower zones score 0.91   19.4 % of the lung  box [36, 128, 40, 64]
+  2  left upper zone              score 0.55   11.6 % of the lung  box [124, 51, 30, 51]
 
 Lung area covered by opacity
   right   19.4 %

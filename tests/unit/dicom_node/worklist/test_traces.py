@@ -14,9 +14,9 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import evt
-from pynetdicom.ae import ApplicationEntity as Caller
 
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
+from dicom_node.dimse.library import RequestingEntity as Caller
 from dicom_node.dimse.presentation import EVENT_CLASS, WORKLIST_CLASSES, context
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.dimse.scu.unified_procedure_step import Told, report

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom.ae import ApplicationEntity as Caller
 
 from dicom_node.dataset.quiet import quiet
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
+from dicom_node.dimse.library import RequestingEntity as Caller
 from dicom_node.dimse.presentation import WORKLIST_CLASSES, context
 from dicom_node.dimse.services import unified_procedure_step as ups
 from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
