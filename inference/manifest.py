@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from inference.errors import ManifestInvalid, ModelNotFound
-from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
+from inference.interval_table import PercentBin, PercentIntervals, SeverityIntervals
 
 FILE_NAME = "manifest.toml"
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")

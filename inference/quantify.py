@@ -26,8 +26,8 @@ from inference.findings import (
     Zone,
 )
 from inference.frame import Frame, Orientation
-from inference.interval import intervals
 from inference.manifest import ModelManifest
+from inference.severity_interval import intervals
 from inference.tasks.opacity.segment import Opacity, Segmentation
 
 _LEAST_PERCENT = 0.01

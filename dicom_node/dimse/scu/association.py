@@ -118,13 +118,7 @@ def associate(
         The peer accepted none of the contexts.
     """
     configure()
-    entity = RequestingEntity(ae_title=calling_ae)
-    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    entity.connection_timeout = timeouts.connection_s
-    entity.acse_timeout = timeouts.association_s
-    entity.dimse_timeout = timeouts.message_s
-    entity.network_timeout = timeouts.network_s
+    entity = _entity(calling_ae, timeouts)
     with ExitStack() as stack:
         try:
             association = entity.associate(
@@ -142,10 +136,9 @@ def associate(
                 ],
             )
         except (OSError, UnicodeError) as error:
-            why = f"the host name {remote.host} does not resolve"
-            if not isinstance(error, (socket.gaierror, UnicodeError)):
-                why = str(error.strerror or type(error).__name__)
-            raise PeerUnreachable(f"no association with {remote}: {why}") from error
+            raise PeerUnreachable(
+                f"no association with {remote}: {_why(error, remote)}"
+            ) from error
         if not association.is_established:
             raise _failure(association, remote)
         if nonsense := _nonsense(association):
@@ -159,6 +152,23 @@ def associate(
         finally:
             if association.is_established:
                 association.release()
+
+
+def _entity(calling_ae: str, timeouts: Timeouts) -> RequestingEntity:
+    entity = RequestingEntity(ae_title=calling_ae)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.connection_timeout = timeouts.connection_s
+    entity.acse_timeout = timeouts.association_s
+    entity.dimse_timeout = timeouts.message_s
+    entity.network_timeout = timeouts.network_s
+    return entity
+
+
+def _why(error: OSError | UnicodeError, remote: RemoteAE) -> str:
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return f"the host name {remote.host} does not resolve"
+    return str(error.strerror or type(error).__name__)
 
 
 class _ClosingContext:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TrainingError
-from inference.intervals import SeverityIntervals
+from inference.interval_table import SeverityIntervals
 
 Box = tuple[float, float, float, float]
 ByLung = tuple[float, float, float]

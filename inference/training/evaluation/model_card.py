@@ -10,7 +10,7 @@ from dataclasses import asdict
 from inspect import cleandoc
 from typing import Any
 
-from inference.intervals import PercentIntervals, SeverityIntervals
+from inference.interval_table import PercentIntervals, SeverityIntervals
 from inference.manifest import ModelManifest
 from inference.training.evaluation.report import SECTIONS, overall_rows
 from inference.training.recipe.recipe import Recipe

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.errors import ManifestInvalid, ModelNotFound
-from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
+from inference.interval_table import PercentBin, PercentIntervals, SeverityIntervals
 from inference.manifest import (
     Calibration,
     Thresholds,

@@ -17,7 +17,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.intervals import (
+from inference.interval_table import (
     MOST_BINS,
     PercentBin,
     PercentIntervals,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
+from inference.interval_table import PercentBin, PercentIntervals, SeverityIntervals
 from inference.training.evaluation import inside
 from inference.training.evaluation.cases import Case, read_cases, write_cases
 

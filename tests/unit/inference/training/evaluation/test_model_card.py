@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from inference.errors import TrainingError
-from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
+from inference.interval_table import PercentBin, PercentIntervals, SeverityIntervals
 from inference.manifest import read_manifest, write_manifest
 from inference.training.commands.card import write_card
 from inference.training.evaluation.model_card import model_card

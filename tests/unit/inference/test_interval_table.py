@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.errors import ManifestInvalid
-from inference.intervals import PercentBin, PercentIntervals
+from inference.interval_table import PercentBin, PercentIntervals
 
 MADE = PercentIntervals(
     (PercentBin(10, 5, 12), PercentBin(40, 15, 20), PercentBin(100, 30, 25)),

@@ -1,14 +1,14 @@
 """How exact a severity percentage is: intervals that hold the truth on 90 of 100 films.
 
 They come from what the model's manifest says of its errors on films that it did not
-learn from: its table of measured intervals (``inference.intervals``), or, where it has
-none, the limits of agreement with people's outlines.
+learn from: its table of measured intervals (``inference.interval_table``), or, where it
+has none, the limits of agreement with people's outlines.
 """
 
 import math
 
 from inference.findings import Call, Interval, Intervals, Severity
-from inference.intervals import PercentIntervals, SeverityIntervals
+from inference.interval_table import PercentIntervals, SeverityIntervals
 from inference.manifest import ModelManifest
 
 COVERAGE = 0.9

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.findings import Call, Interval, Severity
-from inference.interval import intervals
-from inference.intervals import PercentBin, PercentIntervals, SeverityIntervals
+from inference.interval_table import PercentBin, PercentIntervals, SeverityIntervals
 from inference.manifest import read_manifest
 from inference.models import BUILTIN_MODELS
+from inference.severity_interval import intervals
 from tests.fakes.runner import scripted_manifest
 
 MEASURED = replace(
