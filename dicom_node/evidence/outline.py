@@ -5,6 +5,7 @@ annotations in PIXEL units (PS3.3 C.18.6, C.10.5).
 """
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,11 @@ MAXIMUM_POINTS = 200
 _STAIRCASE_PX = 0.75
 _EXACT_POINTS = 24
 _TRIANGLE = 4
+_MOST_REMEMBERED = 256
 # Twice the height of three lines of text, on a film that fills a small screen.
 _ROOM_BELOW = 0.18
+
+_remembered: dict[tuple[int | bytes, ...], Points] = {}
 
 
 def trace(region: Region) -> Points:
@@ -35,14 +39,33 @@ def trace(region: Region) -> Points:
     return np.asarray(corners + np.array([region.column, region.row]))
 
 
-def simplified(region: Region, maximum_points: int = MAXIMUM_POINTS) -> Points:
-    """``trace``, with no more points than viewers draw comfortably."""
-    exact = trace(region)
+def simplified(region: Region) -> Points:
+    """``trace``, with no more points than viewers draw comfortably.
+
+    Every kind of result of a film asks for the same few outlines: they are remembered.
+
+    Returns
+    -------
+        float64 (n, 2), read-only.
+    """
+    pixels = blake2b(np.packbits(region.mask).tobytes()).digest()
+    key = (region.row, region.column, *region.mask.shape, pixels)
+    points = _remembered.get(key)
+    if points is None:
+        points = _simplify(trace(region))
+        points.setflags(write=False)
+        if len(_remembered) >= _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = points
+    return points
+
+
+def _simplify(exact: Points) -> Points:
     if len(exact) <= _EXACT_POINTS:
         return exact
     tolerance = _STAIRCASE_PX
     points = reduce_points(exact, tolerance)
-    while len(points) > maximum_points:
+    while len(points) > MAXIMUM_POINTS:
         tolerance *= 1.4
         points = reduce_points(exact, tolerance)
     return points if len(points) >= _TRIANGLE else exact
@@ -119,6 +142,9 @@ def _ahead(
 def reduce_points(closed: Points, tolerance: float) -> Points:
     """Drop points nearer than ``tolerance`` to the line that stays (Douglas-Peucker).
 
+    All stretches between points that stay are looked at together: their number doubles
+    from turn to turn, and an outline has thousands of points.
+
     Parameters
     ----------
     closed
@@ -127,27 +153,44 @@ def reduce_points(closed: Points, tolerance: float) -> Points:
         In pixels.
     """
     far = int(((closed - closed[0]) ** 2).sum(axis=1).argmax())
-    keep = np.zeros(len(closed), dtype=np.bool_)
-    keep[[0, far, -1]] = True
-    pending = [(0, far), (far, len(closed) - 1)]
-    while pending:
-        first, last = pending.pop()
-        if last == first + 1:
-            continue
-        distances = _distances(closed[first + 1 : last], closed[first], closed[last])
-        worst = int(distances.argmax())
-        if distances[worst] > tolerance:
-            middle = first + 1 + worst
-            keep[middle] = True
-            pending += [(first, middle), (middle, last)]
-    return closed[keep]
+    kept = np.unique([0, far, len(closed) - 1])
+    firsts, lasts = kept[:-1], kept[1:]
+    while (wide := lasts - firsts > 1).any():
+        firsts, lasts = firsts[wide], lasts[wide]
+        worst, distances = _farthest(closed, firsts, lasts)
+        bent = distances > tolerance
+        firsts, middles, lasts = firsts[bent], worst[bent], lasts[bent]
+        kept = np.union1d(kept, middles)
+        firsts, lasts = (
+            np.concatenate([firsts, middles]),
+            np.concatenate([middles, lasts]),
+        )
+    return closed[kept]
 
 
-def _distances(points: Points, start: Points, end: Points) -> Points:
-    """Distance of each point from the segment between two others."""
-    way = end - start
-    length = float(way @ way)
-    offsets = points - start
-    along = np.clip(offsets @ way / length, 0, 1) if length else np.zeros(len(points))
-    gaps = offsets - along[:, None] * way
+def _farthest(
+    closed: Points, firsts: NDArray[np.intp], lasts: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Find the point of each stretch that is farthest from its chord, and how far."""
+    counts = lasts - firsts - 1
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    indices = np.arange(ends[-1]) + np.repeat(firsts + 1 - starts, counts)
+    distances = _distances(
+        closed[indices],
+        np.repeat(closed[firsts], counts, axis=0),
+        np.repeat(closed[lasts], counts, axis=0),
+    )
+    most = np.maximum.reduceat(distances, starts)
+    (equal,) = np.nonzero(distances == np.repeat(most, counts))
+    return indices[equal[np.searchsorted(equal, starts)]], most
+
+
+def _distances(points: Points, starts: Points, ends: Points) -> NDArray[np.float64]:
+    """Distance of each point from a segment of its own."""
+    ways = ends - starts
+    lengths = (ways * ways).sum(axis=1)
+    offsets = points - starts
+    along = (offsets * ways).sum(axis=1) / np.where(lengths, lengths, 1.0)
+    gaps = offsets - np.clip(along, 0, 1)[:, None] * ways
     return np.asarray(np.hypot(gaps[:, 0], gaps[:, 1]))

@@ -144,7 +144,7 @@ def document(
     clean, earlier = subject.clean, subject.earlier
     report = Comprehensive3DSR(
         evidence=[clean, *(_header_of(each) for each in evidence)],
-        content=content,
+        content=_without_children(content),
         series_instance_uid=subject.uid(f"{name} series"),
         series_number=subject.series_number(_KIND),
         sop_instance_uid=subject.uid(name),
@@ -154,6 +154,7 @@ def document(
         series_description=subject.series_description(title),
         coding_schemes=[codes.own_scheme()],
     )
+    report.ContentSequence = content.ContentSequence
     if requests := request_references(clean):
         report.ReferencedRequestSequence = requests
     if steps := clean.get("ReferencedPerformedProcedureStepSequence"):
@@ -163,6 +164,20 @@ def document(
     if earlier.film is not None:
         _add_evidence(report, earlier.film.references)
     return subject.finish(report)
+
+
+def _without_children(content: Dataset) -> Dataset:
+    """Copy the root alone.
+
+    highdicom copies the tree that it is given, and reads and walks the copy, which for
+    a tree of its own making finds nothing and takes longer than making the tree.
+    """
+    bare = Dataset()
+    for element in content:
+        if element.keyword != "ContentSequence":
+            bare.add(element)
+    bare.ContentSequence = ContentSequence()
+    return bare
 
 
 def _add_evidence(report: Dataset, references: Sequence[ObjectReference]) -> None:
