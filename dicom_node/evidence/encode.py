@@ -6,7 +6,6 @@ object holds; what a kind is: ``kinds``.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
@@ -21,6 +20,7 @@ from dicom_node.evidence import (
 )
 from dicom_node.evidence.check import objects, own
 from dicom_node.evidence.kinds import EvidenceKind, FailedEvidence
+from dicom_node.evidence.part10_writer import part_10
 from dicom_node.evidence.past import ObjectReference
 from dicom_node.evidence.pictures import encapsulated_pdf, secondary_capture
 from dicom_node.evidence.report import measurement_report, not_analysable
@@ -278,13 +278,6 @@ def check(
         making.check if making else None,
         own_results.union(known),
     )
-
-
-def part_10(dataset: Dataset) -> bytes:
-    """Write an object as a file in memory."""
-    stream = BytesIO()
-    dataset.save_as(stream, enforce_file_format=True)
-    return stream.getvalue()
 
 
 def _finished(

@@ -6,9 +6,16 @@ item must hold wherever it stands, and what PS3.5 section 6.2 says of each value
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 
 from pydicom.config import RAISE
-from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.datadict import (
+    dictionary_has_tag,
+    dictionary_keyword,
+    dictionary_VM,
+    dictionary_VR,
+)
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -130,11 +137,16 @@ _CONTENT: Mapping[str, tuple[str, ...]] = {
 }
 
 
+Held = Mapping[str, DataElement]
+"""A data set's elements by their keywords."""
+
+
 def attribute_defects(dataset: Dataset) -> Defects:
     """Name what is absent, empty or invalid; no value, for it may be a patient's."""
     yield from _required_by_modules(dataset)
     for path, place in places(dataset):
-        yield from _required_by_place(path, place)
+        held = {element.keyword: element for element in place}
+        yield from _required_by_place(path, held)
         for element in place:
             yield from _value(element)
     if not re.fullmatch(RE_VALID_UID, str(dataset.get("SeriesInstanceUID", ""))):
@@ -177,68 +189,101 @@ def _at(dataset: Dataset, path: tuple[str, ...]) -> Iterator[Dataset]:
         yield from _at(item, path[1:])
 
 
-def _required_by_place(path: tuple[str, ...], item: Dataset) -> Defects:
-    keyword = path[-1] if path else str(item.get("SOPClassUID"))
+def _required_by_place(path: tuple[str, ...], held: Held) -> Defects:
+    keyword = path[-1] if path else _text(held, "SOPClassUID")
     where = f"an item of {keyword}" if path else "the object"
-    needs = [*_NEEDS.get(keyword, ()), *_NEEDS.get(".".join(path[-2:]), ())]
-    if keyword.endswith("CodeSequence"):
-        needs += _CODE
-    if any(each in item for each in _REFERENCE):
+    needs = [*_needs_of(keyword, path[-2] if len(path) > 1 else "")]
+    if any(each in held for each in _REFERENCE):
         needs += _REFERENCE
     if keyword == "ContentSequence":
-        yield from _required_by_value_type(item, where)
+        yield from _required_by_value_type(held, where)
     for group in _TOGETHER:
-        if not group.isdisjoint(item.dir()):
+        if not group.isdisjoint(held):
             needs += sorted(group)
-    yield from _lacks(item, needs, where)
+    yield from _lacks(held, needs, where)
     for choice in _ONE_OF.get(keyword, ()):
-        if not any(item.get(each) for each in choice):
+        if not any(each in held and held[each].value for each in choice):
             yield f"{where} has no {' or '.join(choice)}"
 
 
-def _required_by_value_type(item: Dataset, where: str) -> Defects:
-    value_type = item.get("ValueType")
+@cache
+def _needs_of(keyword: str, outer: str) -> tuple[str, ...]:
+    """List what an item of a sequence needs; the sequence around it may matter."""
+    needs = (*_NEEDS.get(keyword, ()), *_NEEDS.get(f"{outer}.{keyword}", ()))
+    return (*needs, *_CODE) if keyword.endswith("CodeSequence") else needs
+
+
+def _required_by_value_type(held: Held, where: str) -> Defects:
+    value_type = _text(held, "ValueType")
     if value_type not in _CONTENT:
         yield f"{where} has no known ValueType"
-    yield from _lacks(item, ("RelationshipType", *_CONTENT.get(value_type, ())), where)
+    yield from _lacks(held, ("RelationshipType", *_CONTENT.get(value_type, ())), where)
 
 
-def _lacks(item: Dataset, needs: Iterable[str], where: str) -> Defects:
+def _text(held: Held, keyword: str) -> str:
+    return str(held[keyword].value) if keyword in held else "None"
+
+
+def _lacks(held: Held, needs: Iterable[str], where: str) -> Defects:
     for need in dict.fromkeys(needs):
-        if need not in item or item[need].is_empty:
+        if need not in held or held[need].is_empty:
             yield f"{where} has no {need}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What the dictionary says of an attribute (PS3.6)."""
+
+    keyword: str
+    allowed: frozenset[str]
+    multiplicity: str
+
+
+@cache
+def _entry(tag: int) -> _Entry | None:
+    keyword = dictionary_keyword(tag) if dictionary_has_tag(tag) else ""
+    if not keyword:
+        return None
+    allowed = dictionary_VR(tag)
+    return _Entry(
+        keyword, frozenset({allowed, *allowed.split(" or ")}), dictionary_VM(tag)
+    )
+
+
 def _value(element: DataElement) -> Defects:
-    if not element.keyword or element.tag.is_private:
+    entry = _entry(int(element.tag))
+    if entry is None:
         yield f"{element.tag} is not in the dictionary"
-        return
-    allowed = dictionary_VR(element.tag)
-    if element.VR not in {allowed, *allowed.split(" or ")}:
-        yield f"{element.keyword} has another VR"
+    elif element.VR not in entry.allowed:
+        yield f"{entry.keyword} has another VR"
     elif element.VR != VR.SQ and not element.is_empty:
-        if not _is_multiplicity(element.VM, dictionary_VM(element.tag)):
-            yield f"{element.keyword} has a wrong number of values"
+        if not _is_multiplicity(element.VM, entry.multiplicity):
+            yield f"{entry.keyword} has a wrong number of values"
         if not _is_valid(element):
             what = "UID" if element.VR == VR.UI else "value"
-            yield f"{element.keyword} is not a valid {what}"
+            yield f"{entry.keyword} is not a valid {what}"
 
 
 def _is_valid(element: DataElement) -> bool:
     # pydicom reads several numbers as a plain list
     several = isinstance(element.value, MultiValue | list)
     values = element.value if several else [element.value]
-    numeric = element.VR in {VR.DS, VR.IS}
     if element.keyword in _OF_THE_SOURCE:  # as sent, be it valid or not
         return all(_UID.fullmatch(str(value)) for value in values)
+    if element.VR in _NUMBERS_AS_TEXT:
+        values = map(str, values)
+    return all(_is_of(element.VR, value) for value in values)
+
+
+def _is_of(vr: str, value: object) -> bool:
     try:
-        for value in values:
-            validate_value(element.VR, str(value) if numeric else value, RAISE)
+        validate_value(vr, value, RAISE)
     except (ValueError, TypeError):
         return False
     return True
 
 
+_NUMBERS_AS_TEXT = frozenset({VR.DS, VR.IS})
 # What names the source and its study: docs/decisions/0006. UIDs of ours stay valid.
 _OF_THE_SOURCE = frozenset(
     {"StudyInstanceUID", "SeriesInstanceUID", "ReferencedSOPInstanceUID"}
@@ -246,6 +291,7 @@ _OF_THE_SOURCE = frozenset(
 _UID = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*")
 
 
+@cache
 def _is_multiplicity(count: int, allowed: str) -> bool:
     """Tell whether a number of values fits "1", "2-2n", "1-3" or "1-n"."""
     least, _, most = allowed.partition("-")

@@ -140,9 +140,13 @@ def test_an_outline_off_the_film_is_found(item, source):
 
 
 @only("measurement-report")
-def test_a_tree_that_does_not_read_back_is_found(item, source):
-    item.ValueType = "TEXT"
-    with pytest.raises(EvidenceInvalid, match="does not read back"):
+@pytest.mark.parametrize("what", ["root", "template"])
+def test_a_tree_that_is_no_measurement_report_is_found(item, source, what):
+    if what == "root":
+        item.ValueType = "TEXT"
+    else:
+        item.ContentTemplateSequence[0].TemplateIdentifier = "2000"
+    with pytest.raises(EvidenceInvalid, match="not of TID 1500"):
         check(item, source)
 
 
