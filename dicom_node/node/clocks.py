@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node.maintenance import reap
 from storage.database import Database
+from storage.outbox import clock as others
 from storage.outbox import deliveries
 from storage.worklist import attempts
 
@@ -85,13 +86,16 @@ class Pauses:
     claim, claim_lease
         Until a Workitem is tried again, or taken over.
     delivery, delivery_lease
-        The same of a Delivery.
+        The same of a Delivery; whatever else is sent waits no longer.
+    commitment
+        Until a destination has to have said whether it keeps our results.
     """
 
     claim: timedelta
     claim_lease: timedelta
     delivery: timedelta
     delivery_lease: timedelta
+    commitment: timedelta
 
 
 def bring_near(database: Database, pauses: Pauses, now: datetime) -> int:
@@ -111,10 +115,17 @@ def bring_near(database: Database, pauses: Pauses, now: datetime) -> int:
             lease=pauses.delivery_lease,
             slack=_SLACK,
         )
+        changed += others.bring_near(
+            tx,
+            now,
+            pause=pauses.delivery,
+            commitment_pause=pauses.commitment,
+            slack=_SLACK,
+        )
     if changed:
         logger.warning(
-            "%d jobs and deliveries waited for a time that lies too far away: the"
-            " clock was ahead. They are due now.",
+            "%d jobs, deliveries and reports waited for a time that lies too far"
+            " away: the clock was ahead. They are due now.",
             changed,
             extra={"action": "clock"},
         )

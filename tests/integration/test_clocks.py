@@ -4,10 +4,12 @@ import logging
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from dicom_node.node.clocks import ClockWatch, Pauses, Reaper
 from storage.outbox import deliveries
 from storage.records import NewDelivery, Stage
+from storage.schema import commitment, commitment_request, event_report
 from storage.worklist import attempts, workitems
 from tests.factories.rows import NOW, an_evidence, claim, receive, settle
 
@@ -17,6 +19,7 @@ PAUSES = Pauses(
     claim_lease=timedelta(seconds=60),
     delivery=timedelta(seconds=2250),
     delivery_lease=timedelta(seconds=120),
+    commitment=timedelta(hours=24),
 )
 
 
@@ -115,6 +118,67 @@ def test_a_delivery_leased_by_a_clock_that_was_ahead_goes_out(database, clock):
     assert due(database, clock) == []
     clock.pass_(121)
     assert len(due(database, clock)) == 1
+
+
+WAITING = {
+    "a report to a subscriber": (
+        event_report,
+        "next_try_at",
+        {
+            "ae_title": "WATCHER",
+            "channel": "dimse",
+            "workitem_uid": "1.2",
+            "event_type": 1,
+            "information": {},
+            "created_at": NOW,
+            "attempts": 1,
+        },
+    ),
+    "an answer to a modality": (
+        commitment_request,
+        "next_try_at",
+        {
+            "transaction_uid": "1.3",
+            "peer": "MODALITY",
+            "called_ae": "NODE",
+            "address": "",
+            "objects": [],
+            "state": "PENDING",
+            "received_at": NOW,
+            "attempts": 1,
+        },
+    ),
+    "what a PACS has to answer": (
+        commitment,
+        "deadline",
+        {
+            "transaction_uid": "1.4",
+            "destination": "pacs",
+            "state": "ASKED",
+            "asked_at": NOW,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WAITING)
+@pytest.mark.parametrize("days", [3, 400])
+def test_what_else_waits_by_a_clock_that_was_ahead_does_not(
+    database, clock, what, days
+):
+    table, column, row = WAITING[what]
+    waits_until = table.c[column]
+    soon = clock.now + timedelta(seconds=60)
+    with database.transaction() as tx:
+        tx.execute(table.insert(), {**row, column: soon})
+    clock.reaper.run()
+    with database.transaction() as tx:
+        assert tx.execute(select(waits_until)).scalar_one() == soon
+        tx.execute(table.update().values({column: soon + days * DAY}))
+    clock.reaper.run()
+    with database.transaction() as tx:
+        found = tx.execute(select(waits_until)).scalar_one()
+    assert clock.now <= found <= clock.now + DAY
 
 
 def test_a_lease_prolonged_while_the_reaper_waited_its_turn_is_no_wrong_clock(

@@ -63,4 +63,5 @@ def pauses(settings: Settings) -> Pauses:
         claim_lease=timedelta(seconds=worker.lease_s),
         delivery=timedelta(seconds=tries.limit_s),
         delivery_lease=timedelta(seconds=delivery.lease_s),
+        commitment=timedelta(seconds=delivery.commitment_report_s),
     )
