@@ -15,10 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Connection,
@@ -35,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage import schema_version
 from storage.embedded import begin, prepare_connection
 from storage.errors import (
     DatabaseUnavailable,
@@ -53,7 +50,6 @@ from storage.signals import (
 )
 
 logger = logging.getLogger(__name__)
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x435852  # any number that nobody else locks; "CXR"
 _LAST_LOCK = 0x435845
 _POSTGRESQL_DISK_FULL = "53100"
@@ -231,10 +227,7 @@ class Database:
             connection = tx._connection  # noqa: SLF001  the other half of this module
             if self.dialect == "postgresql":
                 tx.execute(_LOCK, {"key": _MIGRATION_LOCK})
-            config = _migrations()
-            _refuse_unknown(_current(connection), config)
-            config.attributes["connection"] = connection
-            command.upgrade(config, to)
+            schema_version.upgrade(connection, to)
 
     def check_schema(self) -> None:
         """Compare the schema with what this version of the code needs.
@@ -247,9 +240,10 @@ class Database:
             It is no UTF8 database.
         """
         self._check_encoding()
-        head = ScriptDirectory.from_config(_migrations()).get_current_head()
+        head = schema_version.needed()
         with self.transaction(read_only=True) as tx:
-            current = _current(tx._connection)  # noqa: SLF001  the other half of this module
+            connection = tx._connection  # noqa: SLF001  the other half of this module
+            current = schema_version.current(connection)
         if current != head:
             raise SchemaOutdated(
                 f"the database schema is {current or 'empty'}, needed is {head}"
@@ -387,23 +381,3 @@ def _is_full(error: BaseException | None) -> bool:
         getattr(error, "sqlite_errorcode", None) == _SQLITE_FULL
         or getattr(error, "sqlstate", None) == _POSTGRESQL_DISK_FULL
     )
-
-
-def _migrations() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_unknown(current: str | None, config: Config) -> None:
-    known = {
-        script.revision
-        for script in ScriptDirectory.from_config(config).walk_revisions()
-    }
-    if current is not None and current not in known:
-        raise SchemaOutdated(f"the database schema {current} is newer than this node")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from dicom_node import __version__
-from dicom_node.cli.terminal.options import did_you_mean
+from dicom_node.cli.terminal.words import did_you_mean
 from dicom_node.errors import NodeError, SettingsInvalid
 from inference.errors import InferenceError
 from storage.errors import StorageError

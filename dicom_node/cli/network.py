@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from dicom_node.cli.terminal.options import AnyPath, config_option, did_you_mean
+from dicom_node.cli.terminal.options import AnyPath, config_option
+from dicom_node.cli.terminal.words import did_you_mean
 from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.scu import diagnosis, storage, verification
 from dicom_node.dimse.scu.association import RemoteAE, Timeouts

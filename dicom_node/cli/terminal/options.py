@@ -1,9 +1,8 @@
 """What several commands have in common."""
 
-import difflib
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,6 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
         help=f"The TOML file; else that of CXR_NODE_CONFIG, else {SITE_CONFIG},"
         " else every key has its default.",
     )(command)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Name what may be meant by a word that is not known, as the end of a sentence."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 @contextmanager
