@@ -1,4 +1,4 @@
-"""What is said of words that are not known; as every call comes here, it loads little."""
+"""What is said of words that are not known; every call comes here, so it loads little."""
 
 import difflib
 from collections.abc import Iterable
