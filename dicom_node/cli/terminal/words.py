@@ -1,4 +1,4 @@
-"""What is said of words that are not known; every call comes here, so it loads little."""
+"""What is said of unknown words; it loads little, as every call comes here."""
 
 import difflib
 from collections.abc import Iterable
