@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from pydicom import dcmread, uid
 
+from dicom_node.dataset.pixels.jpeg_xl import JPEG_XL_LOSSLESS
 from dicom_node.dataset.pixels.transcoding import TARGETS
 from dicom_node.phantom.dataset import synthetic_dataset
 from tests.factories.nodes import save, scripted_node, send, settings, wait_for_state
@@ -204,6 +205,7 @@ def test_frames_are_plain_unless_something_else_is_asked_for(held):
         (accept("image/jpeg"), uid.JPEGLosslessSV1),
         (accept("image/jp2"), uid.JPEG2000Lossless),
         (accept("image/jphc"), uid.HTJ2KLossless),
+        (accept("image/jxl"), JPEG_XL_LOSSLESS),
         (accept("image/dicom-rle"), uid.RLELossless),
         (accept("application/octet-stream", "*"), uid.JPEGLosslessSV1),
         (accept("image/*"), uid.JPEGLosslessSV1),
