@@ -21,6 +21,9 @@ _LEAST_CONTRAST = 0.02
 # Fractions of the picture: one lung, both lungs.
 _LEAST_LUNG = 0.015
 _LEAST_LUNGS = 0.06
+# Of the larger lung: less of a lung is no lung to give percentages of. Networks draw
+# lungs through opacity; what they leave out is fluid, or a lung that was taken out.
+_LEAST_OF_OTHER = 0.25
 # Lungs' centres may differ in height by this share of the taller lung.
 _MOST_TILT = 0.6
 # Lungs brighter than their surroundings by this share of the grey range.
@@ -148,7 +151,17 @@ def _room(pair: Cells, small: Map, axis: int) -> float:
 def require_pair(right: Cells, left: Cells) -> None:
     """Refuse lungs that no frontal film shows (``NO_LUNGS``, ``NOT_FRONTAL``)."""
     areas = [np.count_nonzero(cells) / cells.size for cells in (right, left)]
-    if min(areas) < _LEAST_LUNG or sum(areas) < _LEAST_LUNGS:
+    if max(areas) < _LEAST_LUNG or sum(areas) < _LEAST_LUNGS / 2:
+        raise UnsuitableImage("NO_LUNGS", "No pair of lungs was found.")
+    if min(areas) < max(_LEAST_LUNG, _LEAST_OF_OTHER * max(areas)):
+        side = "right" if areas[0] < areas[1] else "left"
+        raise UnsuitableImage(
+            "NO_LUNGS",
+            f"Of the {side} lung next to nothing is seen"
+            f" ({100 * min(areas) / max(areas):.0f} % of the other's area); only films"
+            " of both lungs are analysed.",
+        )
+    if sum(areas) < _LEAST_LUNGS:
         raise UnsuitableImage("NO_LUNGS", "No pair of lungs was found.")
     row_right, column_right = ndimage.center_of_mass(right)
     row_left, column_left = ndimage.center_of_mass(left)

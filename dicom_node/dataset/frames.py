@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.dataset import part10_file
 from dicom_node.dataset.attributes import numbers, text, texts
+from dicom_node.dataset.film.pixel_shape import aspect_of
 from dicom_node.dataset.film.projection import projection_of
 from dicom_node.dataset.pixels import codecs
 from dicom_node.dataset.pixels.border import within_white_frame
@@ -37,10 +38,7 @@ _MISORIENTED = "Patient Orientation is not that of a frontal film; it was not fo
 _TURNED = "The picture was turned upright as Patient Orientation says."
 _FRAMED = "A white frame around the picture was left out."
 _CALIBRATED = frozenset({"GEOMETRY", "FIDUCIAL"})
-_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _PAIR = 2
-# Less than that is how spacings are rounded; more, no device makes.
-_SQUARE, _LONGEST = 1.02, 4.0
 _NO_SHAPE = (
     "The pixels' shape that the header tells is impossible; it was not followed."
 )
@@ -211,16 +209,9 @@ def _pixel_spacing_mm(
 def _aspect(
     dataset: Dataset, orientation: Orientation
 ) -> tuple[float, tuple[str, ...]]:
-    """Height over width of a pixel on the upright film (PS3.3 C.7.6.3.1.7)."""
-    pairs = (numbers(dataset, keyword) for keyword in (*_SPACINGS, "PixelAspectRatio"))
-    pair = next((each for each in pairs if len(each) == _PAIR and min(each) > 0), None)
-    if pair is None:
-        return 1.0, ()
-    aspect = pair[0] / pair[1]
-    long = max(aspect, 1 / aspect)
-    if long < _SQUARE:
-        return 1.0, ()
-    if long > _LONGEST:
+    """Height over width of a pixel on the upright film."""
+    aspect = aspect_of(dataset)
+    if aspect is None:
         return 1.0, (_NO_SHAPE,)
     return (1 / aspect if orientation.transpose else aspect), ()
 

@@ -36,6 +36,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
+from dicom_node.dataset.pixels.jpeg_xl import (
+    JPEG_XL,
+    JPEG_XL_JPEG_RECOMPRESSION,
+    JPEG_XL_LOSSLESS,
+)
+
 VERIFICATION_CLASS = UID(Verification)
 
 STORAGE_CLASSES: tuple[UID, ...] = (
@@ -59,9 +65,12 @@ TRANSFER_SYNTAXES: tuple[UID, ...] = (
     JPEG2000Lossless,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
+    JPEG_XL_LOSSLESS,
     JPEGLSNearLossless,
     JPEG2000,
     HTJ2K,
+    JPEG_XL,
+    JPEG_XL_JPEG_RECOMPRESSION,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
 )

@@ -19,6 +19,7 @@ from highdicom.pr import (
 from pydicom.dataset import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
+from dicom_node.dataset.film.pixel_shape import aspect_of
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.evidence.outline import simplified
 from dicom_node.evidence.subject import Subject
@@ -37,6 +38,7 @@ _POSSIBLE = GraphicLayer("AI_OPACITY", 1, "Possible opacities", CIELabColor(80, 
 _LUNGS = GraphicLayer("AI_LUNGS", 2, "Lungs", CIELabColor(76, -18, -24))
 # As fractions of the displayed area: the caption's sides, its foot, a line of it.
 _LEFT, _RIGHT, _FOOT, _LINE = 0.02, 0.98, 0.995, 0.03
+_FINE = 1000  # an aspect ratio is of whole numbers
 _MOST_LINES, _MOST_LETTERS = 12, 1024  # ST holds no more (PS3.5 6.2)
 
 
@@ -69,6 +71,7 @@ def encode(subject: Subject, analysis: Analysis) -> Dataset | None:
         series_description=subject.series_description("AI CXR outlines (GSPS)"),
     )
     _add_tables(state, clean)
+    _add_shape(state, subject.source)
     state.PresentationLUTShape = (
         "INVERSE" if clean.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY"
     )
@@ -99,6 +102,14 @@ def _add_tables(state: Dataset, clean: Dataset) -> None:
         state.SoftcopyVOILUTSequence = items
     if tables := clean.get("ModalityLUTSequence"):
         state.ModalityLUTSequence = tables
+
+
+def _add_shape(state: Dataset, source: Dataset) -> None:
+    """Say how tall pixels are: shown as squares, others squash the film (C.10.4)."""
+    aspect = aspect_of(source) or 1.0
+    if aspect != 1.0:
+        for area in state.DisplayedAreaSelectionSequence:
+            area.PresentationPixelAspectRatio = [round(aspect * _FINE), _FINE]
 
 
 def _for_processing(clean: Dataset) -> bool:

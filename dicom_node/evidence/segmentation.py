@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
+from dicom_node.dataset.film.pixel_shape import aspect_of
 from dicom_node.dataset.values import as_list
 from dicom_node.evidence import codes
 from dicom_node.evidence.equipment import algorithm
@@ -185,12 +186,19 @@ def _segmentation(
         seg.PositionReferenceIndicator = clean.PositionReferenceIndicator
     elif subject.style.viewer_geometry != "strict":
         shared = subject.style.viewer_geometry == "itk"
-        _add_planar_geometry(seg, clean, dimensions, shared_position=shared)
+        _add_planar_geometry(seg, _spacing(subject), dimensions, shared_position=shared)
     return seg
 
 
+def _spacing(subject: Subject) -> list[float]:
+    """Give the film's spacing, else one in which its pixels have their shape."""
+    clean = subject.clean
+    spacing = clean.get("PixelSpacing") or clean.get("ImagerPixelSpacing")
+    return [float(each) for each in spacing or (aspect_of(subject.source) or 1.0, 1.0)]
+
+
 def _add_planar_geometry(
-    seg: Segmentation, clean: Dataset, dimensions: str, *, shared_position: bool
+    seg: Segmentation, spacing: list[float], dimensions: str, *, shared_position: bool
 ) -> None:
     """Say "planar, not flipped": without it OHIF and Slicer do not open the object.
 
@@ -199,13 +207,12 @@ def _add_planar_geometry(
     one position of their own ITK makes none; of one position for all it does, and dcmqi
     does not.
     """
-    spacing = clean.get("PixelSpacing") or clean.get("ImagerPixelSpacing") or [1.0, 1.0]
     shared = seg.SharedFunctionalGroupsSequence[0]
     shared.PlaneOrientationSequence = PlaneOrientationSequence(
         "PATIENT", [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     )
     shared.PixelMeasuresSequence = PixelMeasuresSequence(
-        [float(value) for value in spacing],
+        spacing,
         slice_thickness=1.0,
         spacing_between_slices=1.0,
     )

@@ -15,7 +15,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
 
 from dicom_node import phantom
-from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels import codecs, jpeg_xl
 
 KINDS: Mapping[str, str] = {
     "CR": uid.ComputedRadiographyImageStorage,
@@ -33,9 +33,15 @@ _METHODS: Mapping[str, str] = {
     uid.JPEGLSNearLossless: "ISO_14495_1",
     uid.JPEG2000: "ISO_15444_1",
     uid.HTJ2K: "ISO_15444_15",
+    jpeg_xl.JPEG_XL: "ISO_18181_1",
+    jpeg_xl.JPEG_XL_JPEG_RECOMPRESSION: "ISO_10918_1",
 }
 """Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1)."""
-_MOST_BITS: Mapping[str, int] = {uid.JPEGBaseline8Bit: 8, uid.JPEGExtended12Bit: 12}
+_MOST_BITS: Mapping[str, int] = {
+    uid.JPEGBaseline8Bit: 8,
+    uid.JPEGExtended12Bit: 12,
+    jpeg_xl.JPEG_XL_JPEG_RECOMPRESSION: 8,
+}
 _NAMESPACE = uuid.UUID("5a0d3f6e-7a2c-4d39-9a55-9d8a4c1f7b10")
 
 

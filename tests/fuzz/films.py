@@ -20,6 +20,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dicom_node.dataset.pixels.jpeg_xl import (
+    JPEG_XL,
+    JPEG_XL_JPEG_RECOMPRESSION,
+    JPEG_XL_LOSSLESS,
+)
 from dicom_node.dataset.quiet import quiet
 from tests.factories.mutations import CONTENTS, COPIED, put
 from tests.peers.receiving import radiograph, written
@@ -58,6 +63,7 @@ def _rle(cells: np.ndarray) -> bytes:
     return head.tobytes() + b"".join(segments)
 
 
+_jpeg_xl = functools.partial(imagecodecs.jpegxl_encode, bitspersample=12)
 _CODERS = {
     JPEGBaseline8Bit: (8, imagecodecs.jpeg8_encode),
     JPEGLosslessSV1: (12, imagecodecs.ljpeg_encode),
@@ -69,6 +75,12 @@ _CODERS = {
         ),
     ),
     RLELossless: (12, _rle),
+    JPEG_XL_LOSSLESS: (12, functools.partial(_jpeg_xl, lossless=True)),
+    JPEG_XL: (12, functools.partial(_jpeg_xl, distance=1.0)),
+    JPEG_XL_JPEG_RECOMPRESSION: (
+        8,
+        lambda cells: imagecodecs.jpegxl_encode_jpeg(imagecodecs.jpeg8_encode(cells)),
+    ),
 }
 
 

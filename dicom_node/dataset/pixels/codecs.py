@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 
+from dicom_node.dataset.pixels import jpeg_xl
 from dicom_node.errors import PixelsUndecodable
 
 Samples = NDArray[np.integer[Any]]
@@ -28,6 +29,8 @@ LOSSY = frozenset(
         uid.JPEGLSNearLossless,
         uid.JPEG2000,
         uid.HTJ2K,
+        jpeg_xl.JPEG_XL_JPEG_RECOMPRESSION,
+        jpeg_xl.JPEG_XL,
     }
 )
 """Syntaxes whose sample values may leave the range of Bits Stored."""
@@ -252,11 +255,13 @@ def _whole(
     *,
     header: Callable[[bytes], _Header],
     decoder: Callable[[bytes], Samples],
+    end: bytes = _END,
 ) -> Samples:
     """Decode after the stream's header and its end have been seen to be right.
 
     Some decoders quietly paint grey what is missing from a cut stream; a film with
-    a piece missing must never be analysed, hence the look at the end marker.
+    a piece missing must never be analysed, hence the look at the end marker (JPEG XL
+    has none; its decoder asks for what is missing).
     """
     said = header(stream)
     if (said.rows, said.columns, said.components) != (
@@ -273,7 +278,7 @@ def _whole(
             f"the stream holds {said.bits} bits for a sample, the data set allocates"
             f" {geometry.bits_allocated}"
         )
-    if _END not in stream[-_TAIL_BYTES:]:
+    if end not in stream[-_TAIL_BYTES:]:
         raise ValueError("the stream ends before its end marker")
     return decoder(stream)
 
@@ -383,12 +388,31 @@ def _htj2k(samples: Samples, geometry: Geometry, *, reversible: bool) -> bytes:
     return bytes(imagecodecs.htj2k_encode(samples, reversible=reversible, tlm=True))
 
 
+def _jpeg_xl_header(stream: bytes) -> _Header:
+    said = jpeg_xl.read_header(stream)
+    return _Header(said.rows, said.columns, said.components, said.bits)
+
+
+def _jpeg_xl(samples: Samples, geometry: Geometry, *, lossless: bool) -> bytes:
+    how = {"lossless": True} if lossless else {"distance": 0.5}
+    return bytes(
+        imagecodecs.jpegxl_encode(samples, bitspersample=geometry.bits_stored, **how)
+    )
+
+
+def _jpeg_xl_of_jpeg(samples: Samples, geometry: Geometry) -> bytes:
+    return bytes(imagecodecs.jpegxl_encode_jpeg(_jpeg_lossy(samples, geometry)))
+
+
 _jpeg_in = partial(_whole, header=_jpeg_header, decoder=imagecodecs.jpeg8_decode)
 _jpeg_ls_in = partial(_whole, header=_jpeg_header, decoder=imagecodecs.jpegls_decode)
 _j2k_codestream_in = partial(
     _whole,
     header=_j2k_header,
     decoder=partial(imagecodecs.jpeg2k_decode, numthreads=_J2K_THREADS),
+)
+_jpeg_xl_in = partial(
+    _whole, header=_jpeg_xl_header, decoder=imagecodecs.jpegxl_decode, end=b""
 )
 
 
@@ -423,4 +447,13 @@ _CODECS: Mapping[str, _Codec] = {
         _j2k_in, partial(_htj2k, reversible=True), _j2k_file_header
     ),
     uid.HTJ2K: _Codec(_j2k_in, partial(_htj2k, reversible=False), _j2k_file_header),
+    jpeg_xl.JPEG_XL_LOSSLESS: _Codec(
+        _jpeg_xl_in, partial(_jpeg_xl, lossless=True), _jpeg_xl_header
+    ),
+    jpeg_xl.JPEG_XL_JPEG_RECOMPRESSION: _Codec(
+        _jpeg_xl_in, _jpeg_xl_of_jpeg, _jpeg_xl_header
+    ),
+    jpeg_xl.JPEG_XL: _Codec(
+        _jpeg_xl_in, partial(_jpeg_xl, lossless=False), _jpeg_xl_header
+    ),
 }

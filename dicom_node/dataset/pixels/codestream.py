@@ -1,12 +1,15 @@
 """Which transfer syntax fits a codestream whose data set does not name one.
 
-T.81 (JPEG), T.87 (JPEG-LS), T.800 and T.814 (JPEG 2000, HTJ2K), PS3.5 Annex G (RLE).
+T.81 (JPEG), T.87 (JPEG-LS), T.800 and T.814 (JPEG 2000, HTJ2K), ISO/IEC 18181-1 (JPEG
+XL), PS3.5 Annex G (RLE).
 """
 
 import struct
 from collections.abc import Iterator
 
 from pydicom import uid
+
+from dicom_node.dataset.pixels import jpeg_xl
 
 _JPEG = {
     0xC0: uid.JPEGBaseline8Bit,
@@ -32,6 +35,8 @@ def transfer_syntax_of(start: bytes) -> str:
         return _jpeg(start)
     if start.startswith(b"\xff\x4f"):
         return _jpeg_2000(start)
+    if jpeg_xl.is_jpeg_xl(start):
+        return jpeg_xl.transfer_syntax_of(start)
     if len(start) >= 8:  # noqa: PLR2004  number of segments, first offset
         planes, first = struct.unpack_from("<II", start)
         if 1 <= planes <= _MOST_PLANES and first == _RLE_HEADER:

@@ -191,6 +191,15 @@ def _lines(
             yield points
 
 
+def in_square_pixels(drawn: Image.Image, aspect: float) -> Image.Image:
+    """Draw pixels of a height over width of ``aspect`` as squares; none is lost."""
+    if aspect == 1.0:
+        return drawn
+    wide = round(drawn.width * max(1.0, 1 / aspect))
+    tall = round(drawn.height * max(1.0, aspect))
+    return drawn.resize((wide, tall), Image.Resampling.BILINEAR)
+
+
 def referenced_images(result: Dataset) -> list[str]:
     """Name the images that a segmentation or a presentation state is about."""
     found = [

@@ -14,7 +14,7 @@ from pydicom.uid import UID
 
 from dicom_node.dataset.attributes import integer, value
 from dicom_node.dataset.part10 import Arriving, part10_header
-from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels import codecs, jpeg_xl
 from dicom_node.dataset.quiet import MALFORMED, quiet
 from dicom_node.errors import DatasetInvalid, PixelsUndecodable
 
@@ -25,6 +25,7 @@ LOSSLESS: tuple[UID, ...] = (
     uid.JPEG2000Lossless,
     uid.HTJ2KLossless,
     uid.HTJ2KLosslessRPCL,
+    jpeg_xl.JPEG_XL_LOSSLESS,
     uid.RLELossless,
 )
 """What plain pixels can be encoded to."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pydicom import uid
 
+from dicom_node.dataset.pixels import jpeg_xl
 from dicom_node.web.dicomweb.accept import OCTETS
 
 SYNTAXES: Mapping[str, Sequence[str]] = {
@@ -20,6 +21,11 @@ SYNTAXES: Mapping[str, Sequence[str]] = {
     "image/jls": (uid.JPEGLSLossless, uid.JPEGLSNearLossless),
     "image/jp2": (uid.JPEG2000Lossless, uid.JPEG2000),
     "image/jphc": (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K),
+    "image/jxl": (
+        jpeg_xl.JPEG_XL_LOSSLESS,
+        jpeg_xl.JPEG_XL_JPEG_RECOMPRESSION,
+        jpeg_xl.JPEG_XL,
+    ),
     "image/dicom-rle": (uid.RLELossless,),
 }
 

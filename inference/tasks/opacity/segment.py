@@ -139,12 +139,13 @@ def peak(opacity: Map, lungs: Cells) -> float:
 
 
 def _lungs(right: Map, left: Map, threshold: float) -> tuple[Cells, Cells]:
-    """Right and left lung on the dense grid; refuses what has not both."""
+    """Right and left lung on the dense grid; one that is not seen has no cells."""
     fields = []
     for own, other in ((right, left), (left, right)):
         labels, count = ndimage.label((own > threshold) & (own >= other), EIGHT)
         if count == 0:
-            raise UnsuitableImage("NO_LUNGS", "No pair of lungs was found.")
+            fields.append(np.zeros(own.shape, dtype=np.bool_))
+            continue
         largest = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
         fields.append(ndimage.binary_fill_holes(largest))
     return fields[0], fields[1] & ~fields[0]

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from pydicom import dcmread, uid
 
+from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels.jpeg_xl import JPEG_XL_LOSSLESS
 from dicom_node.dataset.pixels.transcoding import TARGETS
 from dicom_node.phantom.dataset import synthetic_dataset
 from tests.factories.nodes import save, scripted_node, send, settings, wait_for_state
@@ -20,6 +22,17 @@ EVIDENCE_CLASSES = {
     uid.Comprehensive3DSRStorage,
     uid.GrayscaleSoftcopyPresentationStateStorage,
 }
+
+
+TALL = synthetic_dataset(
+    "CR",
+    3,
+    rows=64,
+    columns=96,
+    transfer_syntax=JPEG_XL_LOSSLESS,
+    PixelSpacing=[0.4, 0.2],
+)
+"""A film in JPEG XL, of pixels twice as tall as wide."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +46,7 @@ def held(tmp_path_factory):
     packed.add_new(0x00091010, "OB", bytes(range(256)) * 8)
     packed.add_new(0x00090010, "LO", "TEST")
     with scripted_node(settings(folder / "data")) as node:
-        send(node, save(film, folder), save(packed, folder))
+        send(node, save(film, folder), save(packed, folder), save(TALL, folder))
         wait_for_state(node, film.SOPInstanceUID, "delivered")
         root = f"http://127.0.0.1:{node.http_port}/dicom-web"
         with closing(httpx2.Client(base_url=root, timeout=60)) as client:
@@ -204,6 +217,7 @@ def test_frames_are_plain_unless_something_else_is_asked_for(held):
         (accept("image/jpeg"), uid.JPEGLosslessSV1),
         (accept("image/jp2"), uid.JPEG2000Lossless),
         (accept("image/jphc"), uid.HTJ2KLossless),
+        (accept("image/jxl"), JPEG_XL_LOSSLESS),
         (accept("image/dicom-rle"), uid.RLELossless),
         (accept("application/octet-stream", "*"), uid.JPEGLosslessSV1),
         (accept("image/*"), uid.JPEGLosslessSV1),
@@ -259,6 +273,27 @@ def test_a_film_is_rendered(held):
         client.get(f"{path_of(packed)}/rendered", headers={"Accept": "image/png"})
     )
     assert png.format == "PNG"
+
+
+def test_pixels_that_are_not_square_are_not_drawn_as_squares(held):
+    client, _, _ = held
+    path = path_of(TALL)
+    assert shown(client.get(f"{path}/rendered")).size == (96, 128)
+    assert shown(client.get(f"{path}/thumbnail")).size == (96, 128)
+
+
+def test_a_film_in_jpeg_xl_is_given_as_it_is_stored_and_otherwise(held):
+    client, _, _ = held
+    path = f"{path_of(TALL)}/frames/1"
+    ((head, stored),) = parts_of(client.get(path, headers=accept("image/jxl")))
+    assert f"transfer-syntax={JPEG_XL_LOSSLESS}" in head
+    geometry = codecs.Geometry(TALL.Rows, TALL.Columns, TALL.BitsAllocated)
+    cells = codecs.decode(stored, JPEG_XL_LOSSLESS, geometry)
+    ((_, plain),) = parts_of(client.get(path))
+    assert plain == cells.astype("<u2").tobytes()
+    ((_, packed),) = parts_of(client.get(path, headers=accept("image/jphc")))
+    found = codecs.decode(packed, uid.HTJ2KLossless, geometry)
+    assert np.array_equal(found, cells)
 
 
 def test_a_window_is_obeyed(held):

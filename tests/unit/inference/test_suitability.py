@@ -133,6 +133,15 @@ def test_implausible_pairs_are_refused(right, left, expected):
     assert code(suitability.require_pair, right, left) == expected
 
 
+@pytest.mark.parametrize(
+    ("right", "left", "side"),
+    [(RIGHT, np.zeros_like(LEFT), "left"), (np.zeros_like(RIGHT), LEFT, "right")],
+)
+def test_the_lung_that_is_not_seen_is_named(right, left, side):
+    with pytest.raises(UnsuitableImage, match=f"Of the {side} lung next to nothing"):
+        suitability.require_pair(right, left)
+
+
 def test_dark_lungs_will_do_and_bright_ones_are_a_negative():
     small = np.where(RIGHT | LEFT, 0.2, 0.8).astype(np.float32)
     suitability.require_dark_lungs(small, RIGHT | LEFT)

@@ -11,8 +11,10 @@ from pydicom.dataset import Dataset
 from starlette.exceptions import HTTPException
 
 from dicom_node.dataset.attributes import value
+from dicom_node.dataset.film.pixel_shape import aspect_of
 from dicom_node.dataset.forms.whole import read_whole
 from dicom_node.dataset.pixels.rendering import (
+    in_square_pixels,
     picture,
     referenced_images,
     with_graphics,
@@ -150,32 +152,34 @@ def draw(
     PixelsUndecodable
         There is nothing to draw.
     """
-    pixels = parts.limits.pixels
+    pixels, aspect = parts.limits.pixels, aspect_of(dataset)
     sop_class = str(value(dataset, "SOPClassUID") or "")
     if sop_class == uid.SegmentationStorage:
-        film = _film_of(parts, dataset, wanted)
+        film, aspect = _film_of(parts, dataset, wanted)
         count = int(dataset.get("NumberOfFrames") or 1)
         indices = [number - 1 for number in numbers] or list(range(count))
         if max(indices) >= count:
             raise PixelsUndecodable("there is no such frame")
         drawn = with_segments(film, dataset, indices, pixels)
     elif sop_class == uid.GrayscaleSoftcopyPresentationStateStorage:
-        film = _film_of(parts, dataset, wanted)
+        film, aspect = _film_of(parts, dataset, wanted)
         if film is None:
             raise PixelsUndecodable("its image is not held")
         drawn = with_graphics(film, dataset)
     else:
         index = numbers[0] - 1 if numbers else 0
         drawn = picture(dataset, index, pixels, wanted.window)
+    drawn = in_square_pixels(drawn, aspect or 1.0)
     return drawn if wanted.viewport is None else wanted.viewport.shown(drawn)
 
 
 def _film_of(
     parts: DicomwebParts, result: Dataset, wanted: Wanted
-) -> Image.Image | None:
+) -> tuple[Image.Image | None, float | None]:
+    """Draw the film that a result is about, and say how tall its pixels are."""
     uids = referenced_images(result)
     if not uids:
-        return None
+        return None, None
     query = Query(Level.INSTANCE, (Key(("SOPInstanceUID",), Exact((uids[0],))),))
     with parts.database.transaction(read_only=True) as tx:
         found = find_objects(tx, query)
@@ -183,10 +187,11 @@ def _film_of(
         for one in found:
             with opened(parts, one) as stream:
                 film = read_whole(stream)
-            return picture(film, 0, parts.limits.pixels, wanted.window)
+            drawn = picture(film, 0, parts.limits.pixels, wanted.window)
+            return drawn, aspect_of(film)
     except (ObjectMissing, DatasetInvalid, PixelsUndecodable):
-        return None
-    return None
+        return None, None
+    return None, None
 
 
 def encode(drawn: Image.Image, media_type: str, wanted: Wanted) -> bytes:

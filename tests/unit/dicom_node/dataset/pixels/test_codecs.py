@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import uid
 
-from dicom_node.dataset.pixels import codecs
+from dicom_node.dataset.pixels import codecs, jpeg_xl
 from dicom_node.dataset.pixels.codecs import Geometry, decode, encode
 from dicom_node.errors import PixelsUndecodable
 from dicom_node.phantom.dataset import synthetic_radiograph
-from tests.factories.syntaxes import COMPRESSED
+from tests.factories.syntaxes import COMPRESSED, OF_EIGHT_BITS
 
 ROWS, COLUMNS = 150, 130
 
 
 def film(syntax):
-    bits = 8 if syntax == uid.JPEGBaseline8Bit else 12
+    bits = 8 if syntax in OF_EIGHT_BITS else 12
     pixels, _ = synthetic_radiograph(0, ROWS, COLUMNS, bits_stored=bits)
     samples = pixels.astype("<u1" if bits == 8 else "<u2")
     return samples, Geometry(ROWS, COLUMNS, samples.itemsize * 8, bits)
@@ -96,6 +96,14 @@ def jpeg_ls_bomb(side):
     return bytes(stream)
 
 
+def jpeg_xl_bomb(side):
+    samples, geometry = film(jpeg_xl.JPEG_XL_LOSSLESS)
+    stream = encode(samples, jpeg_xl.JPEG_XL_LOSSLESS, geometry)
+    # not small, height in thirty bits, as wide as tall, all else as usual
+    head = (3 << 1) | (side - 1) << 3 | 1 << 33 | 1 << 36
+    return stream[:2] + head.to_bytes(5, "little") + stream[2:]
+
+
 @pytest.mark.parametrize(
     ("syntax", "bomb"),
     [
@@ -103,6 +111,7 @@ def jpeg_ls_bomb(side):
         (uid.HTJ2KLossless, j2k_bomb(60000)),
         (uid.JPEGLosslessSV1, jpeg_bomb(60000)),
         (uid.JPEGLSLossless, jpeg_ls_bomb(60000)),
+        (jpeg_xl.JPEG_XL_LOSSLESS, jpeg_xl_bomb(60000)),
     ],
 )
 def test_a_bomb_is_refused_without_memory(syntax, bomb):
@@ -217,6 +226,7 @@ def test_a_colour_stream_is_refused():
     for syntax, encoder in (
         (uid.JPEGBaseline8Bit, imagecodecs.jpeg8_encode),
         (uid.JPEG2000, lambda data: imagecodecs.jpeg2k_encode(data, codecformat="j2k")),
+        (jpeg_xl.JPEG_XL, imagecodecs.jpegxl_encode),
     ):
         with pytest.raises(PixelsUndecodable, match="x 3"):
             decode(bytes(encoder(colour)), syntax, Geometry(ROWS, COLUMNS, 8))

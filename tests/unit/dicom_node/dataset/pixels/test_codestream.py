@@ -8,7 +8,7 @@ from pydicom import uid
 
 from dicom_node.dataset.pixels import codecs
 from dicom_node.dataset.pixels.codestream import transfer_syntax_of
-from tests.factories.syntaxes import COMPRESSED
+from tests.factories.syntaxes import COMPRESSED, OF_EIGHT_BITS
 
 FILM = np.add.outer(np.arange(40), np.arange(37)).astype(np.uint16)
 SAME = {
@@ -20,7 +20,7 @@ SAME = {
 
 @pytest.mark.parametrize("syntax", COMPRESSED)
 def test_every_syntax_that_is_read_is_recognised(syntax):
-    eight = syntax == uid.JPEGBaseline8Bit
+    eight = syntax in OF_EIGHT_BITS
     geometry = codecs.Geometry(40, 37, 8 if eight else 16, 8 if eight else 12)
     stream = codecs.encode(FILM.astype(np.uint8) if eight else FILM, syntax, geometry)
     assert transfer_syntax_of(stream) == SAME.get(syntax, syntax)
