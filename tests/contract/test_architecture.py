@@ -32,6 +32,9 @@ SMALL = {
         "proposals": 12,
         "detections": 4,
     },
+    "classifier": {"trunks": ["cnn", "resnet18"]},
+    "segmenter": {"encoder": "plain", "filters": 4, "block_layers": 1},
+    "ssd": {"candidates": 12, "detections": 4},
 }
 
 

@@ -24,10 +24,14 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class ParameterGroup(TypedDict):
-    """Parameters that learn at this share of the heads' rate."""
+    """Parameters that learn at this share of the heads' rate.
+
+    ``pretrained`` ones may rest at first, while the heads catch up.
+    """
 
     params: list[nn.Parameter]
     factor: float
+    pretrained: bool
 
 
 @dataclass(frozen=True, slots=True)

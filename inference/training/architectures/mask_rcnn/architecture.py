@@ -15,11 +15,8 @@ from inference.training.architectures.architecture import (
     Graph,
     ParameterGroup,
 )
-from inference.training.architectures.mask_rcnn.graph import (
-    OPSET,
-    BatchedNet,
-    write_graph,
-)
+from inference.training.architectures.graph import OPSET, write_graph
+from inference.training.architectures.mask_rcnn.graph import BatchedNet
 from inference.training.architectures.mask_rcnn.narrow import narrowed
 from inference.training.architectures.mask_rcnn.network import (
     CxrNet,
@@ -28,7 +25,7 @@ from inference.training.architectures.mask_rcnn.network import (
     build,
 )
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
-from inference.training.architectures.mask_rcnn.targets import Targets, collate
+from inference.training.architectures.targets import Targets, collate
 from inference.training.data.transforms import Example
 
 _INSTANCES = frozenset({"boxes", "scores", "masks"})
@@ -68,8 +65,8 @@ class MaskRcnn:
         in_trunk = {id(parameter) for parameter in net.backbone.parameters()}
         heads = [p for p in net.parameters() if id(p) not in in_trunk]
         return [
-            {"params": trunk, "factor": trunk_factor},
-            {"params": heads, "factor": 1.0},
+            {"params": trunk, "factor": trunk_factor, "pretrained": True},
+            {"params": heads, "factor": 1.0, "pretrained": False},
         ]
 
     def collate(self, shown: Sequence[Example]) -> tuple[Tensor, Targets]:
@@ -98,7 +95,7 @@ class MaskRcnn:
     def export(self, net: CxrNet, path: Path) -> Graph:
         """Write the batched graph."""
         batched = BatchedNet(net)
-        write_graph(batched, path)
+        write_graph(batched, path, batched.size_px, batched.instances)
         return Graph(instances=batched.instances, opset=OPSET)
 
     def narrowed(
