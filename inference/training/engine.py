@@ -138,6 +138,8 @@ def train(  # noqa: PLR0913  the command's options, one for one
     cv2.setNumThreads(1)
     samples = read_samples(recipe.data)
     learned, held_out = split(samples, recipe.data.held_out, recipe.data.left_out)
+    if lacks := architecture_of(recipe.network).lacking(learned):
+        raise TrainingError(f"recipe: data: {lacks}: nothing to learn from")
     make_folder(output, resume=resume, overwrite=overwrite)
     kept = recipe.data.cache or output / "cache"
     cache = RenderCache(kept, read_frame, recipe.data.normalisation)

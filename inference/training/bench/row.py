@@ -16,7 +16,7 @@ from inference.training.bench.answers import FilmAnswer
 from inference.training.evaluation.scores import classification, detection
 from inference.training.evaluation.scores.bootstrap import interval
 
-_REPLICATES = 500
+REPLICATES = 500
 _IOUS = (0.4, 0.5)
 _SURE = 0.5
 
@@ -77,7 +77,11 @@ def known(answers: Sequence[FilmAnswer]) -> tuple[Bools, Floats]:
 
 
 def figures_of(
-    answers: Sequence[FilmAnswer], threshold: float, *, boxed: bool
+    answers: Sequence[FilmAnswer],
+    threshold: float,
+    *,
+    boxed: bool,
+    replicates: int = REPLICATES,
 ) -> dict[str, Any]:
     """Measure: film by film, box by box, pixel by pixel.
 
@@ -89,6 +93,8 @@ def figures_of(
         From which score a film is called.
     boxed
         Whether the recipe gives boxes at all.
+    replicates
+        Of the bootstrap.
     """
     truth, scores = known(answers)
     figures = of_films(
@@ -96,12 +102,17 @@ def figures_of(
         scores,
         [one.group for one in answers if one.positive is not None],
         threshold,
+        replicates,
     )
     return figures | (_of_boxes(answers) if boxed else {}) | _of_pixels(answers)
 
 
 def of_films(
-    truth: Bools, scores: Floats, groups: Sequence[str], threshold: float
+    truth: Bools,
+    scores: Floats,
+    groups: Sequence[str],
+    threshold: float,
+    replicates: int = REPLICATES,
 ) -> dict[str, Any]:
     """Accuracy, precision, recall and F1 at the threshold; AUROC with its interval."""
     called = scores >= threshold
@@ -109,7 +120,7 @@ def of_films(
         truth, called, average="binary", zero_division=0.0
     )
     rows = list(zip(scores.tolist(), truth.tolist(), strict=True))
-    area = interval(rows, groups, _auroc, replicates=_REPLICATES)
+    area = interval(rows, groups, _auroc, replicates=replicates)
     matrix = confusion_matrix(truth, called, labels=[False, True])
     return {
         "films": len(truth),

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.optim import SGD
 
-from inference.errors import TrainingError
+from inference.errors import InferenceError
 from inference.runners.onnx import OnnxModelRunner
 from inference.training.architectures.classifier.recipe import ClassifierNetwork
 from inference.training.architectures.table import architecture_of
@@ -20,7 +20,6 @@ from inference.training.bench.row import BenchRow, figures_of, known, threshold_
 from inference.training.checkpoint import load
 from inference.training.columns.features import NAMES, tabulate
 from inference.training.columns.learn import learn_columns, measure_columns
-from inference.training.commands.recipes import shape_of
 from inference.training.data.batches import Batches, to_device
 from inference.training.data.dataset import ReadFrame, read_samples
 from inference.training.data.render import RenderCache
@@ -30,6 +29,7 @@ from inference.training.engine import train
 from inference.training.evaluation.heat_maps import draw_heat_maps
 from inference.training.export.export import Order, build_folder
 from inference.training.recipe.recipe import Recipe
+from inference.training.recipe.shape import shape_of
 
 _WARM, _TIMED = 1, 3
 _FIXED_ON, _SERVED = 120, 8
@@ -175,9 +175,8 @@ def _columns(
     began = time.monotonic()
     learn_columns(recipe, output)
     spent = time.monotonic() - began
-    score = measure_columns(
-        recipe, tabulate(learned), tabulate(held_out), "all columns", NAMES
-    )
+    tables = (tabulate(learned), tabulate(held_out))
+    score = measure_columns(recipe, tables, "all columns", NAMES)
     figures: dict[str, Any] = {
         "films": score.auroc.n,
         "accuracy": score.accuracy,
@@ -196,5 +195,5 @@ def tried(
     """As ``bench_recipe``; what goes wrong is told in the row."""
     try:
         return bench_recipe(recipe, budget, output, read_frame)
-    except TrainingError as error:
+    except InferenceError as error:
         return BenchRow(name=recipe.name, what=shape_of(recipe), error=str(error))

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from inference.errors import TrainingError
-from inference.training.architectures.classifier.recipe import ClassifierNetwork
-from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
-from inference.training.architectures.segmenter.recipe import SegmenterNetwork
 from inference.training.recipe.recipe import Recipe, read_recipe, variants_of
+from inference.training.recipe.shape import shape_of
 
 
 def read_all(folder: Path) -> list[tuple[Path, Recipe]]:
@@ -42,20 +40,3 @@ def _paragraph(path: Path, recipe: Recipe) -> str:
     )
     lines += [f"  {word:8} {text}" for word, text in told if text]
     return "\n".join(lines)
-
-
-def shape_of(recipe: Recipe) -> str:
-    """Name the network in a few words."""
-    network = recipe.network
-    if isinstance(network, ClassifierNetwork):
-        what = "classifier " + " + ".join(network.trunks)
-    elif isinstance(network, SegmenterNetwork):
-        plain = f"{network.block_layers} x {network.filters} plain"
-        what = f"U-Net {plain if network.encoder == 'plain' else network.encoder}"
-    elif isinstance(network, MaskRcnnNetwork):
-        what = f"Mask R-CNN {network.backbone}"
-    elif network.kind == "columns":
-        return "support vector machine on columns, no pixels"
-    else:
-        what = "SSDLite MobileNetV3"
-    return f"{what}, {network.input_px} px"

@@ -15,7 +15,7 @@ from inference.training.explore.gather import Glance
 
 LABELS = ("opacity", "none", "unknown")
 _COLOURS = {"opacity": "#c0392b", "none": "#2980b9", "unknown": "#95a5a6"}
-_GRID, _MOST_WORDS = 32, 8
+_GRID, _MOST_WORDS = 20, 8
 
 
 def draw_plots(folder: Path, seen: Sequence[Glance]) -> dict[str, Path]:
@@ -99,7 +99,7 @@ def _centres(figure: Figure, seen: Sequence[Glance]) -> bool:
         heat, _, _ = np.histogram2d(
             centre[:, 1], centre[:, 0], bins=_GRID, range=((0, 1), (0, 1))
         )
-        axes.imshow(heat, cmap="inferno", extent=(0, 1, 1, 0))
+        axes.imshow(heat, cmap="inferno", interpolation="bilinear", extent=(0, 1, 1, 0))
         axes.set(title=f"{view}: {count} films", xticks=(), yticks=())
     return True
 

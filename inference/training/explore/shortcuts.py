@@ -68,16 +68,13 @@ def shortcuts(seen: Sequence[Glance]) -> list[Shortcut]:
 def _by_word(
     name: str, fact: Callable[[Glance], str | None], known: Sequence[Glance]
 ) -> Shortcut:
-    """Rank by the share of sick films that the others of the same word have."""
+    """Rank by the share of sick films among those of the same word."""
     told = [(word, one.label == "opacity") for one in known if (word := fact(one))]
     sizes = Counter(word for word, _ in told)
     pairs = [(word if sizes[word] >= _RARE else "rare", sick) for word, sick in told]
     count = Counter(word for word, _ in pairs)
     sick = Counter(word for word, is_sick in pairs if is_sick)
-    # without the film itself, or every word of its own would tell its label
-    scores = [
-        (sick[word] - is_sick + 0.5) / (count[word] - 1 + 1) for word, is_sick in pairs
-    ]
+    scores = [sick[word] / count[word] for word, _ in pairs]
     return _measured(name, scores, [is_sick for _, is_sick in pairs])
 
 
@@ -92,6 +89,6 @@ def _by_number(
 
 def _measured(name: str, scores: Sequence[float], sick: Sequence[bool]) -> Shortcut:
     value = auroc(np.array(scores, np.float64), np.array(sick, np.bool_))
-    # a number may tell by being small; a share of sick films may not
+    # a number may tell by being small
     folded = max(value, 1 - value) if np.isfinite(value) else value
     return Shortcut(name, float(folded), len(scores))

@@ -48,7 +48,7 @@ Network = Annotated[
     Discriminator(
         _kind,
         custom_error_type="unknown_kind",
-        custom_error_message=f"kind is not one of: {', '.join(_KINDS)}",
+        custom_error_message=f"not one of: {', '.join(_KINDS)}",
     ),
 ]
 """The tables of all architectures, told apart by ``kind``."""
@@ -168,6 +168,8 @@ def recipe_of(table: Mapping[str, Any], place: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(_named(first["loc"]))
+        if first["type"] == "unknown_kind":
+            key += ".kind"
         unknown = first["type"] == "extra_forbidden"
         what = "unknown key" if unknown else first["msg"]
         raise TrainingError(f"{place}: {key}: {what}") from error

@@ -19,6 +19,7 @@ from inference.training.architectures.classifier.recipe import ClassifierNetwork
 from inference.training.architectures.graph import asked, grouped, write_laid
 from inference.training.architectures.losses import image_losses
 from inference.training.architectures.targets import Targets, collate
+from inference.training.data.samples import Sample
 from inference.training.data.transforms import Example
 
 
@@ -37,6 +38,14 @@ class Classifier:
     def build(self, recipe: ClassifierNetwork) -> ClassifierNet:
         """Make one that starts from the recipe's weights."""
         return build(recipe)
+
+    def lacking(self, learned: Sequence[Sample]) -> str | None:
+        """Want films that show opacity, and films verified to show none."""
+        told = {one.positive for one in learned if one.frontal}
+        for wanted, words in ((True, "shows opacity"), (False, "is verified clean")):
+            if wanted not in told:
+                return f"no film {words}"
+        return None
 
     def answering(self, recipe: ClassifierNetwork) -> Answering:
         """Say what its answers hold: the film's scores."""

@@ -26,6 +26,7 @@ from inference.training.architectures.mask_rcnn.network import (
 )
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.architectures.targets import Targets, collate
+from inference.training.data.samples import Sample
 from inference.training.data.transforms import Example
 
 _INSTANCES = frozenset({"boxes", "scores", "masks"})
@@ -46,6 +47,11 @@ class MaskRcnn:
     def build(self, recipe: MaskRcnnNetwork) -> CxrNet:
         """Make one that starts from the recipe's weights."""
         return build(recipe)
+
+    def lacking(self, learned: Sequence[Sample]) -> str | None:
+        """Want any label at all: each head learns from what there is for it."""
+        told = any(one.kind != "unknown" for one in learned)
+        return None if told else "no opacity and no lung is annotated"
 
     def answering(self, recipe: MaskRcnnNetwork) -> Answering:
         """Say what its answers hold."""

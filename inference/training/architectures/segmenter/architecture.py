@@ -19,6 +19,7 @@ from inference.training.architectures.losses import dense_losses
 from inference.training.architectures.segmenter.network import SegmenterNet, build
 from inference.training.architectures.segmenter.recipe import SegmenterNetwork
 from inference.training.architectures.targets import Targets, collate
+from inference.training.data.samples import Sample
 from inference.training.data.transforms import Example
 
 
@@ -37,6 +38,12 @@ class Segmenter:
     def build(self, recipe: SegmenterNetwork) -> SegmenterNet:
         """Make one that starts from the recipe's weights."""
         return build(recipe)
+
+    def lacking(self, learned: Sequence[Sample]) -> str | None:
+        """Want a region: an opacity or a lung."""
+        drawn = any(one.kind in {"mask", "box", "lungs"} for one in learned)
+        lungs = any(one.right_lung or one.left_lung for one in learned)
+        return None if drawn or lungs else "no opacity and no lung is outlined"
 
     def answering(self, recipe: SegmenterNetwork) -> Answering:
         """Say what its answers hold: maps, and film scores that follow from them."""

@@ -18,6 +18,7 @@ from inference.training.architectures.graph import asked, grouped, write_laid
 from inference.training.architectures.ssd.network import SsdNet, build
 from inference.training.architectures.ssd.recipe import SsdNetwork
 from inference.training.architectures.targets import Targets, collate
+from inference.training.data.samples import Sample
 from inference.training.data.transforms import Example
 
 
@@ -36,6 +37,11 @@ class Ssd:
     def build(self, recipe: SsdNetwork) -> SsdNet:
         """Make one that starts from the recipe's weights."""
         return build(recipe)
+
+    def lacking(self, learned: Sequence[Sample]) -> str | None:
+        """Want films on which every opacity is boxed."""
+        boxed = any(one.opacities and one.exhaustive for one in learned)
+        return None if boxed else "no film has all its opacities boxed"
 
     def answering(self, recipe: SsdNetwork) -> Answering:
         """Say what its answers hold: boxes, and film scores that follow from them."""
