@@ -15,7 +15,6 @@ from dicom_node.cli.learning.training import (
 from dicom_node.cli.terminal.options import FolderPath, output_option
 from dicom_node.dataset import frames
 from dicom_node.dataset.film.age import age_years
-from dicom_node.dataset.film.view import view_of
 from dicom_node.errors import NodeError
 from inference.errors import TrainingError
 from inference.frame import Frame
@@ -44,7 +43,7 @@ def read_film(path: Path) -> tuple[Frame, Mapping[str, Any]]:
     return frame, {
         "age": age_years(dataset),
         "sex": str(dataset.get("PatientSex", "")),
-        "view": view_of(dataset) or "",
+        "view": str(dataset.get("ViewPosition", "")),
         "pixel_spacing_mm": spacing[0],
     }
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from inference.training.data.render import RenderCache
 from inference.training.data.samples import Sample
 from inference.training.data.split import some, split
 from inference.training.engine import train
-from inference.training.evaluation.heat_maps import draw_heat_maps
 from inference.training.export.export import Order, build_folder
+from inference.training.heat_maps import draw_heat_maps
 from inference.training.recipe.recipe import Recipe
 from inference.training.recipe.shape import shape_of
 
@@ -57,12 +57,12 @@ def bench_recipe(
     samples = read_samples(recipe.data)
     learned, held_out = split(samples, recipe.data.held_out, recipe.data.left_out)
     weights = recipe.network.weights
-    row = {
-        "name": recipe.name,
-        "what": shape_of(recipe),
-        "lacks": recipe.about.lacks,
-        "started": weights.name if weights else "random",
-    }
+    row = BenchRow(
+        name=recipe.name,
+        what=shape_of(recipe),
+        lacks=recipe.about.lacks,
+        started=weights.name if weights else "random",
+    )
     if recipe.network.kind == "columns":
         return _columns(recipe, output, row, learned, held_out)
     cache = RenderCache(
@@ -88,8 +88,8 @@ def bench_recipe(
         "ms_a_film": _served(net, shortened, output / "model", held_out, cache),
     }
     truth, scores = known(answers)
-    return BenchRow(
-        **row,
+    return replace(
+        row,
         figures=figures,
         truth=tuple(map(bool, truth)),
         scores=tuple(map(float, scores)),
@@ -134,7 +134,7 @@ def _steps_within(
         if step == _WARM:
             began = time.monotonic()
         total = torch.stack(list(architecture.losses(net, *batch).values())).sum()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return max(1, round(60 * minutes * _TIMED / (time.monotonic() - began)))
 
@@ -167,7 +167,7 @@ def _served(
 def _columns(
     recipe: Recipe,
     output: Path,
-    row: dict[str, str],
+    row: BenchRow,
     learned: Sequence[Sample],
     held_out: Sequence[Sample],
 ) -> BenchRow:
@@ -186,7 +186,7 @@ def _columns(
         "auroc_high": score.auroc.high,
         "training_minutes": spent / 60,
     }
-    return BenchRow(**row, figures=figures)
+    return replace(row, figures=figures)
 
 
 def tried(

@@ -7,7 +7,7 @@ from inference.training.architectures.classifier.recipe import ClassifierNetwork
 from inference.training.columns.learn import learn_columns
 from inference.training.data.dataset import ReadFrame
 from inference.training.engine import make_folder, train
-from inference.training.evaluation.heat_maps import draw_heat_maps
+from inference.training.heat_maps import draw_heat_maps
 from inference.training.recipe.recipe import Recipe
 
 

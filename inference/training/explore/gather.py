@@ -85,7 +85,8 @@ def glance_all(
     samples: Sequence[Sample], read_film: ReadFilm
 ) -> tuple[list[Glance], list[Unreadable]]:
     """Look at every film once, with a progress bar; what cannot be read is told."""
-    seen, broken = [], []
+    seen: list[Glance] = []
+    broken: list[Unreadable] = []
     for sample in tqdm(samples, desc="explore", unit="film"):
         try:
             seen.append(_glance(sample, read_film))

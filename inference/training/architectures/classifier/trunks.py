@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from pathlib import Path
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class FeatureTrunk(nn.Sequential):
         if stride_in_1x1:
             _stride_first(self, name)
 
-    def train(self, mode: bool = True) -> "FeatureTrunk":  # noqa: FBT001, FBT002  torch's own signature
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002  torch's own signature
         """Learn or answer; batch norms of pretrained weights keep their statistics.
 
         A few films a step would spoil what millions of pictures taught them.
@@ -103,9 +104,9 @@ def _stride_first(trunk: nn.Sequential, name: str) -> None:
     if not hasattr(trunk, "layer2") or name == "resnet18":
         raise TrainingError(f"recipe: network.stride_in_1x1: {name} has no such stride")
     for stage in ("layer2", "layer3", "layer4"):
-        block = trunk.get_submodule(f"{stage}.0")
-        block.get_submodule("conv1").stride = (2, 2)  # type: ignore[assignment]
-        block.get_submodule("conv2").stride = (1, 1)  # type: ignore[assignment]
+        for convolution, stride in (("conv1", (2, 2)), ("conv2", (1, 1))):
+            place = trunk.get_submodule(f"{stage}.0.{convolution}")
+            cast("nn.Conv2d", place).stride = stride
 
 
 def _with_norms(folded: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -45,7 +45,8 @@ class SegmenterNet(nn.Module):
     def logits(self, images: Tensor) -> Tensor:
         """Give (N, 3, S/2, S/2)."""
         grey = (images - self.recipe.grey_mean) / self.recipe.grey_std
-        return functional.avg_pool2d(self.backbone(grey), 2)
+        answer: Tensor = functional.avg_pool2d(self.backbone(grey), 2)
+        return answer
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Answer; the film shows what a spot of its map shows, and two lungs."""
@@ -110,13 +111,14 @@ def build(recipe: SegmenterNetwork) -> SegmenterNet:
 
 def _initialise(net: SegmenterNet, path: Path) -> None:
     state = read_state(path)
+    target: nn.Module = net
     if any(name.startswith("backbone.") for name in state):
-        target, wanted = net, net.state_dict()
+        pass  # an earlier run, all of it
     elif net.recipe.encoder == "plain":
         raise TrainingError(f"{path}: a plain U-Net starts from no trunk")
     else:
-        target = net.backbone.encoder  # type: ignore[assignment]
-        wanted = target.state_dict()
+        target = net.backbone.get_submodule("encoder")
+    wanted = target.state_dict()
     first = "conv1.weight" if "conv1.weight" in state else "features.conv0.weight"
     if first in wanted and first in state and state[first].shape[1] != 1:
         state[first] = state[first].sum(dim=1, keepdim=True)

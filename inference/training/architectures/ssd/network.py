@@ -5,7 +5,7 @@ holds; here the same selection is done for all images at once.
 """
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -110,10 +110,10 @@ class SsdNet(nn.Module):
         }
 
 
-def _matched(model: nn.Module, anchors: Tensor, boxes: Tensor) -> Tensor:
+def _matched(model: Any, anchors: Tensor, boxes: Tensor) -> Tensor:
     if not len(boxes):
         return torch.full((len(anchors),), -1, dtype=torch.int64, device=anchors.device)
-    return cast("Tensor", model.proposal_matcher(box_iou(boxes, anchors)))  # type: ignore[operator]
+    return cast("Tensor", model.proposal_matcher(box_iou(boxes, anchors)))
 
 
 def _decoded(offsets: Tensor, anchors: Tensor) -> Tensor:

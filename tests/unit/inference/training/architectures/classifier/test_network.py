@@ -9,7 +9,7 @@ from inference.training.architectures.classifier.architecture import Classifier
 from inference.training.architectures.classifier.network import ClassifierNet, build
 from inference.training.architectures.classifier.recipe import ClassifierNetwork
 from inference.training.architectures.classifier.trunks import FeatureTrunk
-from inference.training.evaluation.heat_maps import heat_map
+from inference.training.heat_maps import heat_map
 
 SMALL = ClassifierNetwork(input_px=64, trunks=("cnn",))
 
