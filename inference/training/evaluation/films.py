@@ -96,7 +96,10 @@ def on_data(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
     if not folders:
         return recipe
     found = data_of(folders, recipe.data.folds)
-    told = {name: getattr(found, name) for name in ("coco", "rsna", "not_frontal")}
+    told = {
+        name: getattr(found, name)
+        for name in ("coco", "rsna", "classes", "not_frontal")
+    }
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=told)})
 
 

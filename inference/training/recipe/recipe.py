@@ -82,6 +82,7 @@ class Recipe(Table):
             update={
                 "coco": tuple(_shortened(one) for one in self.data.coco),
                 "rsna": tuple(_shortened(one) for one in self.data.rsna),
+                "classes": tuple(_shortened(one) for one in self.data.classes),
                 "not_frontal": tuple(_last(one) for one in self.data.not_frontal),
                 "cache": None,
             }

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from inference.errors import TrainingError
 from inference.training.architectures.mask_rcnn.network import CxrNet
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.architectures.mask_rcnn.trunk import Trunk
 from inference.training.recipe.recipe import recipe_of
 
@@ -45,7 +46,8 @@ def narrowed(net: CxrNet, width: int, films: Sequence[NDArray[np.float32]]) -> C
         The width does not fit the network.
     """
     shape = net.recipe.model_dump() | {"width_per_group": width}
-    recipe = recipe_of({"network": shape}, "narrower trunk").network
+    checked = recipe_of({"network": shape}, "narrower trunk").network
+    recipe = cast("MaskRcnnNetwork", checked)
     if width >= net.recipe.width_per_group:
         raise TrainingError(
             f"narrower trunk: width {width} is not below"

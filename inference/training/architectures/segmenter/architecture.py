@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference.errors import TrainingError
 from inference.tasks.task import Outputs
@@ -55,11 +55,9 @@ class Segmenter:
         self, net: SegmenterNet, trunk_factor: float
     ) -> list[ParameterGroup]:
         """Tell the encoder from the rest."""
-        encoder = getattr(net.backbone, "encoder", None)
-        started = net.recipe.weights is not None and encoder is not None
-        if not started:
-            return grouped(net, net.backbone, 1.0)
-        return grouped(net, encoder, trunk_factor)
+        encoder = getattr(net.backbone, "encoder", nn.Module())  # none: all are heads
+        started = net.recipe.weights is not None
+        return grouped(net, encoder, trunk_factor if started else 1.0)
 
     def collate(self, shown: Sequence[Example]) -> tuple[Tensor, Targets]:
         """Stack examples."""
