@@ -38,6 +38,9 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "card": ("learning.training", "Write a model's card from what was measured."),
     "crossvalidate": ("learning.comparing", "Measure one model per held-out fold."),
     "compare": ("learning.comparing", "Tabulate training runs side by side."),
+    "recipes": ("learning.exploring", "List the recipes: source, gives, lacks."),
+    "explore": ("learning.exploring", "Write one page about annotated films."),
+    "bench-models": ("learning.exploring", "Compare every recipe under one budget."),
     "conformance": ("conformance", "Print the DICOM Conformance Statement."),
     "demo": ("demo", "Send a radiograph through a node of its own."),
 }
@@ -58,7 +61,7 @@ class Commands(click.Group):
         if cmd_name not in MODULES:
             return None
         module = import_module(f"{__name__}.{MODULES[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

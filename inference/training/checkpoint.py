@@ -184,6 +184,8 @@ def learned_before(weights: Path | None) -> Learned:
     folder = model_of(weights)
     if folder is not None:
         return learned_of(folder)
+    if weights.is_dir():  # torchvision's files, one for each trunk
+        return nothing
     return read_checkpoint(weights).learned if _is_checkpoint(weights) else nothing
 
 

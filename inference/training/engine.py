@@ -138,7 +138,9 @@ def train(  # noqa: PLR0913  the command's options, one for one
     cv2.setNumThreads(1)
     samples = read_samples(recipe.data)
     learned, held_out = split(samples, recipe.data.held_out, recipe.data.left_out)
-    _make_folder(output, resume=resume, overwrite=overwrite)
+    if lacks := architecture_of(recipe.network).lacking(learned):
+        raise TrainingError(f"recipe: data: {lacks}: nothing to learn from")
+    make_folder(output, resume=resume, overwrite=overwrite)
     kept = recipe.data.cache or output / "cache"
     cache = RenderCache(kept, read_frame, recipe.data.normalisation)
     learned = apart(learned, held_out, cache, recipe)
@@ -158,7 +160,7 @@ def train(  # noqa: PLR0913  the command's options, one for one
     return output / "best.pt"
 
 
-def _make_folder(output: Path, *, resume: bool, overwrite: bool) -> None:
+def make_folder(output: Path, *, resume: bool, overwrite: bool) -> None:
     """Make the folder of a run; one that holds something is used only on demand.
 
     Raises
@@ -302,8 +304,11 @@ def _learn(run: _Run, images: Tensor, targets: Any) -> dict[str, float]:
     # Regions and dropout are drawn by torch: tie them to the step as well.
     torch.manual_seed(schedule.seed * 1_000_003 + run.step)
     rate = learning_rate(schedule, run.step, run.steps)
+    resting = run.step < schedule.frozen_steps and bool(run.recipe.network.weights)
     for group in run.optimiser.param_groups:
         group["lr"] = rate * group["factor"]
+        for parameter in group["params"]:
+            parameter.requires_grad_(not (resting and group["pretrained"]))
     images, targets = to_device((images, targets), run.device)
     with autocast(run.device, enabled=schedule.amp):
         losses = run.architecture.losses(run.net, images, targets)
@@ -328,6 +333,9 @@ def _average(run: _Run) -> None:
         kept: list[Tensor] = list(run.averaged.parameters())
         new: list[Tensor] = list(run.net.parameters())
         torch._foreach_lerp_(kept, new, 1 - decay)
+        # what batch norms have counted is an average already
+        for mine, theirs in zip(run.averaged.buffers(), run.net.buffers(), strict=True):
+            mine.copy_(theirs)
 
 
 def _note(run: _Run, sums: dict[str, float], losses: dict[str, float]) -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from inference.runners.onnx import OnnxModelRunner
 from inference.tasks.table import TASKS
 from inference.training.architectures.table import ARCHITECTURES, architecture_of
 from inference.training.data.batches import to_device
+from inference.training.data.samples import AnnotatedOpacity, Sample
 from inference.training.data.transforms import Example
 from inference.training.export.export import Order, build_folder
 from inference.training.recipe.recipe import Recipe, recipe_of
@@ -32,6 +34,9 @@ SMALL = {
         "proposals": 12,
         "detections": 4,
     },
+    "classifier": {"trunks": ["cnn", "resnet18"]},
+    "segmenter": {"encoder": "plain", "filters": 4, "block_layers": 1},
+    "ssd": {"candidates": 12, "detections": 4},
 }
 
 
@@ -170,3 +175,12 @@ def test_its_graph_is_served_and_answers_as_it_does(
 def test_a_width_that_does_not_fit_is_refused(architecture, net):
     with pytest.raises(TrainingError):
         architecture.narrowed(net, 4096, list(films(1)))
+
+
+def test_films_without_its_labels_are_told_apart_from_films_with_them(architecture):
+    bare = Sample("a", Path("a"), SIZE, SIZE, "p", 0, "made")
+    box = AnnotatedOpacity((8.0, 8.0, 20.0, 20.0), None)
+    sick = replace(bare, opacity_known=True, opacities=(box,))
+    clean = replace(bare, opacity_known=True)
+    assert architecture.lacking([bare])
+    assert architecture.lacking([bare, sick, clean]) is None

@@ -38,7 +38,7 @@ class ExtraMissing(NodeError):
     """The packages for model building are not installed."""
 
 
-class _Folds(click.ParamType[tuple[int, ...]]):
+class FoldNumbers(click.ParamType[tuple[int, ...]]):
     """Fold numbers, separated by commas."""
 
     name = "N[,N…]"
@@ -76,7 +76,7 @@ class _HeldOut(click.ParamType[tuple[int, ...] | Literal["none"]]):
         if value == "none":
             return "none"
         try:
-            return _Folds().convert(value, param, ctx)
+            return FoldNumbers().convert(value, param, ctx)
         except click.BadParameter:
             self.fail(f"{value!r} is neither a fold number nor none", param, ctx)
 
@@ -126,6 +126,13 @@ def read_frame(path: Path) -> Frame:
     help="Fold to hold out for validation (0,10: two), or none to learn from every"
     " film; default: the recipe's data.validation_fold.",
 )
+@click.option(
+    "--data",
+    type=FolderPath,
+    multiple=True,
+    help="Annotated films, COCO or RSNA layout, in place of the recipe's; given several"
+    " times: all of them.",
+)
 @click.option("--output", type=FolderPath, required=True, help="Folder of the run.")
 @click.option(
     "--resume",
@@ -137,24 +144,29 @@ def read_frame(path: Path) -> Frame:
     is_flag=True,
     help="Start anew in a folder that is not empty: an earlier run in it is removed.",
 )
-def train(
+def train(  # noqa: PLR0913  the command's options, one for one
+    *,
     recipe: Path,
     variant: str | None,
     fold: tuple[int, ...] | Literal["none"] | None,
+    data: tuple[Path, ...],
     output: Path,
-    *,
     resume: bool,
     overwrite: bool,
 ) -> None:
-    """Train a model by recipe, and print the path of the best checkpoint."""
+    """Train a model by recipe, and print the path of the best checkpoint.
+
+    A recipe without pixels (columns) leaves a report, whose path is printed.
+    """
     with extra():
-        from inference.training.engine import train as run  # noqa: PLC0415  the extra
+        from inference.training.commands.train import run_recipe  # noqa: PLC0415  the extra
+        from inference.training.evaluation.films import on_data  # noqa: PLC0415  the extra
         from inference.training.recipe.recipe import read_recipe  # noqa: PLC0415  the extra
 
-        wanted = read_recipe(recipe, variant)
+        wanted = on_data(read_recipe(recipe, variant), data)
         if fold is not None:
             wanted = wanted.holding_out(None if fold == "none" else _one_or_more(fold))
-        best = run(
+        best = run_recipe(
             wanted,
             read_frame=read_frame,
             output=output,
@@ -182,7 +194,7 @@ def train(
 @click.option(
     "--folds",
     "--fold",
-    type=_Folds(),
+    type=FoldNumbers(),
     default=(),
     help="Folds to measure on, such as 0 or 0,1; default: all of them.",
 )
@@ -263,7 +275,7 @@ def evaluate(  # noqa: PLR0913  the command's options, one for one
 @click.option(
     "--folds",
     "--fold",
-    type=_Folds(),
+    type=FoldNumbers(),
     required=True,
     help="Validation folds: films the model did not learn from.",
 )

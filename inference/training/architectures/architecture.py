@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.tasks.task import Outputs
+from inference.training.data.samples import Sample
 from inference.training.data.transforms import Example
 from inference.training.recipe.table import NetworkTable
 
@@ -24,10 +25,14 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class ParameterGroup(TypedDict):
-    """Parameters that learn at this share of the heads' rate."""
+    """Parameters that learn at this share of the heads' rate.
+
+    ``pretrained`` ones may rest at first, while the heads catch up.
+    """
 
     params: list[nn.Parameter]
     factor: float
+    pretrained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,10 @@ class Architecture(Protocol[Shape_contra, Net]):
         TrainingError
             The weights are missing or do not fit.
         """
+        ...
+
+    def lacking(self, learned: Sequence[Sample]) -> str | None:
+        """Say which labels such a network needs and these films do not have."""
         ...
 
     def answering(self, recipe: Shape_contra) -> Answering:

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from inference.errors import TrainingError
 from inference.frame import Frame
+from inference.training.data.class_folders import read_class_folders
 from inference.training.data.coco import read_coco
 from inference.training.data.rsna import read_rsna
 from inference.training.data.samples import (
@@ -74,6 +75,8 @@ def read_samples(recipe: DataRecipe) -> list[Sample]:
         samples = _beside(samples, read_coco(coco, recipe.folds), coco)
     for rsna in recipe.rsna:
         samples += read_rsna(rsna, recipe.folds)
+    for classes in recipe.classes:
+        samples += read_class_folders(classes, recipe.folds)
     if not samples:
         raise TrainingError("recipe: data: no coco and no rsna source is given")
     for folder in recipe.not_frontal:

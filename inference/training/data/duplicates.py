@@ -7,7 +7,7 @@ and these are compared at any small shift.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -32,6 +32,7 @@ _WORTH_A_LOOK = 0.8
 _ALIKE = 0.9
 _FLAT = 2.0  # grey levels: less contrast is grain
 _ROWS = 1024  # compared at a time
+_FEW_ROWS = 128  # where all are compared with all, of tens of thousands
 
 Float = NDArray[np.float32]
 
@@ -107,6 +108,27 @@ def twins(films: Sequence[Print], others: Sequence[Print]) -> NDArray[np.bool_]:
             place = start + row
             found[place] |= _alike(films[place], others[column])
     return found
+
+
+def pairs(
+    coarse: NDArray[np.float16], print_of: Callable[[int], Print]
+) -> Iterator[tuple[int, int]]:
+    """Find the pairs of films, first before second, that are one picture.
+
+    Parameters
+    ----------
+    coarse
+        float16 (films, 1024), the coarse prints; what else is needed is asked for.
+    print_of
+        Gives the print of a film by its place.
+    """
+    across = coarse.T.astype(np.float32)
+    for start in range(0, len(coarse), _FEW_ROWS):
+        block = coarse[start : start + _FEW_ROWS].astype(np.float32) @ across
+        for row, column in np.argwhere(block >= _WORTH_A_LOOK).tolist():
+            first = start + row
+            if first < column and _alike(print_of(first), print_of(column)):
+                yield first, column
 
 
 def _alike(one: Print, other: Print) -> bool:

@@ -12,6 +12,7 @@ from inference.errors import TrainingError
 from inference.training.data.dataset import Sample, read_samples
 from inference.training.data.readers import SCORES, read_scores, with_score
 from inference.training.recipe.data import FOLDS, CocoSource, DataRecipe, RsnaSource
+from inference.training.recipe.recipe import Recipe
 
 _TO_BE_REFUSED = ("lateral", "not_analysable")
 
@@ -46,7 +47,7 @@ def read_data(
         There is no annotation, or no film in these folds.
     """
     folders = [data] if isinstance(data, Path) else list(data)
-    samples = read_samples(_recipe(folders, dealt_into))
+    samples = read_samples(data_of(folders, dealt_into))
     if folds:
         samples = [one for one in samples if one.fold in folds]
     films = [one for one in samples if one.frontal]
@@ -68,7 +69,8 @@ def told(data: Path | Sequence[Path]) -> str:
     return ", ".join(folder.name for folder in folders)
 
 
-def _recipe(folders: Sequence[Path], folds: int) -> DataRecipe:
+def data_of(folders: Sequence[Path], folds: int = FOLDS) -> DataRecipe:
+    """Describe folders, each in COCO form or the challenge's own layout."""
     coco: list[CocoSource] = []
     rsna: list[RsnaSource] = []
     for data in folders:
@@ -87,6 +89,18 @@ def _recipe(folders: Sequence[Path], folds: int) -> DataRecipe:
         not_frontal=tuple(other for other in others if other.is_dir()),
         folds=folds,
     )
+
+
+def on_data(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
+    """Give the same recipe on other films; without any folder, as it is."""
+    if not folders:
+        return recipe
+    found = data_of(folders, recipe.data.folds)
+    told = {
+        name: getattr(found, name)
+        for name in ("coco", "rsna", "classes", "not_frontal")
+    }
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=told)})
 
 
 def _other_dicom(data: Path) -> list[Sample]:

@@ -12,8 +12,10 @@ from typing import Any
 
 from inference.interval_table import PercentIntervals, SeverityIntervals
 from inference.manifest import ModelManifest
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.evaluation.report import SECTIONS, overall_rows
 from inference.training.recipe.recipe import Recipe
+from inference.training.recipe.shape import shape_of
 
 _SMALL_FILMS = 30
 _WIDE = 0.15
@@ -70,19 +72,24 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 def _what(recipe: Recipe, manifest: ModelManifest) -> list[str]:
     network = recipe.network
-    heads = " and ".join(
-        name
-        for name, there in (
-            ("Mask R-CNN (opacities one by one)", network.mask_rcnn),
-            ("a dense head (lungs, and opacity pixel by pixel)", network.dense),
+    shape = shape_of(recipe)
+    if isinstance(network, MaskRcnnNetwork):
+        heads = " and ".join(
+            name
+            for name, there in (
+                ("Mask R-CNN (opacities one by one)", network.mask_rcnn),
+                ("a dense head (lungs, and opacity pixel by pixel)", network.dense),
+            )
+            if there
         )
-        if there
-    )
+        shape = (
+            f"{heads} on one {network.backbone} feature pyramid with"
+            f" {network.fpn_channels} channels"
+        )
     start = network.weights.name if network.weights else "random weights"
     size = manifest.input_size_px
     return cleandoc(f"""
-        {heads} on one {network.backbone} feature pyramid with
-        {network.fpn_channels} channels, started from {start}.
+        {shape}, started from {start}.
         Input: one frontal chest radiograph, grey, letterboxed to {size} x {size};
         {manifest.normalisation}.
         Weights: {manifest.precision}; file `{manifest.file}`, SHA-256

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from inference.training.recipe.table import (
     Count,
     EmptyIsNone,
@@ -48,12 +50,27 @@ class RsnaSource(Table):
     images: Path
 
 
+class ClassFolderSource(Table):
+    """A folder with a sub-folder of pictures for each class.
+
+    Parameters
+    ----------
+    folder
+        Holds one folder for each class.
+    opacity
+        Names of the classes that show opacity; the films of the others show none.
+    """
+
+    folder: Path
+    opacity: tuple[str, ...] = Field(min_length=1)
+
+
 class DataRecipe(Table):
     """Which images are learned from and how partial labels are read.
 
     Parameters
     ----------
-    coco, rsna
+    coco, rsna, classes
         Annotated sources, pooled.
     not_frontal
         Folders of pictures that are no frontal chest radiograph.
@@ -93,6 +110,7 @@ class DataRecipe(Table):
 
     coco: tuple[CocoSource, ...] = ()
     rsna: tuple[RsnaSource, ...] = ()
+    classes: tuple[ClassFolderSource, ...] = ()
     not_frontal: tuple[Path, ...] = ()
     validation_fold: Annotated[int | tuple[int, ...] | None, EmptyIsNone] = 0
     left_out: tuple[str, ...] = ()

@@ -7,15 +7,20 @@ stand ready side by side.
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ValidationError
+from pydantic import Discriminator, Tag, ValidationError
 
 from inference.errors import TrainingError
+from inference.training.architectures.classifier.recipe import ClassifierNetwork
 from inference.training.architectures.mask_rcnn.from_graph import model_of
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
+from inference.training.architectures.segmenter.recipe import SegmenterNetwork
+from inference.training.architectures.ssd.recipe import SsdNetwork
+from inference.training.columns.recipe import ColumnsNetwork
+from inference.training.recipe.about import About
 from inference.training.recipe.data import DataRecipe
 from inference.training.recipe.schedule import LossWeights, ScheduleRecipe
 from inference.training.recipe.showing import AugmentationRecipe, SamplingRecipe
@@ -23,8 +28,30 @@ from inference.training.recipe.table import Table
 
 RECIPE_FILE = "recipe.json"
 """A recipe with all defaults written out, in the folder of a run or of a model."""
-# The union, on ``kind``, of the tables of all architectures: one so far.
-Network = MaskRcnnNetwork
+
+_KINDS = ("mask_rcnn", "classifier", "segmenter", "ssd", "columns")
+
+
+def _kind(table: object) -> object:
+    """Tell which member of the union a table is of; no ``kind`` is Mask R-CNN."""
+    if isinstance(table, Mapping):
+        return table.get("kind", _KINDS[0])
+    return getattr(table, "kind", _KINDS[0])
+
+
+Network = Annotated[
+    Annotated[MaskRcnnNetwork, Tag("mask_rcnn")]
+    | Annotated[ClassifierNetwork, Tag("classifier")]
+    | Annotated[SegmenterNetwork, Tag("segmenter")]
+    | Annotated[SsdNetwork, Tag("ssd")]
+    | Annotated[ColumnsNetwork, Tag("columns")],
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_kind",
+        custom_error_message=f"not one of: {', '.join(_KINDS)}",
+    ),
+]
+"""The tables of all architectures, told apart by ``kind``."""
 
 
 class Recipe(Table):
@@ -36,8 +63,9 @@ class Recipe(Table):
     """
 
     name: str = "reference"
+    about: About = About()
     data: DataRecipe = DataRecipe()
-    network: Network = Network()
+    network: Network = MaskRcnnNetwork()
     sampling: SamplingRecipe = SamplingRecipe()
     augmentation: AugmentationRecipe = AugmentationRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
@@ -54,6 +82,7 @@ class Recipe(Table):
             update={
                 "coco": tuple(_shortened(one) for one in self.data.coco),
                 "rsna": tuple(_shortened(one) for one in self.data.rsna),
+                "classes": tuple(_shortened(one) for one in self.data.classes),
                 "not_frontal": tuple(_last(one) for one in self.data.not_frontal),
                 "cache": None,
             }
@@ -79,12 +108,7 @@ def read_recipe(path: Path, variant: str | None = None) -> Recipe:
     TrainingError
         The file is missing or malformed, or has an unknown key or variant.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"{path}: no such recipe") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path}: not TOML: {error}") from error
+    table = _read_table(path)
     variants = table.pop("variant", {})
     if variant is not None:
         if variant not in variants:
@@ -92,6 +116,26 @@ def read_recipe(path: Path, variant: str | None = None) -> Recipe:
             raise TrainingError(f"{path}: no variant {variant!r} (there are: {known})")
         table = _laid_over(table, {"name": variant} | variants[variant])
     return recipe_of(_started(table, path), str(path))
+
+
+def variants_of(path: Path) -> list[str]:
+    """Name the variants of a recipe.
+
+    Raises
+    ------
+    TrainingError
+        The file is missing or malformed.
+    """
+    return sorted(_read_table(path).get("variant", {}))
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"{path}: no such recipe") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path}: not TOML: {error}") from error
 
 
 def _started(table: dict[str, Any], place: Path) -> dict[str, Any]:
@@ -124,10 +168,19 @@ def recipe_of(table: Mapping[str, Any], place: str) -> Recipe:
         return Recipe.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(_named(first["loc"]))
+        if first["type"] == "unknown_kind":
+            key += ".kind"
         unknown = first["type"] == "extra_forbidden"
         what = "unknown key" if unknown else first["msg"]
         raise TrainingError(f"{place}: {key}: {what}") from error
+
+
+def _named(place: Sequence[int | str]) -> list[str]:
+    """Name the keys on the way to a value; the member of the union is none."""
+    keys = [str(part) for part in place]
+    union = len(keys) > 1 and keys[0] == "network" and keys[1] in _KINDS
+    return [keys[0], *keys[2:]] if union else keys
 
 
 def _laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,9 @@ class ScheduleRecipe(Table):
         Images per step.
     small_px, small_steps
         The first steps see smaller pictures, which costs less; 0 steps is off.
+    frozen_steps
+        For so many steps what was pretrained rests and only the heads learn; a network
+        that starts at random has nothing to rest.
     clip_norm
         Largest gradient norm.
     ema_decay
@@ -74,6 +77,7 @@ class ScheduleRecipe(Table):
     batch: Count = 4
     small_px: int = Field(default=320, ge=64, multiple_of=64)
     small_steps: int = Field(default=0, ge=0)
+    frozen_steps: int = Field(default=0, ge=0)
     clip_norm: Positive = 5.0
     ema_decay: Fraction = 0.998
     validate_every: Count = 350
@@ -98,4 +102,6 @@ class LossWeights(Table):
     roi_class: NotNegative = 1.0
     roi_box: NotNegative = 1.0
     roi_mask: NotNegative = 1.0
+    detection_class: NotNegative = 1.0
+    detection_box: NotNegative = 1.0
     one_sided_source: Fraction = 0.3

@@ -1,5 +1,6 @@
 """What every table of a recipe is made of."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -32,8 +33,11 @@ class NetworkTable(Table):
     kind
         The architecture, by its name in ``architectures.table``.
     input_px
-        Side S of the square input; a multiple of 64.
+        Side S of the square input; a multiple of 32.
+    weights
+        What it starts from; ``""`` starts at random.
     """
 
     kind: str
-    input_px: int = Field(default=512, ge=64, multiple_of=64)
+    input_px: int = Field(default=512, ge=64, multiple_of=32)
+    weights: Annotated[Path | None, EmptyIsNone] = None

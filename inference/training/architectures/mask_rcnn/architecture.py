@@ -15,11 +15,8 @@ from inference.training.architectures.architecture import (
     Graph,
     ParameterGroup,
 )
-from inference.training.architectures.mask_rcnn.graph import (
-    OPSET,
-    BatchedNet,
-    write_graph,
-)
+from inference.training.architectures.graph import OPSET, write_graph
+from inference.training.architectures.mask_rcnn.graph import BatchedNet
 from inference.training.architectures.mask_rcnn.narrow import narrowed
 from inference.training.architectures.mask_rcnn.network import (
     CxrNet,
@@ -28,7 +25,8 @@ from inference.training.architectures.mask_rcnn.network import (
     build,
 )
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
-from inference.training.architectures.mask_rcnn.targets import Targets, collate
+from inference.training.architectures.targets import Targets, collate
+from inference.training.data.samples import Sample
 from inference.training.data.transforms import Example
 
 _INSTANCES = frozenset({"boxes", "scores", "masks"})
@@ -50,6 +48,11 @@ class MaskRcnn:
         """Make one that starts from the recipe's weights."""
         return build(recipe)
 
+    def lacking(self, learned: Sequence[Sample]) -> str | None:
+        """Want any label at all: each head learns from what there is for it."""
+        told = any(one.kind != "unknown" for one in learned)
+        return None if told else "no opacity and no lung is annotated"
+
     def answering(self, recipe: MaskRcnnNetwork) -> Answering:
         """Say what its answers hold."""
         silent = frozenset() if recipe.mask_rcnn else _INSTANCES
@@ -68,8 +71,8 @@ class MaskRcnn:
         in_trunk = {id(parameter) for parameter in net.backbone.parameters()}
         heads = [p for p in net.parameters() if id(p) not in in_trunk]
         return [
-            {"params": trunk, "factor": trunk_factor},
-            {"params": heads, "factor": 1.0},
+            {"params": trunk, "factor": trunk_factor, "pretrained": True},
+            {"params": heads, "factor": 1.0, "pretrained": False},
         ]
 
     def collate(self, shown: Sequence[Example]) -> tuple[Tensor, Targets]:
@@ -98,7 +101,7 @@ class MaskRcnn:
     def export(self, net: CxrNet, path: Path) -> Graph:
         """Write the batched graph."""
         batched = BatchedNet(net)
-        write_graph(batched, path)
+        write_graph(batched, path, batched.size_px, batched.instances)
         return Graph(instances=batched.instances, opset=OPSET)
 
     def narrowed(

@@ -6,9 +6,7 @@ image of every box, one ONNX NonMaxSuppression serves a whole batch, the mask he
 only the instances that are left, and nothing is pasted. The answers are torchvision's.
 """
 
-import warnings
 from copy import deepcopy
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,13 +16,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import nms, roi_align
 from torchvision.ops.poolers import MultiScaleRoIAlign
 
-from inference.manifest import INPUTS
-from inference.tasks.opacity.prediction import OUTPUTS
 from inference.training.architectures.mask_rcnn.network import CxrNet
 
-# RoiAlign changed its signature in opset 16; ONNX Runtime's CUDA kernels of every
-# supported release know the older one.
-OPSET = 15
 _SMALLEST_INSTANCE_PX = 1e-2  # torchvision's RoIHeads
 _CANONICAL_PX, _CANONICAL_LEVEL = 224, 4  # Lin et al. 2017, FPN, equation 1
 _COARSEST_LEVEL = 5  # P5, the last that regions are pooled from
@@ -263,43 +256,3 @@ def _pool_flat(pool: MultiScaleRoIAlign, maps: list[Tensor], flat: Tensor) -> Te
     order = torch.cat(places)
     back = torch.zeros_like(order).scatter(0, order, torch.ones_like(order).cumsum(0))
     return torch.cat(pooled)[back - 1]
-
-
-def write_graph(net: BatchedNet, path: Path) -> None:
-    """Write the ONNX file, checked."""
-    import onnx  # noqa: PLC0415  only when exporting
-
-    example = torch.zeros(2, 1, net.size_px, net.size_px)
-    with warnings.catch_warnings(), torch.inference_mode():
-        # Python numbers in the trace are meant: every size but N is static.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            (example,),
-            str(path),
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "N"} for name in (*INPUTS, *OUTPUTS)},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    model = onnx.load(str(path))
-    _name_shapes(model, net)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(path))
-
-
-def _name_shapes(model: Any, net: BatchedNet) -> None:
-    """State the static sizes that the exporter lost track of."""
-    count, half = net.instances, net.size_px // 2
-    sizes = {
-        "boxes": (count, 4),
-        "scores": (count,),
-        "masks": (count, 28, 28),
-        "dense": (3, half, half),
-        "image": (2,),
-    }
-    for output in model.graph.output:
-        dims = output.type.tensor_type.shape.dim
-        for dim, size in zip(dims[1:], sizes[output.name], strict=True):
-            dim.dim_value = size

@@ -6,7 +6,7 @@ opacities that were only boxed (He et al. 2017 for the heads themselves).
 """
 
 from collections.abc import Mapping
-from typing import TypedDict, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -35,25 +35,6 @@ LEVELS = ("0", "1", "2", "3", "pool")
 def anchored_levels(recipe: MaskRcnnNetwork) -> tuple[str, ...]:
     """Name the pyramid's levels, fine to coarse: it starts where the anchors do."""
     return LEVELS[-len(recipe.anchor_sizes) :]
-
-
-class InstanceTarget(TypedDict):
-    """Opacities of one image.
-
-    ``boxes`` float32 (M, 4) x1 y1 x2 y2 with 0 <= x1 < x2 <= S; ``labels`` int64
-    (M,), all 1; ``masks`` uint8 (M, S, S); ``has_mask`` bool (M,), False for boxes
-    without a mask; ``ignored`` float32 (K, 4), boxes about which readers disagree;
-    ``known``: opacities of this image were annotated at all; ``exhaustive``: all of
-    them, so that the rest is background.
-    """
-
-    boxes: Tensor
-    labels: Tensor
-    masks: Tensor
-    has_mask: Tensor
-    ignored: Tensor
-    known: bool
-    exhaustive: bool
 
 
 class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.resnet import Bottleneck
@@ -20,8 +21,8 @@ from tqdm import tqdm
 
 from inference.errors import TrainingError
 from inference.training.architectures.mask_rcnn.network import CxrNet
+from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.architectures.mask_rcnn.trunk import Trunk
-from inference.training.recipe.recipe import recipe_of
 
 _POSITIONS = 192  # of each film that a convolution is fitted on
 _RIDGE = 0.02  # towards the weights there were; share of the mean square input
@@ -45,7 +46,12 @@ def narrowed(net: CxrNet, width: int, films: Sequence[NDArray[np.float32]]) -> C
         The width does not fit the network.
     """
     shape = net.recipe.model_dump() | {"width_per_group": width}
-    recipe = recipe_of({"network": shape}, "narrower trunk").network
+    try:
+        recipe = MaskRcnnNetwork.model_validate(shape)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"narrower trunk: network.{first['loc'][0]}"
+        raise TrainingError(f"{place}: {first['msg']}") from error
     if width >= net.recipe.width_per_group:
         raise TrainingError(
             f"narrower trunk: width {width} is not below"

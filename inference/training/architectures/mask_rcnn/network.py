@@ -15,21 +15,20 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from inference.training.architectures.losses import (
+    dense_losses,
+    image_losses,
+)
 from inference.training.architectures.mask_rcnn.heads import DenseHead, ImageHead
 from inference.training.architectures.mask_rcnn.instances import (
-    InstanceTarget,
     anchored_levels,
     opacity_heads,
     proposal_network,
 )
-from inference.training.architectures.mask_rcnn.losses import (
-    dense_losses,
-    image_losses,
-)
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
-from inference.training.architectures.mask_rcnn.targets import Targets
 from inference.training.architectures.mask_rcnn.trunk import Trunk
 from inference.training.architectures.mask_rcnn.weights import initialise
+from inference.training.architectures.targets import InstanceTarget, Targets
 
 
 class Detections(TypedDict):

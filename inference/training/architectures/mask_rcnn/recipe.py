@@ -1,13 +1,11 @@
 """The ``[network]`` table of this architecture."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from inference.training.recipe.table import (
     Count,
-    EmptyIsNone,
     Fraction,
     NetworkTable,
     Positive,
@@ -55,8 +53,8 @@ class MaskRcnnNetwork(NetworkTable):
     """
 
     kind: Literal["mask_rcnn"] = "mask_rcnn"
+    input_px: int = Field(default=512, ge=64, multiple_of=64)
     backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
-    weights: Annotated[Path | None, EmptyIsNone] = None
     stride_in_1x1: bool = False
     width_per_group: int = Field(default=_OWN_WIDTH, ge=8, le=_OWN_WIDTH, multiple_of=8)
     trainable_stages: int = Field(default=5, ge=0, le=5)

@@ -7,13 +7,9 @@ the graph of a model that is served (the whole network).
 Batch norm is folded into the convolutions here, once.
 """
 
-import pickle
 import re
-import zipfile
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from inference.errors import TrainingError
@@ -21,19 +17,9 @@ from inference.training.architectures.mask_rcnn.from_graph import (
     load_model,
     model_of,
 )
+from inference.training.architectures.stored import read_state
 
 _EPSILON = 1e-5
-_UNREADABLE = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
 
 
 def initialise(net: nn.Module, path: Path) -> None:
@@ -61,36 +47,6 @@ def initialise(net: nn.Module, path: Path) -> None:
             )
     net.get_submodule("backbone").load_state_dict({k: trunk[k] for k in wanted})
     _copy_matching(net, state)
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from ``.npz`` or a torch file.
-
-    Raises
-    ------
-    TrainingError
-        The file is missing or unreadable.
-    """
-    if not path.is_file():
-        raise TrainingError(f"{path}: no such weights file")
-    try:
-        if path.suffix == ".npz":
-            return _read_compact(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(state.get("ema", state.get("model", state)))
-    except _UNREADABLE as error:
-        raise TrainingError(f"{path}: not a readable weights file") from error
-
-
-def _read_compact(path: Path) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for name in map(str, archive["names"]):
-            levels = archive[f"{name}.q"].astype(np.float32)
-            scale = archive[f"{name}.s"].reshape((-1,) + (1,) * (levels.ndim - 1))
-            state[f"{name}.weight"] = torch.from_numpy(levels * scale)
-            state[f"{name}.bias"] = torch.from_numpy(archive[f"{name}.b"].copy())
-    return state
 
 
 def _norm_of(conv: str) -> str:

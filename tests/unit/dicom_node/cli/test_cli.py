@@ -79,7 +79,8 @@ def test_every_command_explains_itself(name):
     result = run(name, "--help")
     assert result.exit_code == 0
     assert f"Usage: cxr-node {name}" in result.stdout
-    command = getattr(import_module(f"dicom_node.cli.{MODULES[name][0]}"), name)
+    module = import_module(f"dicom_node.cli.{MODULES[name][0]}")
+    command = getattr(module, name.replace("-", "_"))
     for parameter in command.params:
         if parameter.param_type_name == "option" and not parameter.is_flag:
             assert parameter.opts[0] in result.stdout

@@ -365,3 +365,24 @@ def test_an_overwritten_run_starts_anew_and_leaves_what_is_not_its_own(
     run(tiny, output, overwrite=True, stop_after=2)
     assert (output / "notes.txt").is_file()
     assert "900" not in (output / "validation.csv").read_text("utf-8")
+
+
+def test_what_was_pretrained_rests_while_the_heads_catch_up(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    table = tiny.model_dump(mode="json")
+    table["network"] = {"kind": "classifier", "input_px": 64, "trunks": ["resnet18"]}
+    recipe = recipe_of(table, "tiny")
+    run(recipe, tmp_path / "first", stop_after=1)
+    started = changed(recipe, "network", weights=tmp_path / "first" / "last.pt")
+    resting = changed(started, "schedule", frozen_steps=2, steps=3, validate_every=9)
+    before = read_checkpoint(tmp_path / "first" / "last.pt").ema
+    run(resting, tmp_path / "second", stop_after=2)
+    after = weights(tmp_path / "second" / "last.pt")
+    trunk = "backbone.resnet18.layer4.1.conv2.weight"
+    assert torch.equal(before[trunk], after[trunk])
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+    run(resting, tmp_path / "second", resume=True)
+    assert not torch.equal(
+        before[trunk], weights(tmp_path / "second" / "last.pt")[trunk]
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inference.preprocess import preprocess
-from inference.training.architectures.mask_rcnn.targets import collate
+from inference.training.architectures.targets import collate
 from inference.training.data.batches import (
     Batches,
     one_sided_sources,

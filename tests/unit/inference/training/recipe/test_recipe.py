@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from inference.errors import TrainingError
-from inference.training.recipe.recipe import Recipe, read_recipe, recipe_of
+from inference.training.commands.recipes import told_recipes
+from inference.training.recipe.recipe import (
+    Recipe,
+    read_recipe,
+    recipe_of,
+    variants_of,
+)
 from inference.training.recipe.schedule import ScheduleRecipe, Stretch
 from inference.training.schedule import learning_rate, total_steps
 
 CONF = Path(__file__).resolve().parents[5] / "conf" / "training.toml"
+SYSTEMS = sorted((CONF.parent / "recipes").glob("*.toml"))
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -152,3 +159,44 @@ def test_stages_keep_their_rates_for_their_epochs() -> None:
     assert steps == 9
     rates = [learning_rate(schedule, step, steps) for step in range(steps)]
     assert rates == [0.6] * 6 + [0.1] * 3
+
+
+@pytest.mark.parametrize("path", SYSTEMS, ids=lambda path: path.stem)
+def test_every_system_is_a_recipe_that_tells_of_itself(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.about.source
+    assert recipe.about.gives
+    for variant in variants_of(path):
+        assert read_recipe(path, variant) != recipe
+
+
+def test_the_systems_are_of_every_kind() -> None:
+    kinds = {read_recipe(path).network.kind for path in SYSTEMS}
+    assert kinds == {"mask_rcnn", "classifier", "segmenter", "ssd", "columns"}
+
+
+def test_the_list_of_recipes_tells_source_and_limits() -> None:
+    told = told_recipes(CONF.parent / "recipes")
+    for words in (
+        "gate-ensemble: classifier densenet121 + efficientnet_b0 + vgg19, 224 px",
+        "unet-2x16: U-Net 2 x 16 plain, 128 px",
+        "maskrcnn-64: Mask R-CNN resnet50, 64 px",
+        "ssd-mobilenet: SSDLite MobileNetV3, 320 px",
+        "columns-svc: support vector machine on columns, no pixels",
+        "  variants clahe, histogram",
+    ):
+        assert words in told
+
+
+@pytest.mark.parametrize(
+    ("network", "place"),
+    [
+        ({"kind": "classifier", "trunks": ["alexnet"]}, r"x: network\.trunks\.0: "),
+        ({"kind": "segmenter", "filter": 3}, r"x: network\.filter: unknown key"),
+        ({"kind": "ssd", "input_px": 65}, r"x: network\.input_px: "),
+    ],
+)
+def test_a_mistake_in_any_kind_names_its_key(network: object, place: str) -> None:
+    with pytest.raises(TrainingError, match=place):
+        recipe_of({"network": network}, "x")

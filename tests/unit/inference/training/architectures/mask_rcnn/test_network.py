@@ -6,16 +6,13 @@ import pytest
 import torch
 
 from inference.errors import TrainingError
-from inference.training.architectures.mask_rcnn.instances import (
-    InstanceTarget,
-    ProposalNetwork,
-)
+from inference.training.architectures.mask_rcnn.instances import ProposalNetwork
 from inference.training.architectures.mask_rcnn.network import (
     CxrNet,
     build,
 )
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
-from inference.training.architectures.mask_rcnn.targets import Targets
+from inference.training.architectures.targets import InstanceTarget, Targets
 from inference.training.checkpoint import Checkpoint
 from inference.training.recipe.recipe import Recipe, recipe_of
 
@@ -149,7 +146,8 @@ def test_a_box_without_a_mask_teaches_no_mask(net: CxrNet) -> None:
 
 
 def test_incomplete_boxes_leave_no_anchor_as_background(net: CxrNet) -> None:
-    rpn: ProposalNetwork = net.rpn
+    rpn = net.rpn
+    assert isinstance(rpn, ProposalNetwork)
     anchors = torch.tensor(
         [[8.0, 10.0, 30.0, 40.0], [40.0, 40.0, 60.0, 60.0], [0.0, 0.0, 9.0, 9.0]]
     )

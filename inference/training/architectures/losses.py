@@ -1,4 +1,4 @@
-"""Losses of the dense and the image head, masked where nothing was annotated."""
+"""Losses of dense maps and film scores, masked where nothing was annotated."""
 
 from typing import TypedDict
 

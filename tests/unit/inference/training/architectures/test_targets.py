@@ -1,6 +1,6 @@
 """Examples become the truth that the losses want."""
 
-from inference.training.architectures.mask_rcnn.targets import collate
+from inference.training.architectures.targets import collate
 from inference.training.data.dataset import read_picture, read_samples
 from inference.training.data.render import render
 from inference.training.data.transforms import example

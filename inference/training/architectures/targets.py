@@ -1,4 +1,4 @@
-"""The truth of a batch, as the losses of this network want it."""
+"""The truth of a batch, as losses want it: instances, planes, the film as a whole."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -7,9 +7,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inference.training.architectures.mask_rcnn.instances import InstanceTarget
-from inference.training.architectures.mask_rcnn.losses import DenseTarget
+from inference.training.architectures.losses import DenseTarget
 from inference.training.data.transforms import Example
+
+
+class InstanceTarget(TypedDict):
+    """Opacities of one image.
+
+    ``boxes`` float32 (M, 4) x1 y1 x2 y2 with 0 <= x1 < x2 <= S; ``labels`` int64
+    (M,), all 1; ``masks`` uint8 (M, S, S); ``has_mask`` bool (M,), False for boxes
+    without a mask; ``ignored`` float32 (K, 4), boxes about which readers disagree;
+    ``known``: opacities of this image were annotated at all; ``exhaustive``: all of
+    them, so that the rest is background.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    masks: Tensor
+    has_mask: Tensor
+    ignored: Tensor
+    known: bool
+    exhaustive: bool
 
 
 class Targets(TypedDict):

@@ -1,0 +1,1 @@
+"""An image classifier: trunks of the literature under one new head."""

@@ -1,0 +1,1 @@
+"""U-Nets: an encoder, a decoder, three maps."""

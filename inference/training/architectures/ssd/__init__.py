@@ -1,0 +1,1 @@
+"""A single-shot detector: boxes in one pass."""

@@ -1,0 +1,1 @@
+"""Every recipe under the same budget on the same films: one table."""

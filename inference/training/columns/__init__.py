@@ -1,0 +1,1 @@
+"""A baseline without pixels: what the columns of a table alone can tell."""
