@@ -40,7 +40,7 @@ def lungs(zones: Mapping[Zone, float], label: str, name: Callable[[Zone], str]) 
 def _zone(zone: Zone, percent: float, clip: str, place: int, name: str) -> str:
     top, bottom = _TOPS[place], _TOPS[place + 1]
     level = sum(percent > step for step in _STEPS)
-    left, middle = (0, 62) if zone.side == "right" else (110, 158)
+    left, middle = (0, 60) if zone.side == "right" else (110, 166)
     return (
         f'<g><rect class="zone level{level}" clip-path="url(#{clip})" x="{left}"'
         f' y="{top}" width="110" height="{bottom - top}"/>'
