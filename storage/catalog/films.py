@@ -30,7 +30,7 @@ from storage.states import visible_state
 UNNAMED = ""
 
 
-class Order(StrEnum):
+class FilmOrder(StrEnum):
     """What comes first."""
 
     NEWEST = "newest"
@@ -65,11 +65,11 @@ class FilmSearch:
     until: datetime | None = None
     least: float | None = None
     most: float | None = None
-    order: Order = Order.NEWEST
+    order: FilmOrder = FilmOrder.NEWEST
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class ArrivedFilm:
     """One image that came, and its current Workitem in a few words.
 
     Parameters
@@ -98,7 +98,7 @@ def search_films(
     limit: int,
     offset: int = 0,
     with_names: bool = False,
-) -> list[Film]:
+) -> list[ArrivedFilm]:
     """Read images that meet a search, from ``offset`` on."""
     columns = [*instance.c, *_OF_WORKITEM, visible_state]
     statement = select(*columns).select_from(CURRENT)
@@ -112,7 +112,7 @@ def search_films(
     return [_film(row, with_names=with_names) for row in rows.mappings()]
 
 
-def film_of(tx: Transaction, sop_instance_uid: str) -> Film | None:
+def film_of(tx: Transaction, sop_instance_uid: str) -> ArrivedFilm | None:
     """Look one image up."""
     columns = [*instance.c, *_OF_WORKITEM, visible_state]
     statement = select(*columns).select_from(CURRENT)
@@ -198,17 +198,17 @@ def _with_uid(uid: str) -> Any:
     return itself.union_all(in_study, in_series, of_job)
 
 
-def _ordered(statement: Select[Any], order: Order) -> Select[Any]:
+def _ordered(statement: Select[Any], order: FilmOrder) -> Select[Any]:
     received, uid = instance.c.received_at, instance.c.sop_instance_uid
-    if order is Order.OLDEST:
+    if order is FilmOrder.OLDEST:
         return statement.order_by(received, uid)
-    if order is Order.SEVEREST:
+    if order is FilmOrder.SEVEREST:
         known = statement.where(severity_total.is_not(None))
         return known.order_by(severity_total.desc(), received.desc())
     return statement.order_by(received.desc(), uid.desc())
 
 
-def _film(row: RowMapping, *, with_names: bool) -> Film:
+def _film(row: RowMapping, *, with_names: bool) -> ArrivedFilm:
     received = instance_of(row)
     reason = received.not_eligible
     code = row[workitem.c.reason_code]
@@ -216,7 +216,7 @@ def _film(row: RowMapping, *, with_names: bool) -> Film:
         cause = Cause(row[workitem.c.reason_cause])
         reason = Reason(code, row[workitem.c.reason_text], cause)
     named = row[held_study.c.patient_name] if with_names else None
-    return Film(
+    return ArrivedFilm(
         instance=received,
         state=InstanceState(row[visible_state]),
         workitem_uid=row[workitem.c.workitem_uid],

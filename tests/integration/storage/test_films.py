@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from storage.catalog import statistics
-from storage.catalog.films import FilmSearch, Order, film_of, search_films
+from storage.catalog.films import FilmOrder, FilmSearch, film_of, search_films
 from storage.catalog.instances import add_instance
 from storage.outbox.backlog import backlog
 from storage.outbox.deliveries import due, failed
@@ -47,7 +47,7 @@ def three(database):
 
 def test_without_a_search_every_film_is_listed_the_newest_first(three):
     assert found(three) == ["1.2.3.3", "1.2.3.2", "1.2.3.1"]
-    assert found(three, order=Order.OLDEST)[0] == "1.2.3.1"
+    assert found(three, order=FilmOrder.OLDEST)[0] == "1.2.3.1"
     assert found(three, limit=1) == ["1.2.3.3"]
 
 
@@ -70,7 +70,7 @@ def test_without_a_search_every_film_is_listed_the_newest_first(three):
         ({"least": 40.0}, [1]),
         ({"least": 40.1}, []),
         ({"most": 40.0}, [1]),
-        ({"order": Order.SEVEREST}, [1]),
+        ({"order": FilmOrder.SEVEREST}, [1]),
         ({"patient_id": "P2' OR '1'='1"}, []),
     ],
 )

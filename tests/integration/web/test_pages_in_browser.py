@@ -164,7 +164,7 @@ def test_jobs_are_chosen_confirmed_and_done_by_keyboard_alone(node, look):
     page = look(f"/worklist?uid={node[2]}")
     page.get_by_label("Select all on this page").focus()
     page.keyboard.press("Space")
-    assert page.locator("input[name=uid]").is_checked()
+    assert page.locator("#bulk input[name=uid]").is_checked()
     page.get_by_role("button", name="Analyse again").focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Are you sure?").wait_for()

@@ -8,7 +8,7 @@
   let due = 0;
   let last = 0;
 
-  const chosen = () => document.querySelector("input[name=uid]:checked") !== null;
+  const chosen = () => document.querySelector("#bulk input[name=uid]:checked") !== null;
 
   function refresh() {
     due = 0;
@@ -51,7 +51,7 @@
 
   document.addEventListener("change", (event) => {
     if (event.target.id !== "all") return;
-    for (const box of document.querySelectorAll("input[name=uid]")) box.checked = event.target.checked;
+    for (const box of document.querySelectorAll("#bulk input[name=uid]")) box.checked = event.target.checked;
   });
 
   if (part()) {

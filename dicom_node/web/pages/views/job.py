@@ -15,7 +15,7 @@ from dicom_node.web.pages.views.actions import JobAction
 from dicom_node.web.pages.views.timeline import timeline
 from dicom_node.web.pages.views.words import reason_words
 from dicom_node.worklist.result import Result, recorded
-from storage.catalog.films import Film, film_of, patient_name
+from storage.catalog.films import ArrivedFilm, film_of, patient_name
 from storage.errors import UnknownRecord
 from storage.records import InstanceState, Job, ProcedureStepState, Stage
 from storage.states import MEANINGS
@@ -138,7 +138,7 @@ def _possible(shown: Job) -> list[JobAction]:
     return offered
 
 
-def _film_view(parts: PageParts, found: Film) -> dict[str, Any]:
+def _film_view(parts: PageParts, found: ArrivedFilm) -> dict[str, Any]:
     return {
         "active": "worklist",
         "film": found,

@@ -33,7 +33,7 @@ _ENOUGH_DAYS = 7.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class FilmTally:
     """A number of films, where they are listed, and when they came."""
 
     name: str
@@ -93,7 +93,7 @@ def _view(parts: PageParts) -> dict[str, Any]:
 
 def _tallies(
     day: Sequence[Passage], t: Texts, began: datetime, now: datetime, target: float
-) -> list[Tally]:
+) -> list[FilmTally]:
     since = began.astimezone().date().isoformat()
     groups: Mapping[str, tuple[list[Passage], str, str]] = {
         "received": (list(day), "", ""),
@@ -108,7 +108,7 @@ def _tallies(
         "late": ([one for one in day if _is_late(one, now, target)], "", "warn"),
     }
     return [
-        Tally(
+        FilmTally(
             name=t(f"today.{name}"),
             number=len(films),
             address=f"/worklist?since={since}" + (f"&state={state}" if state else ""),

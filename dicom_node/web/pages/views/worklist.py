@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from dicom_node.web.pages.face import Face
 from dicom_node.web.pages.parts import PageParts
 from dicom_node.web.pages.views.words import reason_words
-from storage.catalog.films import Film, FilmSearch, Order, search_films
+from storage.catalog.films import ArrivedFilm, FilmOrder, FilmSearch, search_films
 from storage.records import InstanceState
 
 PER_PAGE = 50
@@ -43,7 +43,7 @@ class WorklistQuery(BaseModel, extra="forbid"):
     until: Annotated[date | None, _Optional] = None
     least: Annotated[float | None, Field(ge=0, le=100), _Optional] = None
     most: Annotated[float | None, Field(ge=0, le=100), _Optional] = None
-    order: Order = Order.NEWEST
+    order: FilmOrder = FilmOrder.NEWEST
     page: Annotated[int, Field(ge=1, le=_PAGES)] = 1
 
 
@@ -57,7 +57,7 @@ class FilmRow:
         What was found; ``None`` before, or where the record cannot be read.
     """
 
-    film: Film
+    film: ArrivedFilm
     address: str
     severity: float | None
     call: str | None
@@ -94,7 +94,7 @@ def _view(parts: PageParts, wanted: WorklistQuery) -> dict[str, Any]:
         "until": wanted.until,
         "names": names,
         "states": tuple(InstanceState),
-        "orders": tuple(Order),
+        "orders": tuple(FilmOrder),
         "before": _address(wanted, wanted.page - 1) if wanted.page > 1 else None,
         "after": _address(wanted, wanted.page + 1) if more else None,
     }
@@ -117,7 +117,7 @@ def _search(wanted: WorklistQuery, now: datetime) -> FilmSearch:
         order=wanted.order,
     )
     plain = FilmSearch(order=wanted.order)
-    by_arrival = wanted.order is not Order.SEVEREST and search == plain
+    by_arrival = wanted.order is not FilmOrder.SEVEREST and search == plain
     if named or by_arrival or search.since is not None:
         return search
     end = search.until or now
@@ -135,7 +135,7 @@ def _midnight(day: date | None, days: int = 0) -> datetime | None:
         return None  # the first or the last day that there is narrows nothing
 
 
-def _row(parts: PageParts, film: Film) -> FilmRow:
+def _row(parts: PageParts, film: ArrivedFilm) -> FilmRow:
     took = None
     if film.ended_at is not None:
         took = (film.ended_at - film.instance.received_at).total_seconds()
