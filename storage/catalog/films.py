@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, or_, select
 
 from storage.catalog.instances import CURRENT
 from storage.database import Transaction
@@ -139,19 +139,16 @@ _OF_WORKITEM = (
     workitem.c.reason_cause,
     workitem.c.result,
 )
-_PS = ProcedureStepState
-_NARROWED: Mapping[InstanceState, ColumnElement[bool]] = {
-    InstanceState.QUEUED: workitem.c.stage == Stage.QUEUED,
-    InstanceState.ANALYZING: workitem.c.stage == Stage.ANALYZING,
-    InstanceState.DELIVERING: workitem.c.stage == Stage.DELIVERING,
-    InstanceState.FAILED: and_(
-        workitem.c.state == _PS.CANCELED, workitem.c.reason_cause == Cause.FAILURE
-    ),
-    InstanceState.CANCELED: and_(
-        workitem.c.state == _PS.CANCELED, workitem.c.reason_cause == Cause.REQUEST
-    ),
+_IN_QUEUE: Mapping[InstanceState, Stage] = {
+    InstanceState.QUEUED: Stage.QUEUED,
+    InstanceState.ANALYZING: Stage.ANALYZING,
+    InstanceState.DELIVERING: Stage.DELIVERING,
 }
-"""What a state says of the columns that have an index; it follows from the state."""
+"""Few Workitems are in a queue: they lead to their images, not the other way round."""
+_ENDED: Mapping[InstanceState, Cause] = {
+    InstanceState.FAILED: Cause.FAILURE,
+    InstanceState.CANCELED: Cause.REQUEST,
+}
 
 
 def _conditions(wanted: FilmSearch, *, with_names: bool) -> list[ColumnElement[bool]]:
@@ -170,8 +167,13 @@ def _conditions(wanted: FilmSearch, *, with_names: bool) -> list[ColumnElement[b
 def _standing(wanted: FilmSearch) -> Iterator[ColumnElement[bool]]:
     if wanted.state is not None:
         yield visible_state == wanted.state
-        if wanted.state in _NARROWED:
-            yield _NARROWED[wanted.state]
+        if stage := _IN_QUEUE.get(wanted.state):
+            queued = select(workitem.c.sop_instance_uid)
+            of_stage = queued.where(workitem.c.stage == stage)
+            yield instance.c.sop_instance_uid.in_(of_stage)
+        if cause := _ENDED.get(wanted.state):
+            yield workitem.c.state == ProcedureStepState.CANCELED
+            yield workitem.c.reason_cause == cause
     if wanted.reason:
         not_eligible = instance.c.not_eligible_code == wanted.reason
         yield or_(not_eligible, workitem.c.reason_code == wanted.reason)

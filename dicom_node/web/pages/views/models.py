@@ -11,7 +11,7 @@ from dicom_node.web.pages.face import Face, safe
 from dicom_node.web.pages.parts import PageParts
 from storage.catalog import statistics
 
-_DAYS, _MOST_FILMS, _BINS = 30, 5_000, 20
+_DAYS, _MOST_FILMS, _BINS = 30, 2_000, 20
 
 
 def models(parts: PageParts, face: Face) -> APIRouter:

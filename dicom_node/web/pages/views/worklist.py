@@ -16,7 +16,12 @@ from storage.records import InstanceState
 
 PER_PAGE = 50
 _PAGES = 200
-_RECENT = timedelta(days=30)
+_RECENT = timedelta(days=7)
+_QUEUES = (
+    InstanceState.QUEUED,
+    InstanceState.ANALYZING,
+    InstanceState.DELIVERING,
+)
 """How far back what has no index is looked for, unless somebody says."""
 
 
@@ -118,7 +123,7 @@ def _search(wanted: WorklistQuery, now: datetime) -> FilmSearch:
     )
     plain = FilmSearch(order=wanted.order)
     by_arrival = wanted.order is not FilmOrder.SEVEREST and search == plain
-    if named or by_arrival or search.since is not None:
+    if named or by_arrival or wanted.state in _QUEUES or search.since is not None:
         return search
     end = search.until or now
     began = _midnight((end - _RECENT).astimezone().date())
