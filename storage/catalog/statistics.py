@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, case, func, or_, select
 from storage.catalog.films import severity_total
 from storage.catalog.instances import CURRENT
 from storage.database import Transaction
-from storage.records import Cause, InstanceState
+from storage.records import Cause, InstanceState, Stage
 from storage.schema import evidence, instance, workitem
 from storage.states import visible_state
 
@@ -117,16 +117,20 @@ def passages(tx: Transaction, since: datetime) -> list[Passage]:
 
 def queue(tx: Transaction) -> Queue:
     """Count what waits; each stage has its own index."""
-    numbers = [
-        tx.execute(
-            select(func.count()).select_from(workitem).where(workitem.c.stage == stage)
-        ).scalar_one()
-        for stage in ("queued", "analyzing", "delivering")
-    ]
-    oldest = select(func.min(workitem.c.scheduled_at)).where(
-        workitem.c.stage == "queued"
+    waiting, analyzing, delivering = (
+        int(
+            tx.execute(
+                select(func.count())
+                .select_from(workitem)
+                .where(workitem.c.stage == stage)
+            ).scalar_one()
+        )
+        for stage in (Stage.QUEUED, Stage.ANALYZING, Stage.DELIVERING)
     )
-    return Queue(*numbers, tx.execute(oldest).scalar_one())
+    oldest = select(func.min(workitem.c.scheduled_at)).where(
+        workitem.c.stage == Stage.QUEUED
+    )
+    return Queue(waiting, analyzing, delivering, tx.execute(oldest).scalar_one())
 
 
 def bytes_since(tx: Transaction, since: datetime) -> int:
