@@ -8,7 +8,7 @@ attribute stands in it. Readers come back with the last number they saw.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, select
+from sqlalchemy import Integer, bindparam, func, select
 
 from storage.database import Transaction
 from storage.records import Event, EventKind, Workitem
@@ -22,6 +22,7 @@ _SELECT = (
     .order_by(event.c.event_id)
     .limit(bindparam("limit", type_=Integer))
 )
+_NEWEST = select(func.max(event.c.event_id))
 
 
 def record(
@@ -76,3 +77,8 @@ def since(tx: Transaction, after_id: int, limit: int) -> list[Event]:
     """
     rows = tx.execute(_SELECT, {"after_id": after_id, "limit": limit})
     return list(map(event_of, rows.mappings()))
+
+
+def newest_id(tx: Transaction) -> int:
+    """Tell the number of the newest event; 0 before there is one."""
+    return tx.execute(_NEWEST).scalar_one() or 0

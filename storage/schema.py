@@ -129,6 +129,8 @@ instance = Table(
     Column("called_ae", ForeignText, nullable=False, server_default=text("''")),
     Index(None, "received_at", "sop_instance_uid"),
     Index(None, "study_instance_uid", "series_instance_uid"),
+    Index(None, "series_instance_uid"),
+    Index(None, "calling_ae", "received_at"),
 )
 
 quarantine = Table(
@@ -269,6 +271,12 @@ _partial(
     workitem.c.model_name,
     workitem.c.model_version,
 )
+_partial(
+    "ix_workitem_ended_early",
+    "state = 'CANCELED'",
+    workitem.c.reason_cause,
+    workitem.c.scheduled_at,
+)
 _partial("ix_workitem_delivering", "stage = 'delivering'", workitem.c.workitem_uid)
 _partial(
     "uq_workitem_current",
@@ -289,6 +297,7 @@ _partial(
     delivery.c.destination,
     delivery.c.commitment_due_at,
 )
+_partial("ix_delivery_failed", "state = 'FAILED'", delivery.c.destination)
 _partial("ix_delivery_asked", "commitment_uid IS NOT NULL", delivery.c.commitment_uid)
 
 commitment = Table(

@@ -1,12 +1,11 @@
 """The HTTP application: what every face shares, and the faces mounted on it."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from dicom_node import __version__
@@ -31,12 +30,16 @@ _REFUSALS = {
 }
 """How any request may end that is not answered."""
 
+AsPage = Callable[[Request, HTTPStatus, str], Response | None]
+"""Says a refusal as a page, where one is asked for."""
+
 
 def create_app(
     faces: Iterable[APIRouter],
     keys: Sequence[str] = (),
     hosts: Sequence[str] = (),
     uploads: Uploads = NO_UPLOADS,
+    as_page: AsPage | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -50,6 +53,8 @@ def create_app(
         Names by which this node may be called.
     uploads
         Where bodies may be long.
+    as_page
+        Says refusals to people; without it everybody gets problem details.
     """
     app = FastAPI(
         title="CXR Node",
@@ -58,12 +63,14 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.as_page = as_page
+    app.state.is_stopping = False
     app.add_middleware(ApiKeys, keys=keys)
     app.add_middleware(
         Door, hosts=hosts, uploads=uploads
     )  # the outermost: it knows nobody's keys
     for error in problems.STATUS:
-        app.add_exception_handler(error, problems.answer)
+        app.add_exception_handler(error, _known)
     app.add_exception_handler(DatasetInvalid, _unreadable)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_refusal)
@@ -73,9 +80,20 @@ def create_app(
     return app
 
 
+def _said(request: Request, status: HTTPStatus, text: str) -> Response:
+    """Say a refusal in the form that whoever asks can read."""
+    as_page: AsPage | None = request.app.state.as_page
+    page = as_page(request, status, text) if as_page else None
+    return page or problems.problem(status, text)
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    """Answer a request that ended with one of our own errors."""
+    return _said(request, problems.status_of(error), str(error))
+
+
 async def _http_refusal(request: Request, error: Exception) -> Response:
     """Answer what the framework refuses, and what a client has already."""
-    del request
     if (
         isinstance(error, HTTPException)
         and error.status_code == HTTPStatus.NOT_MODIFIED
@@ -85,17 +103,17 @@ async def _http_refusal(request: Request, error: Exception) -> Response:
     status = HTTPStatus(code)
     said = error.detail if isinstance(error, HTTPException) else status.phrase
     text = status.description or status.phrase if said == status.phrase else said
-    return problems.problem(status, text)
+    return _said(request, status, text)
 
 
-async def _unreadable(request: Request, error: Exception) -> JSONResponse:
+async def _unreadable(request: Request, error: Exception) -> Response:
     """Say of a stored object that it can be given as it is, and not looked into."""
-    del request, error
+    del error
     text = "The object cannot be read; it is to be had as it is stored."
-    return problems.problem(HTTPStatus.NOT_ACCEPTABLE, text)
+    return _said(request, HTTPStatus.NOT_ACCEPTABLE, text)
 
 
-async def _bug(request: Request, error: Exception) -> JSONResponse:
+async def _bug(request: Request, error: Exception) -> Response:
     """Answer what nobody foresaw: the interface's outermost edge."""
     logger.error(
         "A request failed: %s %s.",
@@ -105,12 +123,11 @@ async def _bug(request: Request, error: Exception) -> JSONResponse:
         extra={"action": "http"},
     )
     text = "Something unforeseen happened; the log has the details."
-    return problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)
+    return _said(request, HTTPStatus.INTERNAL_SERVER_ERROR, text)
 
 
-async def _bad_request(request: Request, error: Exception) -> JSONResponse:
+async def _bad_request(request: Request, error: Exception) -> Response:
     """Name the parameter; its value may be a patient's and is not repeated."""
-    del request
     details = error.errors() if isinstance(error, RequestValidationError) else ()
     texts = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in details]
-    return problems.problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(texts))
+    return _said(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(texts))

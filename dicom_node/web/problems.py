@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from storage import errors as storage
@@ -58,9 +57,3 @@ def problem(status: HTTPStatus, detail: str) -> JSONResponse:
         status_code=status.value,
         media_type=_MEDIA_TYPE,
     )
-
-
-async def answer(request: Request, error: Exception) -> JSONResponse:
-    """Answer a request that ended with one of our own errors."""
-    del request
-    return problem(status_of(error), str(error))

@@ -61,6 +61,7 @@ class HttpServer:
     """
 
     def __init__(self, app: FastAPI, address: HttpAddress, limits: HttpLimits) -> None:
+        self._app = app
         self._address = address
         self._limits = limits
         self._tls = NewestContext(address.tls) if address.tls else None
@@ -101,6 +102,8 @@ class HttpServer:
 
     def stop(self, drain_s: float) -> None:
         """Finish the requests under way, then stop listening."""
+        # Answers that never end look at it.
+        self._app.state.is_stopping = True
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(drain_s)

@@ -6,7 +6,7 @@ drawn over the image that they are about.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -28,6 +28,7 @@ from dicom_node.errors import NotEligible, PixelsUndecodable
 Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 _COLOURS = ((230, 80, 60), (70, 160, 240), (120, 200, 90), (240, 180, 60))
 _SHARE = 0.4
+_HALF = 0.5
 _LINE_SHARE = 400
 _COLOUR_SAMPLES, _BYTE = 3, 8
 
@@ -132,6 +133,39 @@ def with_segments(
         mask = (_mask(frames, index) * share * 255).astype(np.uint8)
         drawn.paste(Image.new("RGB", size, colour), mask=Image.fromarray(mask))
     return drawn
+
+
+class Segment(NamedTuple):
+    """One segment of a segmentation.
+
+    Parameters
+    ----------
+    label
+        What it is called.
+    mask
+        bool (rows, columns): more than half of the pixel is of it.
+    """
+
+    label: str
+    mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+
+def segments(segmentation: Dataset, maximum_pixels: int) -> Iterator[Segment]:
+    """Read the segments of a segmentation, frame by frame.
+
+    Raises
+    ------
+    PixelsUndecodable
+        Segments of this kind are not drawn.
+    """
+    labels = [
+        text(item, "SegmentLabel") for item in items(segmentation, "SegmentSequence")
+    ]
+    frames = StoredFrames(segmentation, maximum_pixels)
+    for index in range(frames.count):
+        number = _segment(segmentation, index)
+        label = labels[number] if number < len(labels) else ""
+        yield Segment(label, _mask(frames, index) > _HALF)
 
 
 def _mask(

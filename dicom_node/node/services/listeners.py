@@ -116,15 +116,18 @@ class HttpService:
         section = self._settings.http
         self._ends_at = tls.ends_at(certificates(section.tls))
         self._server = make_server(
-            self._settings, self._parts, self._conditions, self._doubts
+            self._settings,
+            self._parts,
+            self._conditions,
+            self._doubts,
+            lambda: (self._settings, self._parts),
         )
         self.port = _bound("http", section.host, section.port, self._server.start)
         _tell_listening("HTTP", section.host, self.port)
 
     def reload(self, settings: Settings, parts: Parts) -> None:
-        """Show the certificates of now."""
-        del parts
-        self._settings = settings
+        """Show the certificates and the destinations of now."""
+        self._settings, self._parts = settings, parts
         self._ends_at = tls.ends_at(certificates(settings.http.tls))
         if self._server is not None:
             self._server.exchange(http_address(settings).tls)

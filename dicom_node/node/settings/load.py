@@ -39,6 +39,7 @@ from dicom_node.node.settings.node import (
     NodeSection,
     RetentionSection,
 )
+from dicom_node.node.settings.pages import PagesSection, TargetsSection
 from dicom_node.node.settings.web import DicomwebSection, HttpSection
 from dicom_node.node.settings.worklist import WorklistSection
 
@@ -63,6 +64,8 @@ class Settings(BaseSettings):
     database: DatabaseSection = DatabaseSection()
     http: HttpSection = HttpSection()
     dicomweb: DicomwebSection = DicomwebSection()
+    pages: PagesSection = PagesSection()
+    targets: TargetsSection = TargetsSection()
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
     worklist: WorklistSection = WorklistSection()
@@ -109,8 +112,8 @@ class Settings(BaseSettings):
         merged: dict[str, Any] = {}
         for source in (
             _toml(path),
-            _secret_files(cls),
-            _environment(cls),
+            secret_files(cls),
+            environment(cls),
             overrides or {},
         ):
             merged = _merge(merged, source)
@@ -172,7 +175,8 @@ def _toml(path: Path | None) -> dict[str, Any]:
         raise SettingsInvalid(f"{path}: not valid TOML: {error}") from error
 
 
-def _secret_files(cls: type[BaseSettings]) -> dict[str, Any]:
+def secret_files(cls: type[BaseSettings]) -> dict[str, Any]:
+    """Read what stands in secret files."""
     folder = Path(os.environ.get(SECRETS_DIR_VARIABLE, DEFAULT_SECRETS_DIR))
     if not folder.is_dir():
         return {}
@@ -184,7 +188,8 @@ def _secret_files(cls: type[BaseSettings]) -> dict[str, Any]:
         raise SettingsInvalid(f"{folder}: {error}") from error
 
 
-def _environment(cls: type[BaseSettings]) -> dict[str, Any]:
+def environment(cls: type[BaseSettings]) -> dict[str, Any]:
+    """Read what the environment says."""
     for name in os.environ:
         section = name.upper().removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower()
         known = section in cls.model_fields

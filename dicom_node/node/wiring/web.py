@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.pages import Running, page_parts
 from dicom_node.node.wiring.remotes import certificates
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
-from dicom_node.web.application import create_app
+from dicom_node.web.application import AsPage, create_app
 from dicom_node.web.connections import NO_UPLOADS, HttpLimits, Uploads
 from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
 from dicom_node.web.dicomweb.router import dicomweb
 from dicom_node.web.dicomweb.workitems.channel import channel
 from dicom_node.web.dicomweb.workitems.router import workitems
+from dicom_node.web.pages.router import pages
 from dicom_node.web.server import HttpAddress, HttpServer
 
 
@@ -22,8 +24,15 @@ def make_server(
     parts: Parts,
     conditions: Callable[[], Mapping[str, str | None]],
     doubts: Callable[[], Mapping[str, str]] = dict,
+    running: Running | None = None,
 ) -> HttpServer:
-    """Make the HTTP listener with every face."""
+    """Make the HTTP listener with every face.
+
+    Parameters
+    ----------
+    running
+        The configuration and the parts as they are later, where they may change.
+    """
     keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock, doubts)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
@@ -34,7 +43,13 @@ def make_server(
             channel(parts.database),
             dicomweb(dicomweb_parts(settings, parts)),
         ]
-    app = create_app(faces, keys, hosts, uploads(settings))
+    as_page: AsPage | None = None
+    if settings.pages.enabled:
+        now = running or (lambda: (settings, parts))
+        shown = pages(page_parts(settings, parts, now, conditions, doubts))
+        faces.append(shown.router)
+        as_page = shown.as_page
+    app = create_app(faces, keys, hosts, uploads(settings), as_page)
     return HttpServer(app, http_address(settings), http_limits(settings))
 
 

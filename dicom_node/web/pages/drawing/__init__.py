@@ -1,0 +1,1 @@
+"""Small pictures as SVG, drawn on the server."""

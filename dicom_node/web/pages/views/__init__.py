@@ -1,0 +1,1 @@
+"""One page each: a query, a view model, a template."""
