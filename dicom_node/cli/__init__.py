@@ -26,6 +26,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "jobs": ("jobs", "List, show, retry, reprocess and cancel jobs."),
     "instances": ("instances", "List and show every image received."),
     "recall": ("recall", "Call back all results of a bad model."),
+    "users": ("access.users", "List, add and remove local users."),
+    "keys": ("access.keys", "List, add and revoke API keys."),
     "send": ("network", "Send DICOM files by C-STORE."),
     "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
     "adopt": ("adopt", "Take images of the store into a database that lost them."),

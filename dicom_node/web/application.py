@@ -12,11 +12,16 @@ from starlette.exceptions import HTTPException
 from dicom_node import __version__
 from dicom_node.errors import DatasetInvalid
 from dicom_node.web import problems
-from dicom_node.web.auth.keys import ApiKeys
+from dicom_node.web.auth.access import Access
+from dicom_node.web.auth.guard import Guard
+from dicom_node.web.auth.headers import SecurityHeaders
 from dicom_node.web.connections import NO_UPLOADS, Uploads
 from dicom_node.web.door import Door
 
 logger = logging.getLogger(__name__)
+
+OPEN_HERE = Access()
+"""Nobody is known, and nobody is asked."""
 
 DOCUMENT = "/api/v1/openapi.json"
 _REFUSALS = {
@@ -34,7 +39,7 @@ _REFUSALS = {
 
 def create_app(
     faces: Iterable[APIRouter],
-    keys: Sequence[str] = (),
+    access: Access = OPEN_HERE,
     hosts: Sequence[str] = (),
     uploads: Uploads = NO_UPLOADS,
 ) -> FastAPI:
@@ -44,8 +49,8 @@ def create_app(
     ----------
     faces
         The routes of each face.
-    keys
-        Accepted API keys; none means that nobody is asked.
+    access
+        By what it is known who asks.
     hosts
         Names by which this node may be called.
     uploads
@@ -58,10 +63,11 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(ApiKeys, keys=keys)
-    app.add_middleware(
-        Door, hosts=hosts, uploads=uploads
-    )  # the outermost: it knows nobody's keys
+    # Each is around those before it: the door knows nobody's keys, and every answer
+    # has its headers.
+    app.add_middleware(Guard, access=access)
+    app.add_middleware(Door, hosts=hosts, uploads=uploads)
+    app.add_middleware(SecurityHeaders)
     for error in problems.STATUS:
         app.add_exception_handler(error, problems.answer)
     app.add_exception_handler(DatasetInvalid, _unreadable)

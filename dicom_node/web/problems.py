@@ -17,6 +17,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.UnknownRecord: HTTPStatus.NOT_FOUND,
     storage.CursorInvalid: HTTPStatus.BAD_REQUEST,
     storage.QueryInvalid: HTTPStatus.BAD_REQUEST,
+    storage.RecordExists: HTTPStatus.CONFLICT,
     storage.TransitionRefused: HTTPStatus.CONFLICT,
     storage.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
