@@ -1,5 +1,6 @@
 """Error -> HTTP status, and the body that says so (RFC 9457 problem details)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +11,8 @@ from fastapi.responses import JSONResponse
 from storage import errors as storage
 
 _MEDIA_TYPE = "application/problem+json"
+_TYPES = "urn:cxr-node:problem:"
+_WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -26,8 +29,9 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
 
 _PROBLEM = {
     "type": "object",
-    "required": ["title", "status", "detail"],
+    "required": ["type", "title", "status", "detail"],
     "properties": {
+        "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
@@ -52,10 +56,26 @@ def status_of(error: Exception) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def problem(status: HTTPStatus, detail: str) -> JSONResponse:
-    """Build the body of a refusal."""
+def problem(status: HTTPStatus, detail: str, kind: str | None = None) -> JSONResponse:
+    """Build the body of a refusal.
+
+    Parameters
+    ----------
+    status
+        Of HTTP.
+    detail
+        What is wrong, and what to do about it.
+    kind
+        The last part of its type, which programs may rely on; else the status's.
+    """
+    name = kind or status.name.lower().replace("_", "-")
     return JSONResponse(
-        {"title": status.phrase, "status": status.value, "detail": detail},
+        {
+            "type": f"{_TYPES}{name}",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": detail,
+        },
         status_code=status.value,
         media_type=_MEDIA_TYPE,
     )
@@ -64,4 +84,11 @@ def problem(status: HTTPStatus, detail: str) -> JSONResponse:
 async def answer(request: Request, error: Exception) -> JSONResponse:
     """Answer a request that ended with one of our own errors."""
     del request
-    return problem(status_of(error), str(error))
+    return refusal_of(error)
+
+
+def refusal_of(error: Exception) -> JSONResponse:
+    """Build the body of a refusal by one of our own errors."""
+    kinds = (kind for kind in type(error).__mro__ if kind in STATUS)
+    named = next(kinds, type(error)).__name__
+    return problem(status_of(error), str(error), _WORDS.sub("-", named).lower())

@@ -20,9 +20,9 @@ def people():
         return {"preferred_username": "ann", "groups": list(groups)}
 
     return [
-        User(sub="reader", claims=claims("radiology"), userinfo={}),
-        User(sub="both", claims=claims("radiology", "pacs-team"), userinfo={}),
-        User(sub="stranger", claims=claims("kitchen"), userinfo={}),
+        User(sub="reader", claims=claims("radiology")),
+        User(sub="both", claims=claims("radiology", "pacs-team")),
+        User(sub="stranger", claims=claims("kitchen")),
     ]
 
 
@@ -84,7 +84,9 @@ def test_groups_become_a_role(port, provider, sub, role):
 
 def test_who_has_no_role_is_not_let_in(port, provider):
     place, flow = begun(port)
-    status, headers, text = ask(port, "GET", answered(provider, place, "stranger"), flow)
+    status, headers, text = ask(
+        port, "GET", answered(provider, place, "stranger"), flow
+    )
     assert (status, headers["Set-Cookie"]) == (403, None)
     assert "none of your groups" in text
 

@@ -19,7 +19,7 @@ from dicom_node.web.auth.access import (
 from dicom_node.web.auth.csrf import is_forged
 from dicom_node.web.auth.permissions import Need, Openness, needed
 from dicom_node.web.auth.principal import Principal
-from dicom_node.web.problems import problem, status_of
+from dicom_node.web.problems import problem, refusal_of
 from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Guard:
         try:
             principal = await run_in_threadpool(principal_of, request, self._access)
         except StorageError as error:
-            return problem(status_of(error), str(error))
+            return refusal_of(error)
         state["principal"] = principal
         if principal is None:
             return _unknown(request)

@@ -10,6 +10,7 @@ import click
 from dicom_node.node.private_files import keep_private
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.storage import ready_database
+from dicom_node.web.auth import passwords
 from dicom_node.web.auth.principal import ROLE_WORDS
 from storage.database import Database
 
@@ -55,3 +56,17 @@ def prepared_database(config: Path | None) -> Iterator[Database]:
     keep_private(settings.node.data_dir)
     with closing(ready_database(settings)) as database:
         yield database
+
+
+def asked_password() -> str:
+    """Ask at a terminal, twice; take a line where there is none."""
+    stream = click.get_text_stream("stdin")
+    if stream.isatty():
+        given: str = click.prompt(
+            "Password", hide_input=True, confirmation_prompt=True, err=True
+        )
+    else:
+        given = stream.readline(passwords.LONGEST + 2).rstrip("\r\n")
+    if trouble := passwords.trouble_with(given):
+        raise click.UsageError(trouble)
+    return given

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.access.naming import (
+from dicom_node.cli.site.naming import (
     Name,
     RoleChoice,
+    asked_password,
     prepared_database,
     role_option,
 )
@@ -51,7 +52,7 @@ def list_users(config: Path | None, *, utc: bool, as_json: bool) -> None:
 @json_option
 def add(config: Path | None, name: str, role: str, *, as_json: bool) -> None:
     """Add a user; the password is asked for, or read from standard input."""
-    password, now = _asked_password(), clock()
+    password, now = asked_password(), clock()
     user = accounts.UserAccount(name, passwords.hashed(password), role, now, now)
     with prepared_database(config) as database, database.transaction() as tx:
         accounts.add(tx, user)
@@ -87,21 +88,7 @@ def role(config: Path | None, name: str, role: str) -> None:
 @config_option
 def password(config: Path | None, name: str) -> None:
     """Give a user another password, and sign that user out everywhere."""
-    given = _asked_password()
+    given = asked_password()
     with opened_database(config) as database, database.transaction() as tx:
         accounts.set_password(tx, name, passwords.hashed(given), clock())
     click.echo(f"{name} has another password.")
-
-
-def _asked_password() -> str:
-    """Ask at a terminal, twice; take a line where there is none."""
-    stream = click.get_text_stream("stdin")
-    if stream.isatty():
-        given: str = click.prompt(
-            "Password", hide_input=True, confirmation_prompt=True, err=True
-        )
-    else:
-        given = stream.readline(passwords.LONGEST + 2).rstrip("\r\n")
-    if trouble := passwords.trouble_with(given):
-        raise click.UsageError(trouble)
-    return given

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.access.naming import Name, prepared_database, role_option
+from dicom_node.cli.site.naming import Name, prepared_database, role_option
 from dicom_node.cli.terminal.options import config_option, opened_database
 from dicom_node.cli.terminal.tables import json_option, print_json, print_table
 from dicom_node.cli.terminal.times import shown, utc_option
