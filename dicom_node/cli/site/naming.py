@@ -1,5 +1,6 @@
 """What the commands about users and keys have in common."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -39,13 +40,14 @@ RoleChoice = click.Choice(ROLE_WORDS)
 
 def role_option(default: str | None = None) -> Callable[..., Any]:
     """Add ``--role``."""
+    chosen: dict[str, Any] = {"required": True}
+    if default is not None:
+        chosen = {"default": default, "show_default": True}
     return click.option(
         "--role",
         type=RoleChoice,
-        required=default is None,
-        default=default,
-        show_default=default is not None,
         help="viewer reads, operator also changes jobs and stores, admin may all.",
+        **chosen,
     )
 
 
@@ -60,13 +62,12 @@ def prepared_database(config: Path | None) -> Iterator[Database]:
 
 def asked_password() -> str:
     """Ask at a terminal, twice; take a line where there is none."""
-    stream = click.get_text_stream("stdin")
-    if stream.isatty():
+    if sys.stdin.isatty():
         given: str = click.prompt(
             "Password", hide_input=True, confirmation_prompt=True, err=True
         )
     else:
-        given = stream.readline(passwords.LONGEST + 2).rstrip("\r\n")
+        given = sys.stdin.readline(passwords.LONGEST + 2).rstrip("\r\n")
     if trouble := passwords.trouble_with(given):
         raise click.UsageError(trouble)
     return given
