@@ -18,7 +18,7 @@ from storage.database import Database
 
 
 def make_access(
-    settings: Settings, database: Database, clock: Callable[[], datetime]
+    settings: Settings, database: Database | None, clock: Callable[[], datetime]
 ) -> Access:
     """Say by what it is known who asks."""
     section = settings.http.auth

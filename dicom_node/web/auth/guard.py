@@ -55,9 +55,7 @@ class Guard:
         method, path = scope.get("method", "GET"), scope["path"]
         state = scope.setdefault("state", {})
         state["principal"] = None
-        by_cookie = session_token(request) is not None and (
-            "authorization" not in request.headers
-        )
+        by_cookie = session_token(request) is not None
         if is_forged(method, request.headers, by_cookie=by_cookie):
             text = "The page that asks does not come from this node."
             return problem(HTTPStatus.FORBIDDEN, text)

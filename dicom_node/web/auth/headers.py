@@ -1,7 +1,5 @@
 """What browsers are told about every answer: to trust this node's own pages only."""
 
-from typing import Any
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,19 +31,12 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, and add to its answer."""
-        is_safe = scope.get("scheme") == "https"
 
         async def adding(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add(message, is_safe=is_safe)
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, adding if scope["type"] == "http" else send)
-
-
-def _add(message: Any, *, is_safe: bool) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in _HEADERS.items():
-        headers.setdefault(name, value)
-    if is_safe:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")

@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
+from dicom_node.node.doctor import verdicts
+from dicom_node.node.doctor.network import access
 from dicom_node.node.settings.load import Settings
 from tests.peers.pacs import PACS
 
@@ -120,3 +122,25 @@ def test_doctor_tells_monitoring(tmp_path):
     found = json.loads(told.stdout)
     assert not found["ok"]
     assert found["checks"][0]["verdict"] == "failed"
+
+
+@pytest.mark.slow
+def test_doctor_says_whether_somebody_has_to_be_known(tmp_path):
+    config = tmp_path / "node.toml"
+    everywhere = '[http]\nhost = "0.0.0.0"\nport = 0\n'
+    config.write_text(everywhere)
+    assert access_of(config)["verdict"] == "failed"
+    run("keys", "add", "script", "--config", str(config))
+    told = access_of(config)
+    assert told["verdict"] == "warning"
+    assert "in the clear" in told["text"]
+    config.write_text("[http]\nport = 0\n")
+    assert access_of(config)["text"] == "whoever asks has to be known"
+    run("keys", "revoke", "script", "--config", str(config))
+    assert "nobody is asked" in access_of(config)["text"]
+
+
+def access_of(config):
+    settings = Settings.load(config)
+    found = verdicts.run("access", lambda: access(settings))
+    return {"verdict": found.verdict.lower(), "text": found.text}
