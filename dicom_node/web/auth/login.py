@@ -36,7 +36,7 @@ def login(
         Who else says who it is, if anybody.
     """
     router = APIRouter(include_in_schema=False)
-    form = _Form(access, attempts, oidc.name if oidc else None)
+    form = _LoginForm(access, attempts, oidc.name if oidc else None)
 
     @router.get("/login")
     def ask(request: Request, wanted: Wanted = "/") -> HTMLResponse:
@@ -64,7 +64,7 @@ def login(
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class _LoginForm:
     """The form, and what is answered to what is sent in it."""
 
     access: Access

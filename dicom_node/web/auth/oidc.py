@@ -162,7 +162,7 @@ class OidcLogin:
             return claims
         answer = client.get(place)
         answer.raise_for_status()
-        said = answer.json()
+        said: dict[str, Any] = answer.json()
         if said.get("sub") != claims["sub"]:
             raise OidcRefused("it speaks of two people")
         return said | claims
@@ -190,7 +190,8 @@ class OidcLogin:
         """Fetch the keys of now: they are exchanged at times, and logins are rare."""
         from joserfc import jwk  # noqa: PLC0415  an extra
 
-        return jwk.KeySet.import_key_set(_fetched(self._description()["jwks_uri"]))
+        told: Any = _fetched(self._description()["jwks_uri"])
+        return jwk.KeySet.import_key_set(told)
 
     def _description(self) -> Mapping[str, Any]:
         with self._describing:

@@ -13,7 +13,12 @@ from dicom_node.node.settings.load import Settings
 ROOT = Path(__file__).resolve().parents[5]
 SHIPPED = ROOT / "conf" / "node.toml"
 
-LEAVES = ("destinations.fallback", "dimse.titles.eligibility")
+LEAVES = (
+    "destinations.fallback",
+    "dimse.titles.eligibility",
+    "http.auth.oidc.roles",
+    "http.auth.proxy.roles",
+)
 EVERYWHERE = "0.0.0.0"  # noqa: S104  nothing listens here
 PACS = {"name": "pacs", "ae_title": "PACS", "host": "192.0.2.1", "port": 104}
 
