@@ -1,10 +1,14 @@
-"""What SQLite is told on each connection and at each BEGIN."""
+"""What SQLite is told on each connection and at each BEGIN, and how it is copied."""
 
+import contextlib
 import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
+
+from storage.errors import DatabaseUnavailable
 
 _WAL_RETRY_S = 0.01
 _WAL_LIMIT_BYTES = 64 << 20  # what a burst left is given back to the disk
@@ -47,3 +51,31 @@ def begin(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     driver.execute(f"PRAGMA query_only = {read_only:d}")
     driver.execute("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database that others may be writing to, as it is at one moment.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        It cannot be read, or the copy cannot be written.
+    """
+    fresh = target.with_name(f"{target.name}.new")
+    try:
+        fresh.unlink(missing_ok=True)
+        with (
+            contextlib.closing(sqlite3.connect(source)) as original,
+            contextlib.closing(sqlite3.connect(fresh)) as copy,
+        ):
+            original.backup(copy)
+            (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+            # One file, without its log, can be moved by any program.
+            copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        fresh.unlink(missing_ok=True)
+        raise DatabaseUnavailable(f"the database was not copied: {error}") from error
+    if found != "ok":
+        fresh.unlink(missing_ok=True)
+        raise DatabaseUnavailable(f"the database is damaged: {found}")
+    fresh.replace(target)

@@ -32,6 +32,10 @@ class UnknownRecord(StorageError):
     """No such instance, workitem or delivery."""
 
 
+class RecordExists(StorageError):
+    """There is something of that name already."""
+
+
 class CursorInvalid(StorageError):
     """The cursor of a listing is not one that a listing gave out."""
 

@@ -465,6 +465,41 @@ store_binding = Table(
 )
 """One row: the store that this database belongs to, and the last mark it remembers."""
 
+user_account = Table(
+    "user_account",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("password_set_at", UtcDateTime, nullable=False),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("used_at", UtcDateTime),
+    UniqueConstraint("digest"),
+)
+
+web_session = Table(
+    "web_session",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("name", Text, nullable=False, index=True),
+    Column("role", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+)
+"""Browsers that are signed in; ``digest`` is of the cookie's value."""
+
 signal = Table(
     "signal",
     metadata,

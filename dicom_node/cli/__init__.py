@@ -19,6 +19,7 @@ from inference.errors import InferenceError
 from storage.errors import StorageError
 
 MODULES: Mapping[str, tuple[str, str]] = {
+    "init": ("site.init", "Set a node up: five questions, or flags."),
     "serve": ("running", "Run the node until SIGTERM or Ctrl-C."),
     "doctor": ("checks", "Check everything that a deployment needs."),
     "analyze": ("analysis", "Analyse DICOM files, without network or database."),
@@ -26,8 +27,14 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "jobs": ("jobs", "List, show, retry, reprocess and cancel jobs."),
     "instances": ("instances", "List and show every image received."),
     "recall": ("recall", "Call back all results of a bad model."),
+    "users": ("site.users", "List, add and remove local users."),
+    "keys": ("site.keys", "List, add and revoke API keys."),
     "send": ("network", "Send DICOM files by C-STORE."),
     "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
+    "erase": ("site.erase", "Remove everything about one patient here."),
+    "retention": ("site.retention", "Say what retention would remove by now."),
+    "backup": ("site.backup", "Copy database and objects while the node runs."),
+    "restore": ("site.backup", "Put such a copy in the place of the node's data."),
     "adopt": ("adopt", "Take images of the store into a database that lost them."),
     "migrate": ("running", "Bring the database to the current schema."),
     "model": ("models", "List, verify and choose models."),

@@ -11,11 +11,16 @@ from starlette.exceptions import HTTPException
 from dicom_node import __version__
 from dicom_node.errors import DatasetInvalid
 from dicom_node.web import problems
-from dicom_node.web.auth.keys import ApiKeys
+from dicom_node.web.auth.access import Access
+from dicom_node.web.auth.guard import Guard
+from dicom_node.web.auth.headers import SecurityHeaders
 from dicom_node.web.connections import NO_UPLOADS, Uploads
 from dicom_node.web.door import Door
 
 logger = logging.getLogger(__name__)
+
+OPEN_HERE = Access()
+"""Nobody is known, and nobody is asked."""
 
 DOCUMENT = "/api/v1/openapi.json"
 _REFUSALS = {
@@ -36,7 +41,7 @@ AsPage = Callable[[Request, HTTPStatus, str], Response | None]
 
 def create_app(
     faces: Iterable[APIRouter],
-    keys: Sequence[str] = (),
+    access: Access = OPEN_HERE,
     hosts: Sequence[str] = (),
     uploads: Uploads = NO_UPLOADS,
     as_page: AsPage | None = None,
@@ -47,8 +52,8 @@ def create_app(
     ----------
     faces
         The routes of each face.
-    keys
-        Accepted API keys; none means that nobody is asked.
+    access
+        By what it is known who asks.
     hosts
         Names by which this node may be called.
     uploads
@@ -65,10 +70,11 @@ def create_app(
     )
     app.state.as_page = as_page
     app.state.is_stopping = False
-    app.add_middleware(ApiKeys, keys=keys)
-    app.add_middleware(
-        Door, hosts=hosts, uploads=uploads
-    )  # the outermost: it knows nobody's keys
+    # Each is around those before it: the door knows nobody's keys, and every answer
+    # has its headers.
+    app.add_middleware(Guard, access=access)
+    app.add_middleware(Door, hosts=hosts, uploads=uploads)
+    app.add_middleware(SecurityHeaders)
     for error in problems.STATUS:
         app.add_exception_handler(error, _known)
     app.add_exception_handler(DatasetInvalid, _unreadable)
@@ -80,16 +86,21 @@ def create_app(
     return app
 
 
+def _page(request: Request, status: HTTPStatus, text: str) -> Response | None:
+    """Say a refusal to a person, if one asks."""
+    as_page: AsPage | None = request.app.state.as_page
+    return as_page(request, status, text) if as_page else None
+
+
 def _said(request: Request, status: HTTPStatus, text: str) -> Response:
     """Say a refusal in the form that whoever asks can read."""
-    as_page: AsPage | None = request.app.state.as_page
-    page = as_page(request, status, text) if as_page else None
-    return page or problems.problem(status, text)
+    return _page(request, status, text) or problems.problem(status, text)
 
 
 async def _known(request: Request, error: Exception) -> Response:
     """Answer a request that ended with one of our own errors."""
-    return _said(request, problems.status_of(error), str(error))
+    page = _page(request, problems.status_of(error), str(error))
+    return page or problems.refusal_of(error)
 
 
 async def _http_refusal(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """Error -> HTTP status, and the body that says so (RFC 9457 problem details)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +10,8 @@ from fastapi.responses import JSONResponse
 from storage import errors as storage
 
 _MEDIA_TYPE = "application/problem+json"
+_TYPES = "urn:cxr-node:problem:"
+_WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -16,6 +19,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.UnknownRecord: HTTPStatus.NOT_FOUND,
     storage.CursorInvalid: HTTPStatus.BAD_REQUEST,
     storage.QueryInvalid: HTTPStatus.BAD_REQUEST,
+    storage.RecordExists: HTTPStatus.CONFLICT,
     storage.TransitionRefused: HTTPStatus.CONFLICT,
     storage.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -24,8 +28,9 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
 
 _PROBLEM = {
     "type": "object",
-    "required": ["title", "status", "detail"],
+    "required": ["type", "title", "status", "detail"],
     "properties": {
+        "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
@@ -50,10 +55,33 @@ def status_of(error: Exception) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def problem(status: HTTPStatus, detail: str) -> JSONResponse:
-    """Build the body of a refusal."""
+def problem(status: HTTPStatus, detail: str, kind: str | None = None) -> JSONResponse:
+    """Build the body of a refusal.
+
+    Parameters
+    ----------
+    status
+        Of HTTP.
+    detail
+        What is wrong, and what to do about it.
+    kind
+        The last part of its type, which programs may rely on; else the status's.
+    """
+    name = kind or status.name.lower().replace("_", "-")
     return JSONResponse(
-        {"title": status.phrase, "status": status.value, "detail": detail},
+        {
+            "type": f"{_TYPES}{name}",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": detail,
+        },
         status_code=status.value,
         media_type=_MEDIA_TYPE,
     )
+
+
+def refusal_of(error: Exception) -> JSONResponse:
+    """Build the body of a refusal by one of our own errors."""
+    kinds = (kind for kind in type(error).__mro__ if kind in STATUS)
+    named = next(kinds, type(error)).__name__
+    return problem(status_of(error), str(error), _WORDS.sub("-", named).lower())

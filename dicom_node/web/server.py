@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dicom_node.web.connections import (
     MAXIMUM_HEADER_BYTES,
@@ -33,6 +35,20 @@ class HttpAddress:
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    proxies: tuple[str, ...] = ("127.0.0.1",)
+    """Networks from where it is believed for whom somebody asks, and how."""
+
+
+class _Connected:
+    """Remembers who is connected, before it is heard for whom."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        scope.setdefault("state", {})["peer"] = client[0] if client else ""
+        await self._app(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
@@ -61,11 +77,11 @@ class HttpServer:
     """
 
     def __init__(self, app: FastAPI, address: HttpAddress, limits: HttpLimits) -> None:
-        self._app = app
+        self.app = app
         self._address = address
         self._limits = limits
         self._tls = NewestContext(address.tls) if address.tls else None
-        self._server = _Server(_config(app, self._tls, limits))
+        self._server = _Server(_config(_told(app, address), self._tls, limits))
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -103,7 +119,7 @@ class HttpServer:
     def stop(self, drain_s: float) -> None:
         """Finish the requests under way, then stop listening."""
         # Answers that never end look at it.
-        self._app.state.is_stopping = True
+        self.app.state.is_stopping = True
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(drain_s)
@@ -114,8 +130,14 @@ class HttpServer:
             self._socket.close()
 
 
+def _told(app: FastAPI, address: HttpAddress) -> ASGIApp:
+    """Let the application hear of the proxies' clients in place of the proxies."""
+    believing = ProxyHeadersMiddleware(app, list(address.proxies))  # type: ignore[arg-type]
+    return _Connected(cast("ASGIApp", believing))
+
+
 def _config(
-    app: FastAPI, tls: ssl.SSLContext | None, limits: HttpLimits
+    app: ASGIApp, tls: ssl.SSLContext | None, limits: HttpLimits
 ) -> uvicorn.Config:
     connection = partial(TimedConnection, limits.request_s, limits.uploads)
     # The access log is off: query strings may hold a patient's ID.
@@ -128,6 +150,7 @@ def _config(
         ws_max_queue=_UNREAD_MESSAGES,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # they are read already
         server_header=False,
         lifespan="off",
     )

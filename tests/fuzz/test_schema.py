@@ -5,6 +5,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
+from dicom_node.web.auth.principal import AccessRole
 from tests.fuzz.findings import watching
 from tests.fuzz.web import KEY, live_servers
 
@@ -52,6 +53,27 @@ def assert_as_described(operation, address, headers):
         )
 
     check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", list(AccessRole), ids=lambda role: role.word)
+def test_a_key_of_a_role_is_answered_as_it_is_described(live, role):
+    _, port = live
+    admin = _KEYED | {"Content-Type": "application/json"}
+    named = {"name": role.word, "role": role.word}
+    address = f"http://127.0.0.1:{port}"
+    made = requests.post(
+        f"{address}/api/v1/keys", json=named, headers=admin, timeout=180
+    )
+    headers = {"Authorization": f"Bearer {made.json()['key']}"}
+    for operation in operations(port, headers):
+        if _may_take_the_key_away(operation):
+            continue
+        assert_as_described(operation, address, headers)
+
+
+def _may_take_the_key_away(operation):
+    return operation.path.startswith("/api/v1/keys/")
 
 
 @pytest.mark.slow

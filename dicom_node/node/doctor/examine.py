@@ -35,6 +35,7 @@ def _checks(
     yield "TLS files", lambda: network.tls_files(settings)
     yield "DIMSE port", lambda: network.dimse_port(settings)
     yield "HTTP port", lambda: network.http_port(settings, node)
+    yield "HTTP access", lambda: network.access(settings)
     if not settings.destinations:
         yield "destinations", network.no_destination
     for section in settings.destinations:

@@ -18,10 +18,14 @@ from dicom_node.node.settings.destinations import (
     DimseDestinationSection,
 )
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.settings.web import is_loopback
+from dicom_node.node.wiring.access import make_access, refuse_unprotected
 from dicom_node.node.wiring.delivery import make_destination
 from dicom_node.node.wiring.dimse import dimse_config
 from dicom_node.node.wiring.remotes import certificates, remote_ae, timeouts
+from dicom_node.node.wiring.storage import embedded_file, opened_database
 from dicom_node.node.wiring.web import http_address
+from dicom_node.web.auth.access import is_protected
 
 
 def peers(settings: Settings) -> str:
@@ -69,6 +73,26 @@ def dimse_port(settings: Settings) -> str:
             f"{section.host}:{section.port} is in use: by this node, if it runs"
         ) from error
     return f"{section.host}:{section.port}: the node runs and answers"
+
+
+def access(settings: Settings) -> str:
+    """Look whether somebody can be known, where others can ask."""
+    section = settings.http
+    file = embedded_file(settings)
+    if file is not None and not file.is_file():
+        refuse_unprotected(settings, make_access(settings, None, clock))
+        return "no user yet: the node has not run"
+    with opened_database(settings) as database:
+        known = make_access(settings, database, clock)
+        refuse_unprotected(settings, known)
+        if not is_protected(known):
+            return "nobody is asked who it is: only this machine reaches HTTP"
+    if not is_loopback(section.host) and not section.tls.on:
+        raise Doubt(
+            "keys are sent in the clear, and nobody can sign in, unless a proxy speaks"
+            " TLS for this node: set http.tls"
+        )
+    return "whoever asks has to be known"
 
 
 def http_port(settings: Settings, node: RunningNode | None) -> str:

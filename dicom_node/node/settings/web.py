@@ -1,9 +1,9 @@
 """``[http]`` and ``[dicomweb]``: the HTTP listener, who may use it, what it serves."""
 
 import ipaddress
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 
 from dicom_node.node.settings.section import (
     Bytes,
@@ -13,6 +13,7 @@ from dicom_node.node.settings.section import (
     Section,
     TlsSection,
 )
+from dicom_node.web.auth.oidc import is_acceptable_issuer
 
 _KEY_LENGTH = 16
 
@@ -40,11 +41,67 @@ class HttpTlsSection(TlsSection):
         return self
 
 
+RoleWord = Literal["viewer", "operator", "admin"]
+Roles = dict[str, RoleWord]
+"""Group -> role; ``*`` stands for everybody that is known."""
+
+
+class OidcSection(Section):
+    """An OpenID provider that says who somebody is."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    name: str = "single sign-on"
+    scopes: tuple[str, ...] = ("openid", "profile", "groups")
+    name_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    roles: Roles = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.issuer:
+            return self
+        if not is_acceptable_issuer(self.issuer):
+            msg = "issuer is an https URL"
+            raise ValueError(msg)
+        if not self.client_id or not self.roles:
+            msg = "issuer needs client_id and roles: nobody would have one"
+            raise ValueError(msg)
+        if "openid" not in self.scopes:
+            msg = "scopes: without openid nobody is told who it is"
+            raise ValueError(msg)
+        return self
+
+
+class ProxySection(Section):
+    """A reverse proxy that says who asks."""
+
+    addresses: tuple[IPvAnyNetwork, ...] = ()
+    user_header: str = "X-Forwarded-User"
+    groups_header: str = "X-Forwarded-Groups"
+    roles: Roles = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.addresses and not self.roles:
+            msg = "addresses need roles: nobody would have one"
+            raise ValueError(msg)
+        return self
+
+
 class AuthSection(Section):
     """Who may use the HTTP interface."""
 
     api_keys: tuple[SecretStr, ...] = ()
     allow_unauthenticated: bool = False
+    session_idle_s: Seconds = 28_800.0
+    session_longest_s: Seconds = 604_800.0
+    login_tries: Count = 5
+    login_tries_per_address: Count = 30
+    lock_out_s: Seconds = 900.0
+    oidc: OidcSection = OidcSection()
+    proxy: ProxySection = ProxySection()
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
@@ -68,17 +125,6 @@ class HttpSection(Section):
     request_timeout_s: Seconds = 30.0
     tls: HttpTlsSection = HttpTlsSection()
     auth: AuthSection = AuthSection()
-
-    @model_validator(mode="after")
-    def _closed_to_strangers(self) -> Self:
-        open_door = self.auth.allow_unauthenticated or self.auth.api_keys
-        if not open_door and not is_loopback(self.host):
-            msg = (
-                "host is not a loopback address: set http.auth.api_keys, "
-                "or http.auth.allow_unauthenticated = true if that is meant"
-            )
-            raise ValueError(msg)
-        return self
 
 
 class DicomwebSection(Section):

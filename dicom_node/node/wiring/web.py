@@ -5,6 +5,11 @@ from collections.abc import Callable, Mapping
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.access import (
+    make_access,
+    make_login,
+    refuse_unprotected,
+)
 from dicom_node.node.wiring.pages import Running, page_parts
 from dicom_node.node.wiring.remotes import certificates
 from dicom_node.web.api.parts import ApiParts
@@ -33,10 +38,11 @@ def make_server(
     running
         The configuration and the parts as they are later, where they may change.
     """
-    keys = [key.get_secret_value() for key in settings.http.auth.api_keys]
+    access = make_access(settings, parts.database, parts.clock)
+    refuse_unprotected(settings, access)
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock, doubts)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
-    faces = [api(asked)]
+    faces = [api(asked), make_login(settings, access)]
     if settings.dicomweb.enabled:
         faces += [
             workitems(parts.worklist),
@@ -49,7 +55,7 @@ def make_server(
         shown = pages(page_parts(settings, parts, now, conditions, doubts))
         faces.append(shown.router)
         as_page = shown.as_page
-    app = create_app(faces, keys, hosts, uploads(settings), as_page)
+    app = create_app(faces, access, hosts, uploads(settings), as_page)
     return HttpServer(app, http_address(settings), http_limits(settings))
 
 
@@ -71,7 +77,9 @@ def http_address(settings: Settings) -> HttpAddress:
     files = certificates(section.tls)
     require = section.tls.require_client_certificate
     context = tls.server_context(files, require_client=require) if files else None
-    return HttpAddress(section.host, section.port, context)
+    # A proxy on this machine is believed, as is one that says who asks.
+    proxies = ("127.0.0.1", "::1", *map(str, section.auth.proxy.addresses))
+    return HttpAddress(section.host, section.port, context, proxies)
 
 
 def http_limits(settings: Settings) -> HttpLimits:

@@ -1,1 +1,1 @@
-"""Who may use the HTTP interface."""
+"""Who asks by HTTP, what that role may, and how browsers sign in."""

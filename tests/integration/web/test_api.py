@@ -245,6 +245,7 @@ def test_a_bug_is_a_problem_without_its_values_and_the_log_has_its_place(caplog)
 BEHIND = (
     "storage/database.py",
     "storage/pages.py",
+    "storage/access",
     "storage/catalog",
     "storage/worklist",
     "dicom_node/worklist/procedure_step.py",

@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from dicom_node.web.application import create_app
+from dicom_node.web.auth.access import Access
 from dicom_node.web.dicomweb.workitems.channel import channel
 from storage.worklist import subscriptions
 from storage.worklist.pushed import GLOBAL
@@ -30,7 +31,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def port(database):
-    with serving(create_app([channel(database)], [KEY])) as port:
+    with serving(create_app([channel(database)], Access(keys=(KEY,)))) as port:
         yield port
 
 

@@ -22,11 +22,11 @@ from tests.factories.nodes import wait_until
 def face() -> APIRouter:
     router = APIRouter()
 
-    @router.get("/patients")
+    @router.get("/api/v1/patients")
     def read() -> str:
         return "secret"
 
-    @router.post("/patients")
+    @router.post("/api/v1/patients")
     def write() -> str:
         return "done"
 
@@ -41,7 +41,7 @@ def face() -> APIRouter:
 def serving(hosts=(), **limits):
     address = HttpAddress("127.0.0.1", 0)
     server = HttpServer(
-        create_app([face()], (), hosts),
+        create_app([face()], hosts=hosts),
         address,
         replace(http_limits(Settings()), **limits),
     )
@@ -57,7 +57,7 @@ def port():
         yield port
 
 
-def ask(port, method="GET", path="/patients", **headers):
+def ask(port, method="GET", path="/api/v1/patients", **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, headers=named)
@@ -194,7 +194,7 @@ def test_one_machine_holds_but_its_part_of_the_connections():
                 "127.0.0.1", port, timeout=60, source_address=("127.0.0.2", 0)
             )
             try:
-                connection.request("GET", "/patients")
+                connection.request("GET", "/api/v1/patients")
                 return connection.getresponse().status == 200
             except OSError:
                 return False

@@ -13,7 +13,12 @@ from dicom_node.node.settings.load import Settings
 ROOT = Path(__file__).resolve().parents[5]
 SHIPPED = ROOT / "conf" / "node.toml"
 
-LEAVES = ("destinations.fallback", "dimse.titles.eligibility")
+LEAVES = (
+    "destinations.fallback",
+    "dimse.titles.eligibility",
+    "http.auth.oidc.roles",
+    "http.auth.proxy.roles",
+)
 EVERYWHERE = "0.0.0.0"  # noqa: S104  nothing listens here
 PACS = {"name": "pacs", "ae_title": "PACS", "host": "192.0.2.1", "port": 104}
 
@@ -193,17 +198,18 @@ def test_an_impossible_ae_title_is_refused(title):
     assert refusal(node={"ae_title": title}).startswith("node.ae_title: an AE title")
 
 
-def test_listening_beyond_loopback_without_keys_is_refused():
-    message = refusal(http={"host": EVERYWHERE})
-    assert message.startswith("http: host is not a loopback address")
-
-
 @pytest.mark.parametrize(
-    "auth", [{"api_keys": ["sixteen-characters"]}, {"allow_unauthenticated": True}]
+    ("auth", "said"),
+    [
+        ({"oidc": {"issuer": "http://idp.example"}}, "issuer is an https URL"),
+        ({"oidc": {"issuer": "https://idp.example"}}, "issuer needs client_id"),
+        ({"proxy": {"addresses": ["192.0.2.1"]}}, "addresses need roles"),
+        ({"proxy": {"addresses": ["not one"]}}, "addresses.0"),
+        ({"proxy": {"roles": {"staff": "king"}}}, "roles.staff"),
+    ],
 )
-def test_listening_beyond_loopback_is_possible_when_meant(auth):
-    overrides = {"http": {"host": EVERYWHERE, "auth": auth}}
-    assert Settings.load(None, overrides).http.host == EVERYWHERE
+def test_what_would_let_in_nobody_or_anybody_is_refused(auth, said):
+    assert said in refusal(http={"auth": auth})
 
 
 def test_a_short_api_key_is_refused_without_showing_it():

@@ -1,0 +1,73 @@
+"""What the commands about users and keys have in common."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dicom_node.node.private_files import keep_private
+from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.storage import ready_database
+from dicom_node.web.auth import passwords
+from dicom_node.web.auth.principal import ROLE_WORDS
+from storage.database import Database
+
+_LONGEST_NAME = 200
+
+
+class Name(click.ParamType[str]):
+    """What a user or a key is called."""
+
+    name = "name"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Look whether it can be written in a line."""
+        text = str(value)
+        if not 1 <= len(text) <= _LONGEST_NAME or text != text.strip():
+            self.fail(f"a name has 1 to {_LONGEST_NAME} characters", param, ctx)
+        if not text.isprintable():
+            self.fail("a name is printable", param, ctx)
+        return text
+
+
+RoleChoice = click.Choice(ROLE_WORDS)
+
+
+def role_option(default: str | None = None) -> Callable[..., Any]:
+    """Add ``--role``."""
+    chosen: dict[str, Any] = {"required": True}
+    if default is not None:
+        chosen = {"default": default, "show_default": True}
+    return click.option(
+        "--role",
+        type=RoleChoice,
+        help="viewer reads, operator also changes jobs and stores, admin may all.",
+        **chosen,
+    )
+
+
+@contextmanager
+def prepared_database(config: Path | None) -> Iterator[Database]:
+    """Open the database, and make the embedded one where no node has run yet."""
+    settings = Settings.load(config)
+    keep_private(settings.node.data_dir)
+    with closing(ready_database(settings)) as database:
+        yield database
+
+
+def asked_password() -> str:
+    """Ask at a terminal, twice; take a line where there is none."""
+    if sys.stdin.isatty():
+        given: str = click.prompt(
+            "Password", hide_input=True, confirmation_prompt=True, err=True
+        )
+    else:
+        given = sys.stdin.readline(passwords.LONGEST + 2).rstrip("\r\n")
+    if trouble := passwords.trouble_with(given):
+        raise click.UsageError(trouble)
+    return given

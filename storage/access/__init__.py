@@ -1,0 +1,1 @@
+"""Who may use the node: local users, API keys and sessions of browsers."""
