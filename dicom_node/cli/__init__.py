@@ -26,6 +26,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "jobs": ("jobs", "List, show, retry, reprocess and cancel jobs."),
     "instances": ("instances", "List and show every image received."),
     "recall": ("recall", "Call back all results of a bad model."),
+    "audit": ("audit", "List and verify the audit trail."),
     "send": ("network", "Send DICOM files by C-STORE."),
     "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
     "adopt": ("adopt", "Take images of the store into a database that lost them."),

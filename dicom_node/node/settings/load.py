@@ -34,6 +34,7 @@ from dicom_node.node.settings.destinations import (
 from dicom_node.node.settings.dimse import DimseSection
 from dicom_node.node.settings.evidence import EvidenceSection, SegSection, SrSection
 from dicom_node.node.settings.model import ModelSection
+from dicom_node.node.settings.monitoring import AuditSection, MetricsSection
 from dicom_node.node.settings.node import (
     DatabaseSection,
     NodeSection,
@@ -74,6 +75,8 @@ class Settings(BaseSettings):
     sr: SrSection = SrSection()
     eligibility: EligibilitySection = EligibilitySection()
     retention: RetentionSection = RetentionSection()
+    metrics: MetricsSection = MetricsSection()
+    audit: AuditSection = AuditSection()
 
     @classmethod
     def settings_customise_sources(

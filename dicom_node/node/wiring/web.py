@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.monitoring.metrics import make_exposition, scrapers
 from dicom_node.node.wiring.remotes import certificates
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
@@ -14,6 +15,7 @@ from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
 from dicom_node.web.dicomweb.router import dicomweb
 from dicom_node.web.dicomweb.workitems.channel import channel
 from dicom_node.web.dicomweb.workitems.router import workitems
+from dicom_node.web.metrics import ScrapersEntrance, metrics
 from dicom_node.web.server import HttpAddress, HttpServer
 
 
@@ -34,7 +36,13 @@ def make_server(
             channel(parts.database),
             dicomweb(dicomweb_parts(settings, parts)),
         ]
+    expose = make_exposition(settings, parts, conditions)
+    if settings.metrics.enabled:
+        faces.append(metrics(expose))
     app = create_app(faces, keys, hosts, uploads(settings))
+    if settings.metrics.enabled and settings.metrics.allow:
+        # The outermost: Prometheus has no key, and may call by any name.
+        app.add_middleware(ScrapersEntrance, expose=expose, allow=scrapers(settings))
     return HttpServer(app, http_address(settings), http_limits(settings))
 
 
