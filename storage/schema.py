@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -499,6 +500,74 @@ web_session = Table(
     Column("ends_at", UtcDateTime, nullable=False),
 )
 """Browsers that are signed in; ``digest`` is of the cookie's value."""
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("labels", ForeignText, primary_key=True),
+    Column("value", Double, nullable=False),
+)
+"""Counts of what happened; labels as a JSON array."""
+
+distribution = Table(
+    "distribution",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("device", ForeignText, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""How often a model said what, by day and device."""
+
+drift_reference = Table(
+    "drift_reference",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""What later films of a model are compared with."""
+
+audit_record = Table(
+    "audit_record",
+    metadata,
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("message", ForeignText, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+"""Who did what (PS3.15 A.5), only ever added to; each row seals the one before."""
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("notification_id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("receiver", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("workitem_uid", Text),
+    Column("content", _JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("error", ForeignText),
+    UniqueConstraint("receiver", "rule", "subject"),
+)
+"""What somebody is told, once for each subject of a rule."""
+_partial(
+    "ix_notification_open",
+    "state = 'PENDING'",
+    notification.c.receiver,
+    notification.c.next_try_at,
+)
 
 signal = Table(
     "signal",

@@ -29,6 +29,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "recall": ("recall", "Call back all results of a bad model."),
     "users": ("site.users", "List, add and remove local users."),
     "keys": ("site.keys", "List, add and revoke API keys."),
+    "audit": ("audit", "List and verify the audit trail."),
     "send": ("network", "Send DICOM files by C-STORE."),
     "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
     "erase": ("site.erase", "Remove everything about one patient here."),

@@ -31,6 +31,7 @@ SEEN_S = 3 * 3600.0
 """Two looks are at least so far apart before an object counts as abandoned."""
 MARK_EVERY_S = 3600.0
 DESCRIBE_EVERY_S = 3600.0
+COUNT_EVERY_S = 5.0
 LOOK_S = 2.0
 """Between two looks whether the clock was set back."""
 YOUNGEST_REMOVED = timedelta(hours=1)

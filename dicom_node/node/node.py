@@ -14,6 +14,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from dicom_node.monitoring.audit import occasions
+from dicom_node.monitoring.audit.message import AuditMessage
+from dicom_node.monitoring.audit.occasions import Caller
 from dicom_node.node.health import conditions, doubts
 from dicom_node.node.parts import Parts
 from dicom_node.node.reload import merged, try_out
@@ -22,6 +25,7 @@ from dicom_node.node.service import Reloads, Service
 from dicom_node.node.services.deliveries import DeliveryService
 from dicom_node.node.services.listeners import DimseService, HttpService
 from dicom_node.node.services.loops import Loops
+from dicom_node.node.services.monitoring import monitoring_services
 from dicom_node.node.services.outbox import outbox_services
 from dicom_node.node.services.timers import TimerService
 from dicom_node.node.services.work import WorkService
@@ -84,6 +88,7 @@ class Node:
             self.stop()
             raise
         self._ready = True
+        self._audit(occasions.started(self._settings.node.ae_title))
         logger.info("The node is ready.", extra={"action": "start"})
 
     def reload(self, wanted: Settings) -> tuple[str, ...]:
@@ -114,6 +119,11 @@ class Node:
                 service.reload(settings, self._parts)
         if self._role.includes(DeliveryService.role):
             _tell_abandoned(settings, self._parts)
+        self._audit(
+            occasions.configured(
+                Caller("operator"), settings.node.ae_title, "configuration read again"
+            )
+        )
         return waiting
 
     def remind(self) -> None:
@@ -126,6 +136,8 @@ class Node:
 
     def stop(self) -> None:
         """Finish what runs, within ``node.stop_s``, and stop in reverse order."""
+        if self._ready:
+            self._audit(occasions.stopped(self._settings.node.ae_title))
         self._ready = False
         deadline = monotonic() + self._settings.node.stop_s
         while self._started:
@@ -158,6 +170,10 @@ class Node:
         if self._role.includes(DeliveryService.role):
             _tell_abandoned(self._settings, parts)
 
+    def _audit(self, message: AuditMessage) -> None:
+        if self._parts is not None:
+            self._parts.audit.record(message)
+
     def _conditions(self, parts: Parts) -> Mapping[str, str | None]:
         """Say what is wrong; a look that fails is an answer, too."""
         found = {} if self._ready else {"start": "the node is starting or stopping"}
@@ -185,6 +201,7 @@ def services(
         DeliveryService(settings, parts, loops),
         *outbox_services(settings, parts, loops),
         *worklist_services(settings, parts, loops),
+        *monitoring_services(settings, parts, loops),
         TimerService(settings, parts, loops.wake),
         DimseService(settings, parts),
     )

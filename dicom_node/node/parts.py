@@ -1,10 +1,11 @@
 """What the services of a node work with, as one value; tests pass another."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dicom_node.delivery.destination import Destination
+from dicom_node.monitoring.audit.trail import AuditTrail, Unrecorded
 from dicom_node.node.bond import Bond
 from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.procedure_step import ProcedureSteps
@@ -34,6 +35,8 @@ class Parts:
         work.
     destinations
         Name -> makes the way there; called only where results are delivered.
+    audit
+        Who is told what somebody did.
     clock, new_uid
         The time, aware UTC, and new UIDs.
     """
@@ -49,3 +52,4 @@ class Parts:
     destinations: Mapping[str, Callable[[], Destination]]
     clock: Callable[[], datetime]
     new_uid: Callable[[], str]
+    audit: AuditTrail = field(default_factory=Unrecorded)

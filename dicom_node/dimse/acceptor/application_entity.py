@@ -6,7 +6,7 @@ What it accepts and who answers is the services' affair; it knows none of them.
 import logging
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -94,6 +94,10 @@ class DimseConfig:
     further_titles: tuple[str, ...] = ()
 
 
+def _nobody_is_told(calling: str, address: str, why: str) -> None:
+    del calling, address, why
+
+
 class ApplicationEntity:
     """The node as an acceptor of associations.
 
@@ -103,9 +107,17 @@ class ApplicationEntity:
         How to listen.
     services
         What is accepted, and who answers.
+    on_rejection
+        Is told of who was rejected: calling AE title, address, why.
     """
 
-    def __init__(self, config: DimseConfig, services: Sequence[ServiceClass]) -> None:
+    def __init__(
+        self,
+        config: DimseConfig,
+        services: Sequence[ServiceClass],
+        on_rejection: Callable[[str, str, str], None] = _nobody_is_told,
+    ) -> None:
+        self._on_rejection = on_rejection
         self._config = config
         self._services = tuple(services)
         self._server: Listener | None = None
@@ -236,6 +248,11 @@ class ApplicationEntity:
             rejection.result, rejection.source, rejection.reason
         )
         association.kill()
+        self._on_rejection(
+            str(request.calling_ae_title),
+            str(association.requestor.address),
+            rejection.text,
+        )
 
     def _refuses(
         self, association: StreamedAssociation, request: A_ASSOCIATE

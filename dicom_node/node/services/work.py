@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from dicom_node.monitoring.measured import MeasuredRunner
 from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.services.loops import ENDED, Loop, Loops
@@ -43,7 +44,7 @@ class WorkService:
         """Load the model, then work."""
         self._readers = make_readers(self._settings)
         self._readers.warm()
-        self._runner = self._parts.runner()
+        self._runner = MeasuredRunner(self._parts.runner(), self._parts.database)
         self._runner.load()
         self._worker = make_worker(
             self._settings, self._parts, self._runner, self._readers

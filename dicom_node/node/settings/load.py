@@ -34,6 +34,11 @@ from dicom_node.node.settings.destinations import (
 from dicom_node.node.settings.dimse import DimseSection
 from dicom_node.node.settings.evidence import EvidenceSection, SegSection, SrSection
 from dicom_node.node.settings.model import ModelSection
+from dicom_node.node.settings.monitoring import (
+    AuditSection,
+    MetricsSection,
+    NotificationSection,
+)
 from dicom_node.node.settings.node import (
     DatabaseSection,
     NodeSection,
@@ -77,6 +82,9 @@ class Settings(BaseSettings):
     sr: SrSection = SrSection()
     eligibility: EligibilitySection = EligibilitySection()
     retention: RetentionSection = RetentionSection()
+    metrics: MetricsSection = MetricsSection()
+    audit: AuditSection = AuditSection()
+    notifications: tuple[NotificationSection, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -136,6 +144,14 @@ class Settings(BaseSettings):
                     " destination with an AE title"
                 )
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_notifications(self) -> Self:
+        names = [one.name for one in self.notifications]
+        if len(set(names)) != len(names):
+            msg = "notifications: a name is used twice"
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

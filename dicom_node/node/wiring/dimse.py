@@ -9,6 +9,7 @@ from dicom_node.dimse.services.verification import VerificationSCP
 from dicom_node.node import tls
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.monitoring.audit import tell_rejections
 from dicom_node.node.wiring.outbox import (
     keepers,
     make_commitments,
@@ -67,4 +68,5 @@ def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
         ),
         UnifiedProcedureStepSCP(parts.worklist),
     )
-    return ApplicationEntity(dimse_config(settings), services)
+    told = tell_rejections(settings, parts)
+    return ApplicationEntity(dimse_config(settings), services, told)

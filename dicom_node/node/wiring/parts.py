@@ -8,6 +8,7 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import destinations
 from dicom_node.node.wiring.model import make_runner
+from dicom_node.node.wiring.monitoring.audit import make_trail
 from dicom_node.node.wiring.reception import make_adoption, make_bond, make_reception
 from dicom_node.node.wiring.storage import make_store, ready_database
 from dicom_node.node.wiring.worklist import make_steps, make_worklist
@@ -53,4 +54,5 @@ def opened_parts(settings: Settings) -> Parts:
         destinations=destinations(settings),
         clock=clock,
         new_uid=new_uid,
+        audit=make_trail(settings, database),
     )

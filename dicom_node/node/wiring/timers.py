@@ -10,6 +10,7 @@ from dicom_node.node.maintenance import Maintenance, Retention, Sweep, Timer
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.delivery import patience
+from dicom_node.node.wiring.monitoring.metrics import make_fold
 from dicom_node.node.wiring.worklist import kept
 from dicom_node.worklist.describing import describe_held
 from dicom_node.worklist.retry import LONGEST_PAUSE_S
@@ -50,6 +51,7 @@ def make_timers(
             maintenance.DESCRIBE_EVERY_S,
             partial(describe_held, store, database),
         ),
+        Timer("count", maintenance.COUNT_EVERY_S, make_fold(settings, parts)),
     ]
     return Maintenance(timers)
 

@@ -10,6 +10,7 @@ from dicom_node.node.wiring.access import (
     make_login,
     refuse_unprotected,
 )
+from dicom_node.node.wiring.monitoring.metrics import make_exposition, scrapers
 from dicom_node.node.wiring.pages import Running, page_parts
 from dicom_node.node.wiring.remotes import certificates
 from dicom_node.web.api.parts import ApiParts
@@ -20,6 +21,7 @@ from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
 from dicom_node.web.dicomweb.router import dicomweb
 from dicom_node.web.dicomweb.workitems.channel import channel
 from dicom_node.web.dicomweb.workitems.router import workitems
+from dicom_node.web.metrics import ScrapersEntrance, metrics
 from dicom_node.web.pages.router import pages
 from dicom_node.web.server import HttpAddress, HttpServer
 
@@ -55,7 +57,13 @@ def make_server(
         shown = pages(page_parts(settings, parts, now, conditions, doubts))
         faces.append(shown.router)
         as_page = shown.as_page
+    expose = make_exposition(settings, parts, conditions)
+    if settings.metrics.enabled:
+        faces.append(metrics(expose))
     app = create_app(faces, access, hosts, uploads(settings), as_page)
+    if settings.metrics.enabled and settings.metrics.allow:
+        # The outermost: Prometheus has no key, and may call by any name.
+        app.add_middleware(ScrapersEntrance, expose=expose, allow=scrapers(settings))
     return HttpServer(app, http_address(settings), http_limits(settings))
 
 

@@ -1,0 +1,1 @@
+"""Notifications: rules, and the ways to those who are told."""

@@ -1,0 +1,1 @@
+"""Wiring of what others are told of the node's life."""

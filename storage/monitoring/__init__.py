@@ -1,0 +1,1 @@
+"""What is counted, kept as evidence of who did what, and told to others."""
