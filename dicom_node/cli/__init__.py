@@ -29,6 +29,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "send": ("network", "Send DICOM files by C-STORE."),
     "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
     "adopt": ("adopt", "Take images of the store into a database that lost them."),
+    "objects": ("objects", "Copy the object store to a bucket, or back."),
     "migrate": ("running", "Bring the database to the current schema."),
     "model": ("models", "List, verify and choose models."),
     "train": ("learning.training", "Train a model by recipe."),

@@ -18,6 +18,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.CursorInvalid: HTTPStatus.BAD_REQUEST,
     storage.QueryInvalid: HTTPStatus.BAD_REQUEST,
     storage.TransitionRefused: HTTPStatus.CONFLICT,
+    storage.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     storage.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Everything that can end a request; any other error is a bug and answers 500."""
