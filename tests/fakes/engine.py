@@ -1,9 +1,10 @@
 """An inference engine that speaks the Open Inference Protocol, over a ModelRunner."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -36,9 +37,14 @@ class Engine:
     @contextmanager
     def serving(self, port: int = 0) -> Iterator[str]:
         engine = self
+        connections: list[socket.socket] = []
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                connections.append(self.connection)
 
             def do_GET(self) -> None:
                 self._answer(b"")
@@ -71,6 +77,10 @@ class Engine:
                 yield self.url
             finally:
                 server.shutdown()
+                # A process that ends takes what is kept with it.
+                for one in connections:
+                    with suppress(OSError):
+                        one.shutdown(socket.SHUT_RDWR)
                 thread.join()
 
     def answer(
