@@ -21,6 +21,7 @@ from inference.models import find_model, model_folders, verify
 from inference.runners.repository import Serving, write_repository
 
 CARD = "MODEL_CARD.md"
+_USUAL = Serving()
 
 
 @click.group()
@@ -115,21 +116,21 @@ def with_model(text: str, name: str) -> str:
 @click.option(
     "--largest-batch",
     type=click.IntRange(1, 256),
-    default=Serving.largest_batch,
+    default=_USUAL.largest_batch,
     show_default=True,
     help="Images in one run of the engine.",
 )
 @click.option(
     "--batch-wait-ms",
     type=click.FloatRange(0, 10_000),
-    default=Serving.batch_wait_ms,
+    default=_USUAL.batch_wait_ms,
     show_default=True,
     help="How long the engine waits for a fuller batch.",
 )
 @click.option(
     "--instances",
     type=click.IntRange(1, 64),
-    default=Serving.instances,
+    default=_USUAL.instances,
     show_default=True,
     help="Copies of each model on each device.",
 )

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from dicom_node.node.settings.section import Seconds, Section
 
 
-class RemoteSection(Section):
+class EngineSection(Section):
     """Inference engines that run the model, by the Open Inference Protocol."""
 
     urls: tuple[Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")], ...] = ()
@@ -32,7 +32,7 @@ class ModelSection(Section):
     name: str = Field(default="default", min_length=1)
     folder: Path | None = None
     runner: Literal["local", "remote"] = "local"
-    remote: RemoteSection = RemoteSection()
+    remote: EngineSection = EngineSection()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
     batch_size: int = Field(default=8, ge=1, le=256)

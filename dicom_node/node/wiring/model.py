@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dicom_node.errors import SettingsInvalid
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.settings.model import RemoteSection
+from dicom_node.node.settings.model import EngineSection
 from inference.models import BUILTIN_MODELS, find_model
 from inference.runners.engine import EnginePlace
 from inference.runners.onnx import OnnxModelRunner
@@ -32,7 +32,7 @@ def make_runner(settings: Settings) -> ModelRunner:
     return OnnxModelRunner(model_folder(settings), section.device, section.threads)
 
 
-def engines(section: RemoteSection) -> EnginePlace:
+def engines(section: EngineSection) -> EnginePlace:
     """Say where the engines are; raises SettingsInvalid for what cannot be read."""
     try:
         context = ssl.create_default_context(cafile=section.ca)
