@@ -105,13 +105,16 @@ def bucket(settings: Settings) -> "Bucket":
 
 
 def model(settings: Settings) -> str:
-    """Compare the model's file with what its manifest says."""
+    """Compare the model's file, or the engine's model, with what its manifest says."""
     folder = model_folder(settings)
     manifest = read_manifest(folder)
+    said = f"{manifest.name} {manifest.version}, SHA-256 {manifest.sha256[:12]}"
+    if settings.model.runner == "remote":
+        with closing(make_runner(settings)) as runner:
+            runner.load()
+            return f"{said}, served by {runner.describe().engine}"
     verify(folder, manifest)
-    return (
-        f"{manifest.name} {manifest.version}, SHA-256 {manifest.sha256[:12]}, as said"
-    )
+    return f"{said}, as said"
 
 
 def golden_image(settings: Settings) -> str:
