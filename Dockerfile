@@ -10,7 +10,7 @@ COPY dicom_node dicom_node
 COPY inference inference
 COPY storage storage
 RUN /opt/cxr-node/bin/pip install --no-cache-dir --disable-pip-version-check \
-    --constraint constraints.txt ".[${RUNTIME},postgres]"
+    --constraint constraints.txt ".[${RUNTIME},postgres,s3]"
 
 FROM python:${PYTHON}-slim
 # letters for the names of patients on the report page; the newest of the release, whose fixes are wanted

@@ -60,8 +60,14 @@ test: $(VENV)/.full peers ## all tests but the big ones, against real peers
 	@$(BIN)/python -m pytest -m 'not big' $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-slow
-test-slow: $(VENV)/.full peers ## the big tests: big servers, built images, minutes on end
+test-slow: $(VENV)/.full peers big-peers ## the big tests: big servers, built images, minutes on end
 	@$(BIN)/python -m pytest -m big $(PYTEST_ARGS)
+
+.PHONY: big-peers
+big-peers: $(VENV)/.full
+	@scripts/install-test-engine
+	@scripts/install-test-helm
+	@scripts/install-test-ceph
 
 MINUTES ?= 10
 .PHONY: fuzz

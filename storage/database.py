@@ -52,15 +52,20 @@ from storage.signals import (
 logger = logging.getLogger(__name__)
 _MIGRATION_LOCK = 0x435852  # any number that nobody else locks; "CXR"
 _LAST_LOCK = 0x435845
+_TURN_LOCK = 0x435854
 _POSTGRESQL_DISK_FULL = "53100"
 _SQLITE_FULL = 13
 _IN_MEMORY = (None, "", ":memory:")
 _POOL = 16
-# Readers and writers have a connection each, and a follower takes one from outside.
-_POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 1}
+# Readers and writers have a connection each; a follower takes one from outside, and
+# whoever takes turns with other hosts another.
+_POOL_OPTIONS: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _POOL + 2}
 # The functions of this package build their statements once where they run often:
 # SQLAlchemy takes longer to make a statement than SQLite to run it.
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_SESSION_LOCK = text("SELECT pg_advisory_lock(:key)")
+_PATIENCE = text("SELECT set_config('lock_timeout', :wait, false)")
+_TURN_S = 120
 _ENCODING = text("SHOW server_encoding")
 _NOW = text("SELECT clock_timestamp()")
 _COUNT_SIGNAL = text(
@@ -248,6 +253,32 @@ class Database:
             raise SchemaOutdated(
                 f"the database schema is {current or 'empty'}, needed is {head}"
             )
+
+    @contextlib.contextmanager
+    def taking_turns(self) -> Iterator[None]:
+        """Let one process of all that share the database into a block at a time.
+
+        On a connection of its own, so that transactions may run in the block. The
+        embedded database has one machine's processes, which have locks of their own.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            The database did not answer, or the others took too long.
+        """
+        if self.dialect != "postgresql":
+            yield
+            return
+        with contextlib.ExitStack() as held:
+            with _translated():
+                connection = held.enter_context(self._engine.connect())
+                # Of the session, so that no transaction stays open meanwhile.
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.execute(_PATIENCE, {"wait": f"{_TURN_S}s"})
+                connection.execute(_SESSION_LOCK, {"key": _TURN_LOCK})
+            # Closed and not given back: the lock and its patience end with it.
+            held.callback(connection.invalidate)
+            yield
 
     def server_time(self) -> datetime | None:
         """Tell the time by the server's clock; ``None`` where there is no server."""

@@ -12,6 +12,10 @@ class StoreFull(StorageError):
     """No room for the object, or free space is below the watermark."""
 
 
+class StoreUnavailable(StorageError):
+    """The object store did not answer, or not as it should; later it may."""
+
+
 class ObjectMissing(StorageError):
     """The object store holds nothing under that key."""
 

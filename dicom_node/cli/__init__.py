@@ -37,6 +37,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "backup": ("site.backup", "Copy database and objects while the node runs."),
     "restore": ("site.backup", "Put such a copy in the place of the node's data."),
     "adopt": ("adopt", "Take images of the store into a database that lost them."),
+    "objects": ("objects", "Copy the object store to a bucket, or back."),
     "migrate": ("running", "Bring the database to the current schema."),
     "model": ("models", "List, verify and choose models."),
     "train": ("learning.training", "Train a model by recipe."),

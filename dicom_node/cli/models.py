@@ -18,8 +18,10 @@ from dicom_node.node.wiring.model import model_roots
 from inference.errors import InferenceError
 from inference.manifest import read_manifest
 from inference.models import find_model, model_folders, verify
+from inference.runners.repository import Serving, write_repository
 
 CARD = "MODEL_CARD.md"
+_USUAL = Serving()
 
 
 @click.group()
@@ -106,3 +108,51 @@ def with_model(text: str, name: str) -> str:
     if not count:
         changed = f'\nname = "{name}"{table}'
     return head + found + changed + bracket + after
+
+
+@model.command("export-repository")
+@click.argument("target", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option(
+    "--largest-batch",
+    type=click.IntRange(1, 256),
+    default=_USUAL.largest_batch,
+    show_default=True,
+    help="Images in one run of the engine.",
+)
+@click.option(
+    "--batch-wait-ms",
+    type=click.FloatRange(0, 10_000),
+    default=_USUAL.batch_wait_ms,
+    show_default=True,
+    help="How long the engine waits for a fuller batch.",
+)
+@click.option(
+    "--instances",
+    type=click.IntRange(1, 64),
+    default=_USUAL.instances,
+    show_default=True,
+    help="Copies of each model on each device.",
+)
+@click.option("--cpu", is_flag=True, help="Serve on the CPU even where GPUs are.")
+@config_option
+def export_repository(  # noqa: PLR0913  one for each option
+    target: Path,
+    names: tuple[str, ...],
+    *,
+    largest_batch: int,
+    batch_wait_ms: float,
+    instances: int,
+    cpu: bool,
+    config: Path | None,
+) -> None:
+    """Write models into TARGET as a repository for NVIDIA Triton; all without a NAME.
+
+    Each is named after its digest, as [model] runner = "remote" asks for it.
+    """
+    roots = model_roots(Settings.load(config))
+    folders = [find_model(name, roots) for name in names] or model_folders(roots)
+    kind = "KIND_CPU" if cpu else "KIND_AUTO"
+    serving = Serving(largest_batch, batch_wait_ms, instances, kind)
+    for place in write_repository(folders, target, serving):
+        click.echo(str(place))

@@ -45,6 +45,7 @@ REACHED_FROM: Sequence[str] = (
 
 STATUS: Mapping[type[Exception], Status] = {
     storage.StoreFull: Status.OUT_OF_RESOURCES,
+    storage.StoreUnavailable: Status.OUT_OF_RESOURCES,
     # The sender keeps the image and tries again, as it does for a full disk.
     storage.DatabaseUnavailable: Status.OUT_OF_RESOURCES,
     storage.SchemaOutdated: Status.OUT_OF_RESOURCES,

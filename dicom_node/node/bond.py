@@ -16,7 +16,7 @@ from dicom_node.worklist.adoption import Adopted, Adoption
 from storage.catalog import binding
 from storage.database import Database
 from storage.errors import ObjectMissing, StoreFull, StoreMismatch
-from storage.objects.mark import Mark, MarkFile
+from storage.objects.mark import Mark, MarkPlace
 from storage.objects.protocol import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Bond:
 
     def __init__(
         self,
-        file: MarkFile,
+        file: MarkPlace,
         store: ObjectStore,
         database: Database,
         adoption: Adoption,
@@ -79,7 +79,7 @@ class Bond:
             return mark is not None
         if mark is None or mark.identity != bound.identity:
             raise StoreMismatch(
-                f"the database belongs to another store than {self._file.root}:"
+                f"the database belongs to another store than {self._file.where}:"
                 f" {_WAY_OUT}"
             )
         return bound.generation < mark.generation
@@ -190,12 +190,12 @@ class Bond:
             wanted = binding.referenced_keys(tx)
         if not knows:
             raise StoreMismatch(
-                f"the database knows none of the objects in {self._file.root}:"
+                f"the database knows none of the objects in {self._file.where}:"
                 f" {_WAY_OUT}"
             )
         if wanted and not any(map(self._holds, wanted)):
             raise StoreMismatch(
-                f"{self._file.root} holds none of the objects that the database knows:"
+                f"{self._file.where} holds none of the objects that the database knows:"
                 f" is the right disk mounted? Else {_WAY_OUT}"
             )
 

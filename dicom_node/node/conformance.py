@@ -44,6 +44,7 @@ SENT_CLASSES = tuple(dict.fromkeys(facts.sop_class for facts in KINDS.values()))
 
 REFUSALS = (
     storage.StoreFull,
+    storage.StoreUnavailable,
     storage.DatabaseUnavailable,
     storage.SchemaOutdated,
     storage.DuplicateInstance,

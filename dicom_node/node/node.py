@@ -117,7 +117,7 @@ class Node:
         for service in self._started:
             if isinstance(service, Reloads):
                 service.reload(settings, self._parts)
-        if self._role.includes(DeliveryService.role):
+        if self._includes(DeliveryService.role):
             _tell_abandoned(settings, self._parts)
         self._audit(
             occasions.configured(
@@ -162,12 +162,12 @@ class Node:
         told = partial(self._conditions, parts)
         doubted = partial(doubts, self._started)
         for service in services(self._settings, parts, told, doubted):
-            if self._role.includes(service.role):
+            if self._runs(service):
                 # First, so that health tells of a start that takes its time, and a
                 # start that fails is ended.
                 self._started.append(service)
                 service.start()
-        if self._role.includes(DeliveryService.role):
+        if self._includes(DeliveryService.role):
             _tell_abandoned(self._settings, parts)
 
     def _audit(self, message: AuditMessage) -> None:
@@ -181,6 +181,15 @@ class Node:
             return conditions(parts, self._started) | found
         except Exception as error:  # noqa: BLE001  whoever asks wants to hear just that
             return {"health": f"it cannot be told ({type(error).__name__})"} | found
+
+    def _runs(self, service: Service) -> bool:
+        """Whether this process runs it; who delivers is woken by the clock, too."""
+        by_clock = isinstance(service, TimerService) and self._role is Role.DELIVER
+        return by_clock or self._includes(service.role)
+
+    def _includes(self, part: Role) -> bool:
+        apart = self._settings.delivery.separate
+        return self._role.includes(part, delivers_apart=apart)
 
     def _port(self, kind: type[DimseService | HttpService]) -> int | None:
         ports = (one.port for one in self._started if isinstance(one, kind))

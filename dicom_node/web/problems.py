@@ -21,6 +21,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     storage.QueryInvalid: HTTPStatus.BAD_REQUEST,
     storage.RecordExists: HTTPStatus.CONFLICT,
     storage.TransitionRefused: HTTPStatus.CONFLICT,
+    storage.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     storage.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Everything that can end a request; any other error is a bug and answers 500."""

@@ -102,6 +102,7 @@ REMEDIES: Mapping[type[Exception], Remedy] = {
     inference.ModelUnreachable: Remedy.WAIT,
     inference.UnsuitableImage: Remedy.UNSUITABLE,
     storage.StoreFull: Remedy.WAIT,
+    storage.StoreUnavailable: Remedy.WAIT,
     storage.StoreMismatch: Remedy.WAIT,
     storage.ObjectMissing: Remedy.CANCEL,
     storage.ObjectCorrupt: Remedy.CANCEL,

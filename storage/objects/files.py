@@ -22,13 +22,12 @@ from storage.objects.durable import (
     write_all,
     write_back,
 )
+from storage.objects.keys import aside_name, digest_of, key_of, read_aside_name
 from storage.objects.protocol import SetAside, StoredObject
 
 _CHUNK_BYTES = 1 << 20
 _WRITE_BACK_BYTES = 512 * 1024
 _WATERMARK_CHECK_BYTES = 8 << 20
-_SHA256_HEX_LENGTH = 64
-_ASIDE_TIME = "%Y%m%dT%H%M%SZ"
 
 
 class FileObjectStore:
@@ -137,7 +136,7 @@ class FileObjectStore:
             Nothing is stored under that key.
         """
         with self.local(key) as path, path.open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != _digest_of(key):
+            if hashlib.file_digest(stream, "sha256").hexdigest() != digest_of(key):
                 raise ObjectCorrupt(f"object {key} does not match its digest")
 
     def delete(self, key: str) -> None:
@@ -158,7 +157,7 @@ class FileObjectStore:
         Nothing happens when it is not there.
         """
         source = self._file_of(key)
-        target = self._aside / f"{at:{_ASIDE_TIME}}-{_digest_of(key)}"
+        target = self._aside / aside_name(key, at)
         with contextlib.suppress(FileNotFoundError):
             source.rename(target)
             sync_directory(self._aside)
@@ -167,19 +166,17 @@ class FileObjectStore:
     def aside(self) -> Iterator[SetAside]:
         """Tell of every object that was set aside, in no particular order."""
         for path in self._aside.iterdir():
-            time, _, digest = path.name.partition("-")
             # An administrator may have left something of his own there.
             with contextlib.suppress(ValueError, FileNotFoundError):
-                at = datetime.strptime(time, _ASIDE_TIME).replace(tzinfo=UTC)
-                yield SetAside(_key_of(digest), path.stat().st_size, at)
+                key, at = read_aside_name(path.name)
+                yield SetAside(key, path.stat().st_size, at)
 
     def forget_aside(self, before: datetime) -> int:
         """Remove what was set aside before then, and count it."""
         removed = 0
         for one in list(self.aside()):
             if one.at < before:
-                name = f"{one.at:{_ASIDE_TIME}}-{_digest_of(one.key)}"
-                (self._aside / name).unlink(missing_ok=True)
+                (self._aside / aside_name(one.key, one.at)).unlink(missing_ok=True)
                 removed += 1
         return removed
 
@@ -197,7 +194,7 @@ class FileObjectStore:
         return sum(map(remove_if_abandoned, self._incoming.iterdir()))
 
     def _file_of(self, key: str) -> Path:
-        _digest_of(key)
+        digest_of(key)
         return self._objects / key
 
     def _place(self, path: Path, stored: StoredObject) -> None:
@@ -221,6 +218,17 @@ class FileIncoming:
 
     The digest is computed as the bytes pass, and the kernel is told to write them
     out while more arrive, so that the fsync in ``commit`` finds little left to do.
+
+    Parameters
+    ----------
+    directory
+        Where the file is while it is written.
+    place
+        Takes the complete file away, durably.
+    check_room
+        Raises StoreFull.
+    is_last
+        Whether this file is what stays, and not a copy of it elsewhere.
     """
 
     def __init__(
@@ -228,9 +236,12 @@ class FileIncoming:
         directory: Path,
         place: Callable[[Path, StoredObject], None],
         check_room: Callable[[], None],
+        *,
+        is_last: bool = True,
     ) -> None:
         self._place = place
         self._check_room = check_room
+        self._is_last = is_last
         self._digest = hashlib.sha256()
         self._size_bytes = 0
         self._written_back_bytes = 0
@@ -263,7 +274,8 @@ class FileIncoming:
             self.abort()
             raise
         self._digest.update(data)
-        if self._size_bytes - self._written_back_bytes >= _WRITE_BACK_BYTES:
+        unwritten_bytes = self._size_bytes - self._written_back_bytes
+        if self._is_last and unwritten_bytes >= _WRITE_BACK_BYTES:
             self._start_write_back()
         return written
 
@@ -280,10 +292,11 @@ class FileIncoming:
             The bytes could not all be written; nothing stays.
         """
         digest = self._digest.hexdigest()
-        stored = StoredObject(_key_of(digest), self._size_bytes, digest)
+        stored = StoredObject(key_of(digest), self._size_bytes, digest)
         try:
             with full_as_store_full():
-                os.fsync(self._file.fileno())
+                if self._is_last:
+                    os.fsync(self._file.fileno())
                 self._place(self._path, stored)
         except BaseException:
             self.abort()
@@ -307,15 +320,3 @@ class FileIncoming:
             self._size_bytes - self._written_back_bytes,
         )
         self._written_back_bytes = self._size_bytes
-
-
-def _key_of(digest: str) -> str:
-    return f"{digest[:2]}/{digest}"
-
-
-def _digest_of(key: str) -> str:
-    """Take the digest out of a key, and refuse what was never one of ours."""
-    digest = key[3:]
-    if len(digest) != _SHA256_HEX_LENGTH or key != _key_of(digest) or "/" in digest:
-        raise ObjectMissing(f"{key!r} is not a key of this store")
-    return digest

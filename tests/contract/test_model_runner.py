@@ -7,23 +7,45 @@ import numpy as np
 import pytest
 
 from inference.errors import ModelFailed
+from inference.runners.engine import EnginePlace
 from inference.runners.ensemble import Ensemble
 from inference.runners.onnx import OnnxModelRunner
+from inference.runners.remote import RemoteModelRunner
 from inference.runners.runner import ModelRunner
 from inference.tasks.table import task_of
 from tests.factories.tiny_model import write_tiny_model
+from tests.fakes.engine import Engine
 from tests.fakes.runner import ScriptedRunner
+from tests.peers.triton import triton_url
+
+__all__ = ["triton_url"]
 
 Make = Callable[[], ModelRunner]
+TRITON = pytest.param("triton", marks=pytest.mark.big)
 
 
-@pytest.fixture(params=["onnx", "scripted", "ensemble"])
+@pytest.fixture
+def engine_url(tmp_path) -> Iterator[str]:
+    """An engine that serves the tiny model."""
+    with closing(OnnxModelRunner(tmp_path / "tiny", "cpu", threads=1)) as behind:
+        behind.load()
+        with Engine(behind).serving() as url:
+            yield url
+
+
+@pytest.fixture(params=["onnx", "scripted", "ensemble", "remote", TRITON])
 def make(request, tmp_path) -> Make:
     if request.param == "scripted":
         return ScriptedRunner
     if request.param == "ensemble":
         return lambda: Ensemble([ScriptedRunner(), ScriptedRunner()], flip=True)
     write_tiny_model(tmp_path / "tiny")
+    if request.param == "triton":
+        url = request.getfixturevalue("triton_url")
+        return lambda: RemoteModelRunner(tmp_path / "tiny", EnginePlace(urls=(url,)))
+    if request.param == "remote":
+        url = request.getfixturevalue("engine_url")
+        return lambda: RemoteModelRunner(tmp_path / "tiny", EnginePlace(urls=(url,)))
     return lambda: OnnxModelRunner(tmp_path / "tiny", "cpu", threads=1)
 
 

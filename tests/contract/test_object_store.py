@@ -1,8 +1,9 @@
-"""What every object store promises, the real one and the fake alike."""
+"""What every object store promises, the real ones and the fake alike."""
 
 import hashlib
 import io
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,24 +15,40 @@ import pytest
 from storage.errors import ObjectCorrupt, ObjectMissing, StoreFull
 from storage.objects.files import FileObjectStore
 from storage.objects.protocol import ObjectStore
+from storage.objects.s3 import S3ObjectStore
 from tests.fakes.object_store import MemoryObjectStore
+from tests.peers.ceph import ceph_url
+from tests.peers.s3 import make_bucket, moto_url
+
+__all__ = ["ceph_url", "moto_url"]
 
 CONTENT = bytes(range(256)) * 9000  # 2.3 MB, several chunks
 
 
-@pytest.fixture(params=["file", "memory"])
+KINDS = ["file", "memory", "moto", pytest.param("ceph", marks=pytest.mark.big)]
+
+
+def make(
+    kind: str, request: pytest.FixtureRequest, folder: Path, watermark_bytes: int = 0
+) -> ObjectStore:
+    if kind == "memory":
+        return MemoryObjectStore(watermark_bytes=watermark_bytes)
+    if kind == "file":
+        return FileObjectStore(folder, watermark_bytes=watermark_bytes)
+    url = request.getfixturevalue(f"{kind}_url")
+    bucket = make_bucket(url, f"b{uuid.uuid4().hex}", prefix="a/node")
+    return S3ObjectStore(bucket, folder, watermark_bytes=watermark_bytes)
+
+
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    if request.param == "memory":
-        return MemoryObjectStore()
-    return FileObjectStore(tmp_path / "store")
+    return make(request.param, request, tmp_path / "store")
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=KINDS)
 def low_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     """A store with less room than its watermark."""
-    if request.param == "memory":
-        return MemoryObjectStore(watermark_bytes=1 << 60)
-    return FileObjectStore(tmp_path / "store", watermark_bytes=1 << 60)
+    return make(request.param, request, tmp_path / "store", 1 << 60)
 
 
 def lent(store: ObjectStore, key: str) -> bytes:
@@ -180,6 +197,8 @@ def test_a_damaged_object_is_noticed(store):
     key = store.put(io.BytesIO(CONTENT)).key
     if isinstance(store, MemoryObjectStore):
         store.damage(key)
+    elif isinstance(store, S3ObjectStore):
+        store._bucket.replace(f"objects/{key}", CONTENT[:-1] + b"\0")
     else:
         with store.local(key) as path:
             path.write_bytes(CONTENT[:-1] + b"\0")

@@ -3,23 +3,35 @@
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dicom_node.analysis.process import Failed, Source
 from dicom_node.evidence.kinds import EvidenceKind
 from dicom_node.injected import clock
+from dicom_node.node.clocks import JUMP_S
 from dicom_node.node.doctor.verdicts import Doubt, Wrong
 from dicom_node.node.health import database_trouble
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer
 from dicom_node.node.wiring.model import make_runner, model_folder
 from dicom_node.node.wiring.reception import make_bond
-from dicom_node.node.wiring.storage import embedded_file, make_database, make_store
+from dicom_node.node.wiring.storage import (
+    embedded_file,
+    make_bucket,
+    make_database,
+    make_store,
+)
 from dicom_node.phantom.dataset import synthetic_dataset
 from inference.errors import InferenceError
 from inference.manifest import read_manifest
 from inference.models import verify
 from storage.errors import StoreMismatch
 
+if TYPE_CHECKING:
+    from storage.objects.bucket import Bucket
+
+_TRIED = "doctor"
+"""What is put into a bucket and taken out of it again, to see that both may be done."""
 _GOLDEN_KINDS = (
     EvidenceKind.SEGMENTATION,
     EvidenceKind.LUNG_SEGMENTATION,
@@ -41,9 +53,12 @@ def database(settings: Settings) -> str:
 
 def store(settings: Settings) -> str:
     """Look whether store and database belong together; nothing is made."""
-    folder = settings.node.data_dir
-    if not (folder / "objects").is_dir():
-        return "empty; made at the first start"
+    folder: Path | str = settings.node.data_dir
+    is_bucket = settings.objects.kind == "s3"
+    if is_bucket:
+        folder = str(bucket(settings))
+    if not (settings.node.data_dir / ("incoming" if is_bucket else "objects")).is_dir():
+        return f"{folder} answers" if is_bucket else "empty; made at the first start"
     objects = make_store(settings)
     aside = len(list(objects.aside()))
     said = f", {aside} objects set aside" if aside else ""
@@ -64,14 +79,42 @@ def store(settings: Settings) -> str:
     return f"{folder} belongs to the database{said}"
 
 
+def bucket(settings: Settings) -> "Bucket":
+    """Look whether the bucket is there, is ours to use, and takes what it is given.
+
+    Raises
+    ------
+    StoreUnavailable
+        It is not; says why: no bucket, wrong credentials, or a clock that is off.
+    """
+    found = make_bucket(settings)
+    found.check()
+    found.replace(_TRIED, b"cxr-node doctor\n")
+    now, entry = clock(), found.look(_TRIED)
+    found.remove(_TRIED)
+    if entry is None:
+        raise Wrong(f"{found} does not hold what it has just taken")
+    off_s = (now - entry.at).total_seconds()
+    if abs(off_s) > JUMP_S:
+        raise Doubt(
+            f"{found}: this machine's clock is {abs(off_s):.0f} s"
+            f" {'ahead of' if off_s > 0 else 'behind'} the object store's: set both by"
+            " NTP"
+        )
+    return found
+
+
 def model(settings: Settings) -> str:
-    """Compare the model's file with what its manifest says."""
+    """Compare the model's file, or the engine's model, with what its manifest says."""
     folder = model_folder(settings)
     manifest = read_manifest(folder)
+    said = f"{manifest.name} {manifest.version}, SHA-256 {manifest.sha256[:12]}"
+    if settings.model.runner == "remote":
+        with closing(make_runner(settings)) as runner:
+            runner.load()
+            return f"{said}, served by {runner.describe().engine}"
     verify(folder, manifest)
-    return (
-        f"{manifest.name} {manifest.version}, SHA-256 {manifest.sha256[:12]}, as said"
-    )
+    return f"{said}, as said"
 
 
 def golden_image(settings: Settings) -> str:

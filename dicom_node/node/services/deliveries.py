@@ -20,7 +20,7 @@ class DeliveryService:
     """
 
     name = "deliver"
-    role = Role.WORK
+    role = Role.DELIVER
 
     def __init__(self, settings: Settings, parts: Parts, loops: Loops) -> None:
         self._settings = settings

@@ -34,7 +34,7 @@ class OutboxService:
         What it shares with the other loops.
     """
 
-    role = Role.WORK
+    role = Role.DELIVER
 
     def __init__(self, name: str, work: Callable[[], bool], loops: Loops) -> None:
         self.name = name

@@ -1,5 +1,6 @@
 """The worker as a service."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from dicom_node.monitoring.measured import MeasuredRunner
@@ -9,12 +10,15 @@ from dicom_node.node.services.loops import ENDED, Loop, Loops
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.analysis import make_analyzer, make_readers, make_worker
 from dicom_node.node.wiring.delivery import routes
+from inference.errors import ModelUnreachable
 from storage.signals import Topic
 
 if TYPE_CHECKING:
     from dicom_node.analysis.pool import ReaderPool
     from dicom_node.analysis.worker import Worker
     from inference.runners.runner import ModelRunner
+
+logger = logging.getLogger(__name__)
 
 
 class WorkService:
@@ -45,7 +49,7 @@ class WorkService:
         self._readers = make_readers(self._settings)
         self._readers.warm()
         self._runner = MeasuredRunner(self._parts.runner(), self._parts.database)
-        self._runner.load()
+        _load(self._runner)
         self._worker = make_worker(
             self._settings, self._parts, self._runner, self._readers
         )
@@ -71,4 +75,18 @@ class WorkService:
         """Say why no image is analysed, if so."""
         if self._loop is None:
             return "the model is being loaded"
+        if self._runner is not None and not self._runner.describe().devices:
+            return "the inference engine does not answer, so that images wait"
         return None if self._loop.running else ENDED
+
+
+def _load(runner: "ModelRunner") -> None:
+    """Load the model; an engine that is away is asked again while images wait."""
+    try:
+        runner.load()
+    except ModelUnreachable as error:
+        logger.warning(
+            "Images wait until the model can be reached: %s.",
+            error,
+            extra={"action": "model-unreachable"},
+        )

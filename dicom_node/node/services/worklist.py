@@ -21,16 +21,22 @@ class WorklistService:
         Makes the loop when the service starts.
     topic
         What makes it look.
+    role
+        Of the processes that do it.
     loops
         What it shares with the other loops.
     """
 
-    role = Role.WORK
-
     def __init__(
-        self, name: str, make: Callable[[], Body], topic: Topic, loops: Loops
+        self,
+        name: str,
+        make: Callable[[], Body],
+        topic: Topic,
+        role: Role,
+        loops: Loops,
     ) -> None:
         self.name = name
+        self.role = role
         self._make = make
         self._topic = topic
         self._loops = loops
@@ -63,6 +69,6 @@ def worklist_services(
         return make_performer(settings, parts).run
 
     return (
-        WorklistService("event-reports", tell, Topic.REPORT, loops),
-        WorklistService("performer", perform, Topic.STEP, loops),
+        WorklistService("event-reports", tell, Topic.REPORT, Role.DELIVER, loops),
+        WorklistService("performer", perform, Topic.STEP, Role.WORK, loops),
     )

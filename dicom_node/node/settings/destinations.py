@@ -21,8 +21,9 @@ from dicom_node.node.settings.web import is_loopback
 
 
 class DeliverySection(Section):
-    """Patience with destinations."""
+    """Who delivers, and patience with destinations."""
 
+    separate: bool = False
     first_retry_s: Seconds = 30.0
     longest_retry_s: Seconds = 1800.0
     give_up_after_s: Seconds = 604_800.0

@@ -44,6 +44,7 @@ from dicom_node.node.settings.node import (
     NodeSection,
     RetentionSection,
 )
+from dicom_node.node.settings.objects import ObjectsSection
 from dicom_node.node.settings.pages import PagesSection, TargetsSection
 from dicom_node.node.settings.web import DicomwebSection, HttpSection
 from dicom_node.node.settings.worklist import WorklistSection
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     node: NodeSection = NodeSection()
     dimse: DimseSection = DimseSection()
     database: DatabaseSection = DatabaseSection()
+    objects: ObjectsSection = ObjectsSection()
     http: HttpSection = HttpSection()
     dicomweb: DicomwebSection = DicomwebSection()
     pages: PagesSection = PagesSection()

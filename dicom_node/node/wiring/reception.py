@@ -4,12 +4,12 @@ from dicom_node.injected import clock, new_uid
 from dicom_node.node.bond import Bond
 from dicom_node.node.settings.analysis import EligibilitySection
 from dicom_node.node.settings.load import Settings
+from dicom_node.node.wiring.storage import make_mark
 from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
 from dicom_node.worklist.titles import Title, Titles
 from storage.database import Database
-from storage.objects.mark import MarkFile
 from storage.objects.protocol import ObjectStore
 from storage.records import Priority
 
@@ -88,4 +88,4 @@ def make_bond(
     if adoption is None:
         reception = make_reception(settings, store, database)
         adoption = make_adoption(store, database, reception)
-    return Bond(MarkFile(settings.node.data_dir), store, database, adoption, clock)
+    return Bond(make_mark(settings, database), store, database, adoption, clock)
