@@ -12,6 +12,8 @@ from dicom_node.dimse.status import Status, refusal
 from dicom_node.errors import PeerRefused, PeerUnreachable
 
 STUDY_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.2.2")
+PULLED_BY = (STUDY_ROOT_MOVE,)
+"""What this node asks peers by."""
 _PENDING = 0xFF00
 
 
