@@ -28,6 +28,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "recall": ("recall", "Call back all results of a bad model."),
     "send": ("network", "Send DICOM files by C-STORE."),
     "echo": ("network", "Ask a peer by C-ECHO whether it is there."),
+    "fetch": ("fetch", "Have a PACS send old studies here."),
     "adopt": ("adopt", "Take images of the store into a database that lost them."),
     "migrate": ("running", "Bring the database to the current schema."),
     "model": ("models", "List, verify and choose models."),

@@ -34,7 +34,7 @@ from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.worklist import eligibility
 from dicom_node.worklist.eligibility import EligibilityRules
-from dicom_node.worklist.titles import NO_TITLES, Title, Titles
+from dicom_node.worklist.titles import FETCHED, NO_TITLES, Title, Titles
 from storage.catalog import instances, quarantine
 from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing
@@ -42,12 +42,13 @@ from storage.objects.protocol import Incoming, ObjectStore, StoredObject
 from storage.records import (
     Cause,
     Instance,
+    Priority,
     ProcedureStepState,
     Reason,
     Stage,
     Workitem,
 )
-from storage.worklist import workitems
+from storage.worklist import fetches, workitems
 
 logger = logging.getLogger(__name__)
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
@@ -305,6 +306,11 @@ class Reception:
             tx, instance.sop_instance_uid
         ):
             instance = replace(instance, not_eligible=OWN_RESULT)
+        fetch = fetches.under_way(tx, instance.study_instance_uid, instance.calling_ae)
+        if fetch is not None:
+            priority = Priority.LOW
+            if not fetch.deliver:
+                instance = replace(instance, called_ae=FETCHED)
         is_added = instances.add_instance(tx, instance)
         if is_added and instance.not_eligible is None:
             workitem = Workitem(

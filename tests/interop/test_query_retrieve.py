@@ -143,7 +143,8 @@ def test_orthanc_finds_a_study_and_has_it_sent(holding, tmp_path):
         asked = {"Level": "Study", "Query": {"PatientID": "P-77"}}
         query = orthanc.post(f"/modalities/{nodes.AE_TITLE}/query", asked)["ID"]
         (answer,) = orthanc.get(f"/queries/{query}/answers")
-        content = orthanc.get(f"/queries/{query}/answers/{answer}/content?simplify")
-        assert content["StudyInstanceUID"] == STUDY
-        orthanc.post(f"/queries/{query}/answers/{answer}/retrieve", "ORTHANC")
+        content = orthanc.get(f"/queries/{query}/answers/{answer}/content")
+        assert content["0020,000d"]["Value"] == STUDY
+        target = {"TargetAet": "ORTHANC", "Synchronous": True}
+        orthanc.post(f"/queries/{query}/answers/{answer}/retrieve", target)
         assert set(orthanc.instances()) == set(holding.films)

@@ -40,7 +40,7 @@ from dicom_node.node.settings.node import (
     RetentionSection,
 )
 from dicom_node.node.settings.web import DicomwebSection, HttpSection
-from dicom_node.node.settings.worklist import WorklistSection
+from dicom_node.node.settings.worklist import FetchSection, WorklistSection
 
 ENVIRONMENT_PREFIX = "CXR_NODE__"
 SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
     worklist: WorklistSection = WorklistSection()
+    fetch: FetchSection = FetchSection()
     delivery: DeliverySection = DeliverySection()
     destinations: tuple[DestinationSection, ...] = ()
     availability: tuple[AvailabilitySection, ...] = ()

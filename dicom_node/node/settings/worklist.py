@@ -31,6 +31,22 @@ class SourceSection(Section):
     _checked = field_validator("url")(_base)
 
 
+class FetchSection(Section):
+    """How old studies are fetched from a PACS."""
+
+    most_waiting: int = Field(default=8, ge=1, le=1_000_000)
+    tries: int = Field(default=8, ge=1, le=1_000)
+    first_retry_s: Seconds = 60.0
+    longest_retry_s: Seconds = 3600.0
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.first_retry_s > self.longest_retry_s:
+            msg = "first_retry_s is longer than longest_retry_s"
+            raise ValueError(msg)
+        return self
+
+
 class WorklistSection(Section):
     """The worklist as others see it."""
 

@@ -7,7 +7,7 @@ from dicom_node.node.settings.load import Settings
 from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
-from dicom_node.worklist.titles import Title, Titles
+from dicom_node.worklist.titles import FETCHED, Title, Titles
 from storage.database import Database
 from storage.objects.mark import MarkFile
 from storage.objects.protocol import ObjectStore
@@ -31,7 +31,7 @@ def titles(settings: Settings) -> Titles:
             destinations=section.destinations,
         )
         for section in settings.dimse.titles
-    }
+    } | {FETCHED: Title(_rules(settings.eligibility), destinations=())}
 
 
 def _rules(section: EligibilitySection) -> EligibilityRules:

@@ -9,6 +9,7 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.remotes import remote, remote_ae, timeouts
+from dicom_node.retrieve.fetcher import Fetcher, FetchManner
 from dicom_node.retrieve.performer import Fetching, Performer
 from dicom_node.retrieve.wado import FetchLimits, ImageServer
 from dicom_node.worklist.procedure_step import ProcedureSteps
@@ -88,6 +89,21 @@ def make_performer(settings: Settings, parts: Parts) -> Performer:
         clock=parts.clock,
         new_uid=parts.new_uid,
     )
+
+
+def make_fetcher(settings: Settings, parts: Parts) -> Fetcher:
+    """Make what has peers send old studies here."""
+    section = settings.fetch
+    manner = FetchManner(
+        calling_ae=settings.node.ae_title,
+        peers=receivers(settings),
+        timeouts=timeouts(settings),
+        back_off=BackOff(section.first_retry_s, section.longest_retry_s),
+        tries=section.tries,
+        most_waiting=section.most_waiting,
+        has_room=lambda: parts.store.room_bytes() > 0,
+    )
+    return Fetcher(parts.database, manner, parts.clock)
 
 
 def receivers(settings: Settings) -> dict[str, RemoteAE]:
