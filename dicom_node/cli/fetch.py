@@ -25,6 +25,7 @@ from storage.worklist.fetches import FetchState
 
 _DATES = re.compile(r"\d{8}(-\d{8})?|\d{8}-|-\d{8}")
 _UID = re.compile(r"[0-9.]{1,64}")
+_PATIENT = re.compile(r"[^*?\\]{1,64}")  # one, and no wildcard
 _LOOK_S = 1.0
 _FILMS = ("CR", "DX")
 _ENDED = (FetchState.FETCHED, FetchState.FAILED)
@@ -43,7 +44,11 @@ _ENDED = (FetchState.FETCHED, FetchState.FAILED)
 @click.option("--date", metavar="DAYS", help="Studies of 20260101-20260131.")
 @click.option("--modality", metavar="LIST", help="Only with these, such as CR,DX.")
 @click.option("--priors", is_flag=True, help="And the same patients' other studies.")
-@click.option("--deliver", is_flag=True, help="Send the results; else they stay here.")
+@click.option(
+    "--deliver/--keep",
+    default=None,
+    help="Send the results, or keep them here. Default: fetch.deliver.",
+)
 @click.option("--no-wait", is_flag=True, help="Queue, and do not follow.")
 @config_option
 def fetch(  # noqa: PLR0913  each is an option of the command
@@ -55,7 +60,7 @@ def fetch(  # noqa: PLR0913  each is an option of the command
     config: Path | None,
     *,
     priors: bool,
-    deliver: bool,
+    deliver: bool | None,
     no_wait: bool,
 ) -> None:
     """Have a PACS send studies here; the running node fetches them.
@@ -66,6 +71,8 @@ def fetch(  # noqa: PLR0913  each is an option of the command
         raise click.UsageError("give --study, --patient or --date")
     if date and not _DATES.fullmatch(date):
         raise click.BadParameter("days are YYYYMMDD-YYYYMMDD", param_hint="--date")
+    if patient and not _PATIENT.fullmatch(patient):
+        raise click.BadParameter("this is no Patient ID", param_hint="--patient")
     if not all(map(_UID.fullmatch, studies)):
         raise click.BadParameter("this is no UID", param_hint="--study")
     settings = Settings.load(config)
@@ -73,11 +80,12 @@ def fetch(  # noqa: PLR0913  each is an option of the command
     search = _Search(settings, remote, _modalities(modality))
     with explained(remote, settings.node.ae_title, timeouts(settings)):
         uids = search.studies(studies, patient, date, priors=priors)
+    is_sent = settings.fetch.deliver if deliver is None else deliver
     if not uids:
         raise NodeError(f"{remote} has no such study")
     with opened_database(settings) as database:
         with database.transaction() as tx:
-            count = fetches.add(tx, remote.ae_title, uids, deliver=deliver, now=clock())
+            count = fetches.add(tx, remote.ae_title, uids, deliver=is_sent, now=clock())
         click.echo(f"{count} of {len(uids)} studies queued.")
         if not no_wait:
             _follow(database, remote.ae_title, uids)
@@ -151,7 +159,7 @@ class _Search:
             str(one.StudyInstanceUID): str(one.get("PatientID") or "")
             for modality in modalities or ("",)
             for one in self._ask({"ModalitiesInStudy": modality} | values)
-            if one.get("StudyInstanceUID")
+            if one.get("StudyInstanceUID") and _has(one, modality)
         }
 
     def _ask(self, values: dict[str, str]) -> Iterator[Dataset]:
@@ -167,6 +175,16 @@ class _Search:
             calling_ae=self._settings.node.ae_title,
             timeouts=timeouts(self._settings),
         )
+
+
+def _has(study: Dataset, modality: str) -> bool:
+    """Tell whether a study has a modality, as far as its archive says so.
+
+    There are archives that answer this key and do not match it.
+    """
+    said = study.get("ModalitiesInStudy") or ()
+    held = (said,) if isinstance(said, str) else tuple(said)
+    return not modality or not held or modality in held
 
 
 def _follow(database: Database, peer: str, uids: Sequence[str]) -> None:

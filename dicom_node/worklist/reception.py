@@ -42,7 +42,6 @@ from storage.objects.protocol import Incoming, ObjectStore, StoredObject
 from storage.records import (
     Cause,
     Instance,
-    Priority,
     ProcedureStepState,
     Reason,
     Stage,
@@ -308,7 +307,7 @@ class Reception:
             instance = replace(instance, not_eligible=OWN_RESULT)
         fetch = fetches.under_way(tx, instance.study_instance_uid, instance.calling_ae)
         if fetch is not None:
-            priority = Priority.LOW
+            priority = fetches.BEHIND_ALL
             if not fetch.deliver:
                 instance = replace(instance, called_ae=FETCHED)
         is_added = instances.add_instance(tx, instance)

@@ -16,6 +16,9 @@ from storage.schema import fetch, workitem
 from storage.signals import Topic
 from storage.worklist.transitions import IS_QUEUED
 
+BEHIND_ALL = Priority.LOW - 1
+"""Priority of what was fetched: whatever anybody sends goes first."""
+
 _T = fetch.c
 _IS_OPEN = literal_column("state IN ('WAITING', 'MOVING')")
 
@@ -158,14 +161,14 @@ def counts(tx: Transaction, peer: str, uids: Iterable[str]) -> Mapping[FetchStat
 
 
 def is_busy(tx: Transaction, most_waiting: int) -> bool:
-    """Tell whether a new image waits for analysis, or many that were fetched do."""
+    """Tell whether anything else waits for analysis, or much that was fetched does."""
     waiting = (
         select(workitem.c.priority, func.count())
         .where(IS_QUEUED)
         .group_by(workitem.c.priority)
     )
     found = {int(priority): number for priority, number in tx.execute(waiting)}
-    new = sum(number for priority, number in found.items() if priority > Priority.LOW)
+    new = sum(number for priority, number in found.items() if priority > BEHIND_ALL)
     return new > 0 or sum(found.values()) >= most_waiting
 
 

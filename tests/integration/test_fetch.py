@@ -150,7 +150,7 @@ def test_what_is_fetched_waits_behind_everything_new(archive, tmp_path):
             assert fetches.is_busy(tx, 0)
 
 
-def test_a_fetched_film_has_low_priority(archive, tmp_path):
+def test_a_fetched_film_is_less_urgent_than_any_other(archive, tmp_path):
     old = film(archive, tmp_path, 1)
     settings = node_settings(tmp_path, archive)
     (tmp_path / "node").mkdir()
@@ -163,7 +163,7 @@ def test_a_fetched_film_has_low_priority(archive, tmp_path):
     ):
         item = workitems.find(tx, str(old.SOPInstanceUID))
         held = instances.get_instance(tx, str(old.SOPInstanceUID))
-    assert item.priority == Priority.LOW
+    assert item.priority < Priority.LOW
     assert held.called_ae == "(fetched)"
 
 
@@ -232,6 +232,7 @@ def test_the_command_finds_queues_and_follows(archive, config, tmp_path):
         ([], "give --study, --patient or --date"),
         (["--date", "January"], "days are YYYYMMDD-YYYYMMDD"),
         (["--study", "a.b"], "this is no UID"),
+        (["--patient", "*"], "this is no Patient ID"),
     ],
 )
 def test_the_command_says_what_it_does_not_understand(config, arguments, said):

@@ -78,8 +78,9 @@ STATUSES: Sequence[tuple[int, str, str]] = (
     (0x0000, "all", "Done."),
     (0x0118, "all", "The request names another class than its context."),
     (0x0211, "all", "The class of the context has no such operation."),
-    (0xA700, "C-FIND", "There are more matches than are answered."),
-    (TOO_MANY, "C-MOVE, C-GET", f"More than {MOST_SUBOPERATIONS} objects."),
+    (0x0110, "all", "Anything else; the log has the details."),
+    (0xA700, "C-FIND", "More matches than are answered; no database."),
+    (TOO_MANY, "C-MOVE, C-GET", f"Over {MOST_SUBOPERATIONS} objects; no database."),
     (UNABLE, "C-MOVE, C-GET", "Every sub-operation failed."),
     (DESTINATION_UNKNOWN, "C-MOVE", "The destination is no peer with a port."),
     (0xA900, "all", "The identifier does not match the information model."),
@@ -279,6 +280,8 @@ def _responder(event: evt.Event) -> Responder:
 def _refusal(event: evt.Event, operation: str, error: Exception) -> tuple[int, str]:
     """Say in a status what went wrong, and once in the log."""
     status = getattr(error, "status", None) or int(status_of(error))
+    if status == _OUT_OF_RESOURCES and operation != "C-FIND":
+        status = TOO_MANY  # A700 is none of theirs
     text = str(error)
     if isinstance(error, (NodeError, StorageError)):
         logger.warning(

@@ -34,6 +34,7 @@ class SourceSection(Section):
 class FetchSection(Section):
     """How old studies are fetched from a PACS."""
 
+    deliver: bool = False
     most_waiting: int = Field(default=8, ge=1, le=1_000_000)
     tries: int = Field(default=8, ge=1, le=1_000)
     first_retry_s: Seconds = 60.0

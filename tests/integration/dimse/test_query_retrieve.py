@@ -28,10 +28,19 @@ from dicom_node.dimse.presentation import (
     context,
 )
 from dicom_node.dimse.retrieval import matches
+from dicom_node.dimse.retrieval.identifier import (
+    PATIENT_ROOT,
+    STUDY_ROOT,
+    UNIQUE_KEYS,
+)
+from dicom_node.dimse.retrieval.matches import answered_at
 from dicom_node.dimse.retrieval.sending import Retrieval
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.dimse.services import query_retrieve
-from dicom_node.dimse.services.query_retrieve import QueryRetrieveSCP
+from dicom_node.dimse.services.query_retrieve import (
+    RETRIEVED_CLASSES,
+    QueryRetrieveSCP,
+)
 from dicom_node.dimse.services.storage import StorageSCP
 from tests.factories.choices import dimse_config
 from tests.factories.nodes import wait_until
@@ -433,6 +442,36 @@ def test_a_cancel_ends_what_is_under_way(archive, operation):
     assert last.Status == 0xFE00
     assert last.NumberOfRemainingSuboperations > 0
     assert last.NumberOfRemainingSuboperations + sum(numbers(last)) == 5
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "step"),
+    [(PATIENT_FIND, step) for step in PATIENT_ROOT]
+    + [(STUDY_FIND, step) for step in STUDY_ROOT],
+)
+def test_everything_that_the_conformance_statement_claims_is_answered(
+    archive, sop_class, step
+):
+    film = archive.hold(a_film(1))
+    claimed = answered_at(step)
+    wanted = keys(step)
+    for keyword in claimed:
+        sequence = keyword.endswith("Sequence")
+        setattr(wanted, keyword, [] if sequence else "")
+    root = PATIENT_ROOT if sop_class == PATIENT_FIND else STUDY_ROOT
+    for above in root[: root.index(step)]:
+        setattr(wanted, UNIQUE_KEYS[above], film[UNIQUE_KEYS[above]].value)
+    (status, found), (last, _) = archive.ask(sop_class, wanted)
+    assert (status.Status, last.Status) == (0xFF00, 0x0000)
+    assert not [keyword for keyword in claimed if keyword not in found]
+
+
+def test_every_class_of_results_that_is_claimed_is_given_to_its_scp(archive):
+    roles = [build_role(one, scp_role=True) for one in RETRIEVED_CLASSES]
+    wanted = [context(uid, SYNTAXES) for uid in RETRIEVED_CLASSES]
+    with archive.called(*wanted, roles=roles) as association:
+        accepted = {one.abstract_syntax for one in association.accepted_contexts}
+    assert accepted == set(RETRIEVED_CLASSES)
 
 
 def test_results_are_accepted_from_those_alone_that_take_them(archive):
