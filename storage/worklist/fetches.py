@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from storage.database import Transaction
 from storage.records import Priority
@@ -20,7 +20,7 @@ BEHIND_ALL = Priority.LOW - 1
 """Priority of what was fetched: whatever anybody sends goes first."""
 
 _T = fetch.c
-_IS_OPEN = literal_column("state IN ('WAITING', 'MOVING')")
+_IS_OPEN: ColumnElement[bool] = literal_column("state IN ('WAITING', 'MOVING')")
 
 
 class FetchState(StrEnum):
@@ -169,7 +169,7 @@ def is_busy(tx: Transaction, most_waiting: int) -> bool:
     )
     found = {int(priority): number for priority, number in tx.execute(waiting)}
     new = sum(number for priority, number in found.items() if priority > BEHIND_ALL)
-    return new > 0 or sum(found.values()) >= most_waiting
+    return bool(new or sum(found.values()) >= most_waiting)
 
 
 def _change(tx: Transaction, fetch_id: int, **values: object) -> None:

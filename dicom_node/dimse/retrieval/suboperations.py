@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_GET, C_MOVE
@@ -77,7 +78,7 @@ class Responder:
 
     def refuse(self, status: int, comment: str = "") -> None:
         """Answer that nothing is done."""
-        response = self._response(status)
+        response: Any = self._response(status)
         if comment:
             plain = comment.encode("ascii", "replace").decode().replace("\\", "/")
             response.ErrorComment = plain[:_COMMENT_LENGTH]
