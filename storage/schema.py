@@ -367,6 +367,17 @@ fetch = Table(
 """Studies that this node has others send to it; ``peer`` is an AE title."""
 _partial("ix_fetch_open", "state IN ('WAITING', 'MOVING')", fetch.c.next_try_at)
 
+prior_search = Table(
+    "prior_search",
+    metadata,
+    Column("workitem_uid", Text, primary_key=True),
+    Column("sop_instance_uid", Text, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("outcome", Text),
+)
+"""Workitems that wait for the patient's earlier film, and what came of it."""
+_partial("ix_prior_search_open", "outcome IS NULL", prior_search.c.until)
+
 event_reader = Table(
     "event_reader",
     metadata,

@@ -18,7 +18,7 @@ from dicom_node.injected import clock
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.remotes import timeouts
 from dicom_node.node.wiring.storage import opened_database
-from dicom_node.node.wiring.worklist import receivers
+from dicom_node.node.wiring.worklist import callable_by, receivers
 from storage.database import Database
 from storage.worklist import fetches
 from storage.worklist.fetches import FetchState
@@ -93,16 +93,11 @@ def fetch(  # noqa: PLR0913  each is an option of the command
 
 def _source(settings: Settings, name: str) -> RemoteAE:
     """Find a peer by its AE title, or by the name of a destination."""
-    titles = {
-        one.name: one.ae_title
-        for one in settings.destinations
-        if hasattr(one, "ae_title")
-    }
-    known = receivers(settings)
-    title = titles.get(name, name)
-    if title in known:
-        return known[title]
-    meant = did_you_mean(name, [*titles, *known])
+    remote = callable_by(settings, name)
+    if remote is not None:
+        return remote
+    names = [one.name for one in settings.destinations]
+    meant = did_you_mean(name, [*names, *receivers(settings)])
     raise click.BadParameter(
         f"{name!r} is neither a destination nor a peer with address and port{meant}",
         param_hint="--from",

@@ -114,6 +114,19 @@ def take(tx: Transaction, now: datetime, until: datetime) -> Fetch | None:
     return replace(Fetch(*row), state=FetchState.MOVING)
 
 
+def begin(
+    tx: Transaction, peer: str, study_instance_uid: str, until: datetime
+) -> Fetch:
+    """Begin with one that is queued, before all others."""
+    row = tx.execute(
+        select(*_COLUMNS).where(
+            _T.peer == peer, _T.study_instance_uid == study_instance_uid
+        )
+    ).one()
+    _change(tx, row.fetch_id, state=FetchState.MOVING, next_try_at=until)
+    return replace(Fetch(*row), state=FetchState.MOVING)
+
+
 def renew(tx: Transaction, one: Fetch, until: datetime) -> None:
     """Say that it goes on."""
     _change(tx, one.fetch_id, next_try_at=until)

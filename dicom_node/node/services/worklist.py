@@ -6,7 +6,12 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.services.loops import ENDED, Body, Loop, Loops
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.worklist import make_fetcher, make_performer, make_reporter
+from dicom_node.node.wiring.worklist import (
+    make_fetcher,
+    make_performer,
+    make_reporter,
+    make_seeker,
+)
 from storage.signals import Topic
 
 
@@ -65,7 +70,12 @@ def worklist_services(
     def fetch() -> Body:
         return make_fetcher(settings, parts).run
 
+    def seek() -> Body:
+        return make_seeker(settings, parts).run
+
+    seeking = (WorklistService("prior-seeker", seek, Topic.WORK, loops),)
     return (
+        *(seeking if settings.priors.fetch else ()),
         WorklistService("event-reports", tell, Topic.REPORT, loops),
         WorklistService("performer", perform, Topic.STEP, loops),
         WorklistService("fetcher", fetch, Topic.STEP, loops),

@@ -40,7 +40,11 @@ from dicom_node.node.settings.node import (
     RetentionSection,
 )
 from dicom_node.node.settings.web import DicomwebSection, HttpSection
-from dicom_node.node.settings.worklist import FetchSection, WorklistSection
+from dicom_node.node.settings.worklist import (
+    FetchSection,
+    PriorsSection,
+    WorklistSection,
+)
 
 ENVIRONMENT_PREFIX = "CXR_NODE__"
 SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
@@ -67,6 +71,7 @@ class Settings(BaseSettings):
     worker: WorkerSection = WorkerSection()
     worklist: WorklistSection = WorklistSection()
     fetch: FetchSection = FetchSection()
+    priors: PriorsSection = PriorsSection()
     delivery: DeliverySection = DeliverySection()
     destinations: tuple[DestinationSection, ...] = ()
     availability: tuple[AvailabilitySection, ...] = ()

@@ -48,6 +48,22 @@ class FetchSection(Section):
         return self
 
 
+class PriorsSection(Section):
+    """Whether a film waits for the patient's earlier one, and where that comes from."""
+
+    fetch: bool = False
+    source: str = Field(default="", alias="from")
+    months: int = Field(default=24, ge=1, le=1200)
+    wait_s: float = Field(default=20.0, ge=0.1, le=3600)
+
+    @model_validator(mode="after")
+    def _from_somewhere(self) -> Self:
+        if self.fetch and not self.source:
+            msg = "fetch needs from: a destination or a peer"
+            raise ValueError(msg)
+        return self
+
+
 class WorklistSection(Section):
     """The worklist as others see it."""
 

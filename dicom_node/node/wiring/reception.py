@@ -1,5 +1,7 @@
 """The door for images, which of them are analysed, and what holds them together."""
 
+from datetime import timedelta
+
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.bond import Bond
 from dicom_node.node.settings.analysis import EligibilitySection
@@ -68,6 +70,9 @@ def make_reception(
         new_uid,
         explains=explains(settings),
         titles=titles(settings),
+        prior_wait=(
+            timedelta(seconds=settings.priors.wait_s) if settings.priors.fetch else None
+        ),
     )
 
 

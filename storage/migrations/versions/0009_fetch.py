@@ -1,4 +1,4 @@
-"""Studies that this node has others send to it."""
+"""Studies that this node has others send to it, and films that wait for one."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Add the tables."""
     op.create_table(
         "fetch",
         sa.Column("fetch_id", ROW_ID, autoincrement=True, nullable=False),
@@ -36,4 +36,19 @@ def upgrade() -> None:
         ["next_try_at"],
         sqlite_where=sa.text("state IN ('WAITING', 'MOVING')"),
         postgresql_where=sa.text("state IN ('WAITING', 'MOVING')"),
+    )
+    op.create_table(
+        "prior_search",
+        sa.Column("workitem_uid", sa.Text(), nullable=False),
+        sa.Column("sop_instance_uid", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("workitem_uid", name="pk_prior_search"),
+    )
+    op.create_index(
+        "ix_prior_search_open",
+        "prior_search",
+        ["until"],
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
     )

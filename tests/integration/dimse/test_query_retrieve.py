@@ -457,7 +457,7 @@ def test_everything_that_the_conformance_statement_claims_is_answered(
     wanted = keys(step)
     for keyword in claimed:
         sequence = keyword.endswith("Sequence")
-        setattr(wanted, keyword, [] if sequence else "")
+        setattr(wanted, keyword, [] if sequence else None)
     root = PATIENT_ROOT if sop_class == PATIENT_FIND else STUDY_ROOT
     for above in root[: root.index(step)]:
         setattr(wanted, UNIQUE_KEYS[above], film[UNIQUE_KEYS[above]].value)
