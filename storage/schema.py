@@ -359,6 +359,35 @@ _partial(
     availability_notice.c.next_try_at,
 )
 
+fetch = Table(
+    "fetch",
+    metadata,
+    Column("fetch_id", _ROW_ID, primary_key=True, autoincrement=True),
+    Column("peer", Text, nullable=False),
+    Column("study_instance_uid", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("deliver", Boolean, nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", ForeignText),
+    UniqueConstraint("study_instance_uid", "peer"),
+    sqlite_autoincrement=True,
+)
+"""Studies that this node has others send to it; ``peer`` is an AE title."""
+_partial("ix_fetch_open", "state IN ('WAITING', 'MOVING')", fetch.c.next_try_at)
+
+prior_search = Table(
+    "prior_search",
+    metadata,
+    Column("workitem_uid", Text, primary_key=True),
+    Column("sop_instance_uid", Text, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("outcome", Text),
+)
+"""Workitems that wait for the patient's earlier film, and what came of it."""
+_partial("ix_prior_search_open", "outcome IS NULL", prior_search.c.until)
+
 event_reader = Table(
     "event_reader",
     metadata,

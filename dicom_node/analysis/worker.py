@@ -114,7 +114,8 @@ class Worker:
 
     def change(self, analyzer: Analyzer, routes: Sequence[Route]) -> None:
         """Work for other receivers, from the next batch on."""
-        self._wanted = (analyzer, Settlements(self._store, routes))
+        settlements = Settlements(self._store, routes, self._options.titles)
+        self._wanted = (analyzer, settlements)
 
     def run(self, stop: threading.Event, watch: Watch) -> None:
         """Work until ``stop`` is set; what is claimed is finished first.

@@ -36,6 +36,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "retention": ("site.retention", "Say what retention would remove by now."),
     "backup": ("site.backup", "Copy database and objects while the node runs."),
     "restore": ("site.backup", "Put such a copy in the place of the node's data."),
+    "fetch": ("fetch", "Have a PACS send old studies here."),
     "adopt": ("adopt", "Take images of the store into a database that lost them."),
     "objects": ("objects", "Copy the object store to a bucket, or back."),
     "migrate": ("running", "Bring the database to the current schema."),

@@ -96,11 +96,24 @@ WORKLIST_CLASSES: tuple[UID, ...] = (
 EVENT_CLASS = UID("1.2.840.10008.5.1.4.34.6.4")
 """Unified Procedure Step - Event: how subscribers are told."""
 
+PATIENT_ROOT_CLASSES: tuple[UID, ...] = (
+    UID("1.2.840.10008.5.1.4.1.2.1.1"),  # Patient Root - FIND
+    UID("1.2.840.10008.5.1.4.1.2.1.2"),  # - MOVE
+    UID("1.2.840.10008.5.1.4.1.2.1.3"),  # - GET
+)
+STUDY_ROOT_CLASSES: tuple[UID, ...] = (
+    UID("1.2.840.10008.5.1.4.1.2.2.1"),  # Study Root - FIND
+    UID("1.2.840.10008.5.1.4.1.2.2.2"),  # - MOVE
+    UID("1.2.840.10008.5.1.4.1.2.2.3"),  # - GET
+)
+"""Query/Retrieve Information Models (PS3.4 Annex C): find, move, get."""
+
 SERVICE_CLASSES: Mapping[str, tuple[tuple[UID, ...], tuple[UID, ...]]] = {
     "Verification": ((VERIFICATION_CLASS,), UNCOMPRESSED),
     "Storage": (STORAGE_CLASSES, TRANSFER_SYNTAXES),
     "Storage Commitment": ((COMMITMENT_CLASS,), UNCOMPRESSED),
     "Unified Procedure Step": (WORKLIST_CLASSES, UNCOMPRESSED),
+    "Query/Retrieve": ((*PATIENT_ROOT_CLASSES, *STUDY_ROOT_CLASSES), UNCOMPRESSED),
 }
 """Service class -> (abstract syntaxes, transfer syntaxes) in the SCP role."""
 

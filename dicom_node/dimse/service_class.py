@@ -15,7 +15,10 @@ from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.presentation import PresentationContext
 
 Handler = Callable[[evt.Event], Any]
-"""Answers a request; what it returns is pynetdicom's affair, event by event."""
+"""Answers a request; what it returns is pynetdicom's affair, event by event.
+
+Those of C-MOVE and C-GET return nothing: they send their responses themselves.
+"""
 
 
 class Roles(NamedTuple):
@@ -63,7 +66,11 @@ class ServiceClass(Protocol):
 
     @property
     def roles(self) -> Mapping[str, Roles]:
-        """SOP class UID -> the roles it accepts; without a row, callers are SCU."""
+        """SOP class UID -> the roles it accepts; without a row, callers are SCU.
+
+        Where callers are never SCU, a class is accepted only from those that propose
+        to be its SCP.
+        """
         ...
 
     @property

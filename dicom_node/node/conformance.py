@@ -20,15 +20,18 @@ from dicom_node.dimse.presentation import (
     AVAILABILITY_CLASS,
     COMMITMENT_CLASS,
     EVENT_CLASS,
+    PATIENT_ROOT_CLASSES,
     SERVICE_CLASSES,
     STORAGE_CLASSES,
+    STUDY_ROOT_CLASSES,
     UNCOMPRESSED,
     VERIFICATION_CLASS,
     WORKLIST_CLASSES,
 )
-from dicom_node.dimse.scu.retrieve import STUDY_ROOT_MOVE
+from dicom_node.dimse.scu.retrieve import PULLED_BY
 from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
+from dicom_node.node.conformance_retrieval import retrieval_section
 from dicom_node.node.conformance_worklist import worklist_section
 from dicom_node.node.settings.destinations import DeliverySection
 from dicom_node.node.settings.dimse import DimseSection
@@ -84,6 +87,7 @@ def write() -> str:
         _store_transactions(),
         _dicomweb(),
         _matching(),
+        retrieval_section(),
         worklist_section(),
         _objects(),
         _security(),
@@ -103,7 +107,10 @@ def _overview() -> str:
         (_name(COMMITMENT_CLASS), COMMITMENT_CLASS, "yes", "yes"),
         (_name(AVAILABILITY_CLASS), AVAILABILITY_CLASS, "yes", "no"),
         *((_name(uid), uid, "no", "yes") for uid in (*WORKLIST_CLASSES, EVENT_CLASS)),
-        (_name(STUDY_ROOT_MOVE), STUDY_ROOT_MOVE, "yes", "no"),
+        *(
+            (_name(uid), uid, "yes" if uid in PULLED_BY else "no", "yes")
+            for uid in (*PATIENT_ROOT_CLASSES, *STUDY_ROOT_CLASSES)
+        ),
     ]
     head = ("SOP class", "UID", "SCU", "SCP")
     return (
@@ -155,9 +162,7 @@ def _acceptor() -> str:
 def _requestor() -> str:
     classes = [*SENT_CLASSES, VERIFICATION_CLASS, COMMITMENT_CLASS, AVAILABILITY_CLASS]
     syntaxes = ", ".join(_name(uid) for uid in UNCOMPRESSED)
-    rows = [
-        (_name(uid), uid, syntaxes) for uid in (*classes, EVENT_CLASS, STUDY_ROOT_MOVE)
-    ]
+    rows = [(_name(uid), uid, syntaxes) for uid in (*classes, EVENT_CLASS, *PULLED_BY)]
     return (
         "## Proposed presentation contexts (SCU)\n\n"
         + _table(("SOP class", "UID", "Transfer syntaxes"), rows)

@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import BinaryIO
 
@@ -34,7 +34,7 @@ from dicom_node.dataset.quiet import UNREADABLE, quiet
 from dicom_node.errors import DatasetInvalid, DatasetMismatch, NotEligible
 from dicom_node.worklist import eligibility
 from dicom_node.worklist.eligibility import EligibilityRules
-from dicom_node.worklist.titles import NO_TITLES, Title, Titles
+from dicom_node.worklist.titles import FETCHED, NO_TITLES, Title, Titles
 from storage.catalog import instances, quarantine
 from storage.database import Database, Transaction
 from storage.errors import DuplicateInstance, ObjectMissing
@@ -47,7 +47,7 @@ from storage.records import (
     Stage,
     Workitem,
 )
-from storage.worklist import workitems
+from storage.worklist import fetches, history, prior_searches, workitems
 
 logger = logging.getLogger(__name__)
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
@@ -115,6 +115,9 @@ class Reception:
     titles
         What holds in place of the rules, and how urgent an image is, by the title
         that it was sent to.
+    prior_wait
+        How long an image waits for the patient's earlier film, where none is here;
+        ``None`` where nobody looks for one.
     """
 
     def __init__(  # noqa: PLR0913  the composition root passes all of them
@@ -128,6 +131,7 @@ class Reception:
         *,
         explains: bool = False,
         titles: Titles = NO_TITLES,
+        prior_wait: timedelta | None = None,
     ) -> None:
         self._store = store
         self._database = database
@@ -136,6 +140,7 @@ class Reception:
         self._clock = clock
         self._new_uid = new_uid
         self._limits = limits
+        self._prior_wait = prior_wait
         self.explains = explains
 
     def incoming(self) -> Incoming:
@@ -305,6 +310,11 @@ class Reception:
             tx, instance.sop_instance_uid
         ):
             instance = replace(instance, not_eligible=OWN_RESULT)
+        fetch = fetches.under_way(tx, instance.study_instance_uid, instance.calling_ae)
+        if fetch is not None:
+            priority = fetches.BEHIND_ALL
+            if not fetch.deliver:
+                instance = replace(instance, called_ae=FETCHED)
         is_added = instances.add_instance(tx, instance)
         if is_added and instance.not_eligible is None:
             workitem = Workitem(
@@ -316,7 +326,16 @@ class Reception:
                 priority=priority,
             )
             workitems.schedule(tx, workitem)
+            if fetch is None and self._lacks_prior(tx, instance):
+                until = instance.received_at + (self._prior_wait or timedelta())
+                prior_searches.add(tx, workitem, until)
         return instance, is_added
+
+    def _lacks_prior(self, tx: Transaction, film: Instance) -> bool:
+        """Tell whether the patient's earlier film is to be looked for elsewhere."""
+        if self._prior_wait is None or not film.patient_id:
+            return False
+        return not history.prior_jobs(tx, film)
 
     def _settle_duplicate(
         self, second: Instance, stored: StoredObject, *, is_new: bool

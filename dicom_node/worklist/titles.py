@@ -40,4 +40,8 @@ class Title:
 Titles = Mapping[str, Title]
 """AE title -> how what is sent to it is treated; others are treated as usual."""
 
+FETCHED = "(fetched)"
+"""In place of the title called: an old image that this node asked for, whose results
+stay here. No caller can set it."""
+
 NO_TITLES: Titles = MappingProxyType({})

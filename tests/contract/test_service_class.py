@@ -15,7 +15,12 @@ from pynetdicom import build_role, evt
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity
 from dicom_node.dimse.library import RequestingEntity as Caller
 from dicom_node.dimse.presentation import SERVICE_CLASSES, context
+from dicom_node.dimse.retrieval.sending import Retrieval
 from dicom_node.dimse.service_class import ReceivesDataSets, Roles
+from dicom_node.dimse.services.query_retrieve import (
+    RETRIEVED_CLASSES,
+    QueryRetrieveSCP,
+)
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
 from dicom_node.dimse.services.verification import VerificationSCP
@@ -26,6 +31,7 @@ from tests.peers.receiving import (
     MAXIMUM_OBJECT_BYTES,
     MODALITY,
     NODE,
+    PATIENT,
     Receiver,
     commitment_service,
     radiograph,
@@ -70,9 +76,12 @@ SERVICES = {
     "Unified Procedure Step": lambda behind: UnifiedProcedureStepSCP(
         worklist_at(behind.database)
     ),
+    "Query/Retrieve": lambda behind: QueryRetrieveSCP(
+        behind.database, behind.store, Retrieval(NODE, {}, PATIENT)
+    ),
     "fake": Both,
 }
-REAL = ("Verification", "Storage", "Storage Commitment", "Unified Procedure Step")
+REAL = tuple(name for name in SERVICES if name != "fake")
 
 
 @pytest.fixture
@@ -113,6 +122,11 @@ def classes(service) -> list[str]:
     return [context.abstract_syntax for context in service.contexts]
 
 
+def taken_as_scp(service) -> set[str]:
+    """The classes that a caller gets where it proposes to be their SCP."""
+    return {uid for uid, roles in service.roles.items() if not roles.scu}
+
+
 def an_image(sop_class: str) -> Dataset:
     image = radiograph(1, transfer_syntax=ImplicitVRLittleEndian)
     image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = sop_class
@@ -151,7 +165,11 @@ def test_its_contexts_are_made_anew_or_stay_the_same(service):
 
 
 def test_a_caller_gets_what_is_offered_and_nothing_else(service):
-    offered = {one.abstract_syntax: one.transfer_syntax[0] for one in service.contexts}
+    offered = {
+        one.abstract_syntax: one.transfer_syntax[0]
+        for one in service.contexts
+        if one.abstract_syntax not in taken_as_scp(service)
+    }
     wanted = [*service.contexts, context(FOREIGN_CLASS, [ImplicitVRLittleEndian])]
     with serving(service) as port, calling(port, wanted) as association:
         got = {
@@ -160,7 +178,7 @@ def test_a_caller_gets_what_is_offered_and_nothing_else(service):
         }
         rejected = [one.abstract_syntax for one in association.rejected_contexts]
     assert got == offered
-    assert rejected == [FOREIGN_CLASS]
+    assert set(rejected) == {FOREIGN_CLASS, *taken_as_scp(service)}
 
 
 def test_a_caller_may_be_what_the_roles_say(service):
@@ -223,6 +241,8 @@ def test_the_services_together_are_what_the_conformance_statement_says(behind):
     for name in REAL:
         service = SERVICES[name](behind)
         sop_classes, syntaxes = SERVICE_CLASSES[name]
-        assert classes(service) == list(sop_classes)
+        results = RETRIEVED_CLASSES if name == "Query/Retrieve" else ()
+        assert classes(service) == [*sop_classes, *results]
+        assert taken_as_scp(service) == set(results)
         assert all(one.transfer_syntax == list(syntaxes) for one in service.contexts)
     assert set(REAL) == set(SERVICE_CLASSES)

@@ -29,7 +29,12 @@ from dicom_node.dimse.acceptor.admission import (
 )
 from dicom_node.dimse.acceptor.association import StreamedAssociation
 from dicom_node.dimse.acceptor.association_request import NOTHING
-from dicom_node.dimse.acceptor.dispatch import add_contexts, handlers_of, opener_of
+from dicom_node.dimse.acceptor.dispatch import (
+    acceptable,
+    add_contexts,
+    handlers_of,
+    opener_of,
+)
 from dicom_node.dimse.acceptor.listener import Limits, Listener
 from dicom_node.dimse.service_class import ServiceClass
 
@@ -235,6 +240,7 @@ class ApplicationEntity:
                 rejection = self._too_many(str(association.requestor.address))
                 if rejection is None:
                     self._admitted.add(association)
+                    _offer(association)
                     return
         logger.warning(
             "Rejected an association from '%s' at %s to '%s': %s.",
@@ -284,6 +290,17 @@ class ApplicationEntity:
         with self._changed:
             self._admitted.discard(association)
             self._changed.notify_all()
+
+
+def _offer(association: StreamedAssociation) -> None:
+    """Accept of a caller what it may be."""
+    scp_of = {
+        uid
+        for uid, role in association.requestor.role_selection.items()
+        if role.scp_role
+    }
+    offered = association.acceptor.supported_contexts
+    association.acceptor.supported_contexts = acceptable(offered, scp_of)
 
 
 def _subject(association: StreamedAssociation) -> str:

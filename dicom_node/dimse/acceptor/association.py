@@ -14,7 +14,7 @@ from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.dimse_primitives import C_GET, C_MOVE, N_EVENT_REPORT
 
 from dicom_node.dimse.acceptor.messages import Opener, StreamingMessages, lacking
 from dicom_node.dimse.acceptor.pace import Pace
@@ -23,6 +23,8 @@ from dicom_node.dimse.acceptor.upper_layer import EventDrivenProvider, RingingQu
 logger = logging.getLogger(__name__)
 _IDLE_CHECK_S = 0.5
 _MESSAGE_IDS = 0xFFFF
+_ANSWERED_IN_FULL = {C_GET: evt.EVT_C_GET, C_MOVE: evt.EVT_C_MOVE}
+"""Requests whose handlers send every response themselves."""
 
 
 class StreamedAssociation(Association):
@@ -139,6 +141,40 @@ class StreamedAssociation(Association):
                 _call(self._afterwards.pop(0))
             # However long that took, the peer was not the one who was idle.
             self.dul._idle_timer.restart()
+
+    def _serve_request(self, msg: Any, context_id: int) -> None:
+        """Let a request be served, by the library or by who sends all responses.
+
+        The library would send objects decoded and encoded anew, and by associations
+        that it opens its own way.
+        """
+        event = _ANSWERED_IN_FULL.get(type(msg))
+        accepted = (
+            one for one in self.accepted_contexts if one.context_id == context_id
+        )
+        context = next(accepted, None)
+        if event is None or context is None or not msg.is_valid_request:
+            super()._serve_request(msg, context_id)
+            return
+        self.dimse.cancel_req = {}
+        self._is_paused = True  # the handler may make requests of its own
+        try:
+            attributes = {
+                "request": msg,
+                "context": context.as_tuple,
+                "_is_cancelled": self._is_cancelled,
+            }
+            evt.trigger(self, event, attributes)
+        except Exception:
+            logger.exception("A service failed.", extra={"action": "serve"})
+            self.abort()
+        finally:
+            self._is_paused = False
+            self.dimse.cancel_req = {}
+
+    def _is_cancelled(self, message_id: int) -> bool:
+        """Tell whether a C-CANCEL for a request has come."""
+        return self.dimse.cancel_req.pop(message_id, None) is not None
 
     def _is_answer(self, message: object) -> bool:
         """Take the answer to a request of ours; anything else is a request."""

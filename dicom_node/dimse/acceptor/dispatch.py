@@ -5,7 +5,7 @@ knows how to refuse it: a peer may name another SOP class than its context does.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -36,6 +36,23 @@ def add_contexts(entity: ApplicationEntity, services: Sequence[ServiceClass]) ->
             )
 
 
+def acceptable(
+    contexts: Sequence[PresentationContext], proposed: Collection[str]
+) -> list[PresentationContext]:
+    """Leave out the classes whose SCP a caller has to be, and does not propose to be.
+
+    Parameters
+    ----------
+    proposed
+        SOP classes that the caller proposes to be SCP of.
+    """
+    return [
+        one
+        for one in contexts
+        if one.scu_role is not False or one.abstract_syntax in proposed
+    ]
+
+
 def handlers_of(services: Sequence[ServiceClass]) -> list[EventHandlerType]:
     """List every request that is answered, and by whom."""
     answering: dict[evt.EventType, list[tuple[ServiceClass, Handler]]] = {}
@@ -60,6 +77,8 @@ def opener_of(services: Sequence[ServiceClass]) -> Opener:
         association: Association, context_id: int, request: C_STORE_RQ
     ) -> BytesIO:
         context = _accepted(association, context_id)
+        if not context.as_scp:
+            raise DatasetInvalid("the caller is not SCU of this class")
         place = choose(str(context.abstract_syntax))
         return place(association, context, request)
 

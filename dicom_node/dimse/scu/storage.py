@@ -7,6 +7,7 @@ tried twice here: the Delivery is what is retried.
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from pydicom import dcmread
@@ -15,6 +16,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pynetdicom.association import Association
 
+from dicom_node.dataset.forms.whole import read_whole
+from dicom_node.dataset.pixels.transcoding import transcoded
 from dicom_node.dataset.quiet import UNREADABLE
 from dicom_node.dimse.presentation import (
     MAXIMUM_CONTEXTS,
@@ -36,6 +39,8 @@ from dicom_node.errors import (
 )
 
 logger = logging.getLogger(__name__)
+MAXIMUM_PIXELS = 100_000_000
+"""Of an object that is decompressed to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,22 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose C-MOVE request is fulfilled (PS3.7 9.1.1.1.5, 9.1.1.1.6).
+
+    Parameters
+    ----------
+    ae_title
+        Of who asked.
+    message_id
+        Of the request.
+    """
+
+    ae_title: str
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class SendResult:
     """What became of one object.
 
@@ -93,6 +114,7 @@ def send(
     *,
     calling_ae: str,
     timeouts: Timeouts,
+    origin: Origin | None = None,
 ) -> Iterator[SendResult]:
     """Send objects and tell, one after the other, what became of each.
 
@@ -106,6 +128,9 @@ def send(
         Our AE title.
     timeouts
         How long it may take.
+    origin
+        Whose C-MOVE request is fulfilled so; a peer that does not take a compressed
+        form is then sent the plain one.
 
     Yields
     ------
@@ -123,7 +148,7 @@ def send(
         file if isinstance(file, Outgoing) else Outgoing.read(file) for file in files
     ]
     for batch in _batches(outgoing):
-        yield from _send_batch(batch, remote, calling_ae, timeouts)
+        yield from _send_batch(batch, remote, calling_ae, timeouts, origin)
 
 
 def _batches(objects: list[Outgoing]) -> Iterator[list[Outgoing]]:
@@ -132,8 +157,8 @@ def _batches(objects: list[Outgoing]) -> Iterator[list[Outgoing]]:
     pairs: set[tuple[str, str]] = set()
     for item in objects:
         pair = (item.sop_class_uid, item.transfer_syntax_uid)
-        # An uncompressed pair takes two contexts.
-        if pair not in pairs and len(pairs) >= MAXIMUM_CONTEXTS // 2:
+        # A pair takes two contexts, or three where it may be decompressed.
+        if pair not in pairs and len(pairs) >= MAXIMUM_CONTEXTS // 3:
             yield batch
             batch, pairs = [], set()
         batch.append(item)
@@ -143,17 +168,22 @@ def _batches(objects: list[Outgoing]) -> Iterator[list[Outgoing]]:
 
 
 def _send_batch(
-    batch: list[Outgoing], remote: RemoteAE, calling_ae: str, timeouts: Timeouts
+    batch: list[Outgoing],
+    remote: RemoteAE,
+    calling_ae: str,
+    timeouts: Timeouts,
+    origin: Origin | None,
 ) -> Iterator[SendResult]:
-    contexts = storage_requestor_contexts(
-        (item.sop_class_uid, item.transfer_syntax_uid) for item in batch
-    )
+    pairs = [(item.sop_class_uid, item.transfer_syntax_uid) for item in batch]
+    if origin is not None:
+        pairs += [(item.sop_class_uid, UNCOMPRESSED[0]) for item in batch]
+    contexts = storage_requestor_contexts(pairs)
     try:
         with associate(
             remote, contexts, calling_ae=calling_ae, timeouts=timeouts
         ) as association:
             for number, item in enumerate(batch):
-                result = _send_one(association, item, number % 0xFFFF + 1)
+                result = send_one(association, item, number % 0xFFFF + 1, origin=origin)
                 if isinstance(result.error, PeerUnreachable):
                     # Else the next request, or the release, would wait in vain for
                     # an answer: the library learns late that a peer is gone.
@@ -164,13 +194,35 @@ def _send_batch(
             yield SendResult(item.sop_instance_uid, None, error)
 
 
-def _send_one(association: Association, item: Outgoing, message_id: int) -> SendResult:
+def send_one(
+    association: Association,
+    item: Outgoing,
+    message_id: int,
+    *,
+    origin: Origin | None = None,
+    may_decompress: bool = False,
+) -> SendResult:
+    """Send one object on an association, and tell what became of it.
+
+    Parameters
+    ----------
+    origin
+        As above.
+    may_decompress
+        Whether the plain form will do where the stored one is not accepted.
+    """
     uid = item.sop_instance_uid
     if not association.is_established:
         return SendResult(uid, None, PeerUnreachable("the association is over"))
+    is_free = may_decompress or origin is not None
     try:
-        payload = _payload(association, item)
-        response = association.send_c_store(payload, msg_id=message_id)
+        payload = _payload(association, item, may_decompress=is_free)
+        response = association.send_c_store(
+            payload,
+            msg_id=message_id,
+            originator_aet=origin.ae_title if origin else None,
+            originator_id=origin.message_id if origin else None,
+        )
     except NodeError as error:
         return SendResult(uid, None, error)
     except RuntimeError:  # it ended between our look and the request
@@ -185,15 +237,21 @@ def _send_one(association: Association, item: Outgoing, message_id: int) -> Send
     return _result(uid, response)
 
 
-def _payload(association: Association, item: Outgoing) -> Path | Dataset:
-    """Choose the stored bytes, or else the same object in the other encoding."""
-    accepted = transfer_syntaxes_of(association.accepted_contexts, item.sop_class_uid)
+def _payload(
+    association: Association, item: Outgoing, *, may_decompress: bool
+) -> Path | Dataset:
+    """Choose the stored bytes, or else the same object in another encoding."""
+    ours = [one for one in association.accepted_contexts if one.as_scu]
+    accepted = transfer_syntaxes_of(ours, item.sop_class_uid)
     if item.transfer_syntax_uid in accepted:
         return item.path
-    if item.transfer_syntax_uid in UNCOMPRESSED and any(
-        syntax in accepted for syntax in UNCOMPRESSED
-    ):
+    plain = next((syntax for syntax in UNCOMPRESSED if syntax in accepted), None)
+    if plain is not None and item.transfer_syntax_uid in UNCOMPRESSED:
         return dcmread(item.path)
+    if plain is not None and may_decompress:
+        with item.path.open("rb") as stream:
+            dataset = read_whole(stream)
+        return dcmread(BytesIO(transcoded(dataset, plain, MAXIMUM_PIXELS)))
     raise ClassNotAccepted(
         Status.SOP_CLASS_NOT_SUPPORTED,
         "transfer syntax not accepted" if accepted else "SOP class not accepted",

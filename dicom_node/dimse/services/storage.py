@@ -16,7 +16,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.dataset.part10 import Arriving, part10_header
-from dicom_node.dimse.presentation import acceptor_contexts
+from dicom_node.dimse.presentation import STORAGE_CLASSES, acceptor_contexts
 from dicom_node.dimse.service_class import Handler, Roles
 from dicom_node.dimse.status import STATUS, Status, status_of
 from dicom_node.errors import ClassNotAccepted, DatasetInvalid, NodeError
@@ -129,8 +129,8 @@ class StorageSCP:
 
     @property
     def roles(self) -> Mapping[str, Roles]:
-        """None: callers are SCU."""
-        return {}
+        """Either: who retrieves images by C-GET takes them as SCP."""
+        return {str(uid): Roles(scu=True, scp=True) for uid in STORAGE_CLASSES}
 
     @property
     def handlers(self) -> Mapping[evt.EventType, Handler]:

@@ -6,7 +6,12 @@ from dicom_node.node.parts import Parts
 from dicom_node.node.roles import Role
 from dicom_node.node.services.loops import ENDED, Body, Loop, Loops
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.worklist import make_performer, make_reporter
+from dicom_node.node.wiring.worklist import (
+    make_fetcher,
+    make_performer,
+    make_reporter,
+    make_seeker,
+)
 from storage.signals import Topic
 
 
@@ -60,7 +65,7 @@ class WorklistService:
 def worklist_services(
     settings: Settings, parts: Parts, loops: Loops
 ) -> tuple[WorklistService, ...]:
-    """List them: who tells subscribers, who performs what others push."""
+    """List them: who tells subscribers, performs what others push, and fetches."""
 
     def tell() -> Body:
         return make_reporter(settings, parts).run
@@ -68,7 +73,16 @@ def worklist_services(
     def perform() -> Body:
         return make_performer(settings, parts).run
 
+    def fetch() -> Body:
+        return make_fetcher(settings, parts).run
+
+    def seek() -> Body:
+        return make_seeker(settings, parts).run
+
+    seeking = (WorklistService("prior-seeker", seek, Topic.WORK, Role.WORK, loops),)
     return (
+        *(seeking if settings.priors.fetch else ()),
         WorklistService("event-reports", tell, Topic.REPORT, Role.DELIVER, loops),
         WorklistService("performer", perform, Topic.STEP, Role.WORK, loops),
+        WorklistService("fetcher", fetch, Topic.STEP, Role.WORK, loops),
     )

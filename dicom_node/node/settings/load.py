@@ -47,7 +47,11 @@ from dicom_node.node.settings.node import (
 from dicom_node.node.settings.objects import ObjectsSection
 from dicom_node.node.settings.pages import PagesSection, TargetsSection
 from dicom_node.node.settings.web import DicomwebSection, HttpSection
-from dicom_node.node.settings.worklist import WorklistSection
+from dicom_node.node.settings.worklist import (
+    FetchSection,
+    PriorsSection,
+    WorklistSection,
+)
 
 ENVIRONMENT_PREFIX = "CXR_NODE__"
 SECRETS_DIR_VARIABLE = "CXR_NODE_SECRETS_DIR"
@@ -76,6 +80,8 @@ class Settings(BaseSettings):
     model: ModelSection = ModelSection()
     worker: WorkerSection = WorkerSection()
     worklist: WorklistSection = WorklistSection()
+    fetch: FetchSection = FetchSection()
+    priors: PriorsSection = PriorsSection()
     delivery: DeliverySection = DeliverySection()
     destinations: tuple[DestinationSection, ...] = ()
     availability: tuple[AvailabilitySection, ...] = ()

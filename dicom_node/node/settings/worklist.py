@@ -31,6 +31,39 @@ class SourceSection(Section):
     _checked = field_validator("url")(_base)
 
 
+class FetchSection(Section):
+    """How old studies are fetched from a PACS."""
+
+    deliver: bool = False
+    most_waiting: int = Field(default=8, ge=1, le=1_000_000)
+    tries: int = Field(default=8, ge=1, le=1_000)
+    first_retry_s: Seconds = 60.0
+    longest_retry_s: Seconds = 3600.0
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.first_retry_s > self.longest_retry_s:
+            msg = "first_retry_s is longer than longest_retry_s"
+            raise ValueError(msg)
+        return self
+
+
+class PriorsSection(Section):
+    """Whether a film waits for the patient's earlier one, and where that comes from."""
+
+    fetch: bool = False
+    source: str = Field(default="", alias="from")
+    months: int = Field(default=24, ge=1, le=1200)
+    wait_s: float = Field(default=20.0, ge=0.1, le=3600)
+
+    @model_validator(mode="after")
+    def _from_somewhere(self) -> Self:
+        if self.fetch and not self.source:
+            msg = "fetch needs from: a destination or a peer"
+            raise ValueError(msg)
+        return self
+
+
 class WorklistSection(Section):
     """The worklist as others see it."""
 

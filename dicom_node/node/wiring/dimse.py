@@ -2,6 +2,8 @@
 
 from dicom_node.dimse.acceptor.admission import Peer
 from dicom_node.dimse.acceptor.application_entity import ApplicationEntity, DimseConfig
+from dicom_node.dimse.retrieval.sending import Retrieval
+from dicom_node.dimse.services.query_retrieve import QueryRetrieveSCP
 from dicom_node.dimse.services.storage import StorageSCP
 from dicom_node.dimse.services.storage_commitment import StorageCommitmentService
 from dicom_node.dimse.services.unified_procedure_step import UnifiedProcedureStepSCP
@@ -14,8 +16,9 @@ from dicom_node.node.wiring.outbox import (
     keepers,
     make_commitments,
     make_requests,
+    move_destinations,
 )
-from dicom_node.node.wiring.remotes import certificates
+from dicom_node.node.wiring.remotes import certificates, timeouts
 
 
 def dimse_config(settings: Settings) -> DimseConfig:
@@ -54,6 +57,13 @@ def further_titles(settings: Settings) -> tuple[str, ...]:
     return tuple(title.ae_title for title in settings.dimse.titles)
 
 
+def make_retrieval(settings: Settings) -> Retrieval:
+    """Say how what is held is given out."""
+    return Retrieval(
+        settings.node.ae_title, move_destinations(settings), timeouts(settings)
+    )
+
+
 def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
     """Make the listening Application Entity with its services."""
     services = (
@@ -67,6 +77,7 @@ def make_acceptor(settings: Settings, parts: Parts) -> ApplicationEntity:
             make_requests(settings, parts), make_commitments(settings, parts)
         ),
         UnifiedProcedureStepSCP(parts.worklist),
+        QueryRetrieveSCP(parts.database, parts.store, make_retrieval(settings)),
     )
     told = tell_rejections(settings, parts)
     return ApplicationEntity(dimse_config(settings), services, told)

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 
+from dicom_node.dimse.retrieval.sending import Destinations
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.destinations import RemoteSection
@@ -117,6 +118,31 @@ def _calling_back(settings: Settings, peer: PeerSection) -> Callable[[str], Remo
         host = address if _is_block(peer.address) else peer.address
         port = peer.port or 0
         return remote(settings, peer.ae_title, host, port, tls_on=peer.tls)
+
+    return make
+
+
+def move_destinations(settings: Settings) -> Destinations:
+    """Say where C-MOVE may send: to peers with a port.
+
+    A peer that may have any of many addresses is known where it is itself the caller.
+    """
+    return {
+        peer.ae_title: _moving_to(settings, peer)
+        for peer in settings.dimse.peers
+        if peer.port is not None
+    }
+
+
+def _moving_to(
+    settings: Settings, peer: PeerSection
+) -> Callable[[str, str], RemoteAE | None]:
+    call = _calling_back(settings, peer)
+
+    def make(caller: str, address: str) -> RemoteAE | None:
+        if _is_block(peer.address) and caller != peer.ae_title:
+            return None
+        return call(address)
 
     return make
 

@@ -1,5 +1,7 @@
 """The door for images, which of them are analysed, and what holds them together."""
 
+from datetime import timedelta
+
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.bond import Bond
 from dicom_node.node.settings.analysis import EligibilitySection
@@ -8,7 +10,7 @@ from dicom_node.node.wiring.storage import make_mark
 from dicom_node.worklist.adoption import Adoption
 from dicom_node.worklist.eligibility import EligibilityRules
 from dicom_node.worklist.reception import Reception
-from dicom_node.worklist.titles import Title, Titles
+from dicom_node.worklist.titles import FETCHED, Title, Titles
 from storage.database import Database
 from storage.objects.protocol import ObjectStore
 from storage.records import Priority
@@ -31,7 +33,7 @@ def titles(settings: Settings) -> Titles:
             destinations=section.destinations,
         )
         for section in settings.dimse.titles
-    }
+    } | {FETCHED: Title(_rules(settings.eligibility), destinations=())}
 
 
 def _rules(section: EligibilitySection) -> EligibilityRules:
@@ -68,6 +70,9 @@ def make_reception(
         new_uid,
         explains=explains(settings),
         titles=titles(settings),
+        prior_wait=(
+            timedelta(seconds=settings.priors.wait_s) if settings.priors.fetch else None
+        ),
     )
 
 

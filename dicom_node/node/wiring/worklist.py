@@ -4,12 +4,15 @@ from datetime import timedelta
 
 from dicom_node.delivery.event_reports import Reporter, ReportPatience
 from dicom_node.dimse.scu.association import RemoteAE
+from dicom_node.errors import SettingsInvalid
 from dicom_node.injected import clock, new_uid
 from dicom_node.node.parts import Parts
 from dicom_node.node.settings.destinations import DimseDestinationSection
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.remotes import remote, remote_ae, timeouts
+from dicom_node.retrieve.fetcher import Fetcher, FetchManner
 from dicom_node.retrieve.performer import Fetching, Performer
+from dicom_node.retrieve.prior_seeker import PriorSeeker, SeekManner
 from dicom_node.retrieve.wado import FetchLimits, ImageServer
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import BackOff
@@ -88,6 +91,48 @@ def make_performer(settings: Settings, parts: Parts) -> Performer:
         clock=parts.clock,
         new_uid=parts.new_uid,
     )
+
+
+def make_fetcher(settings: Settings, parts: Parts) -> Fetcher:
+    """Make what has peers send old studies here."""
+    section = settings.fetch
+    manner = FetchManner(
+        calling_ae=settings.node.ae_title,
+        peers=receivers(settings),
+        timeouts=timeouts(settings),
+        back_off=BackOff(section.first_retry_s, section.longest_retry_s),
+        tries=section.tries,
+        most_waiting=section.most_waiting,
+        has_room=lambda: parts.store.room_bytes() > 0,
+    )
+    return Fetcher(parts.database, manner, parts.clock)
+
+
+def make_seeker(settings: Settings, parts: Parts) -> PriorSeeker:
+    """Make what looks for patients' earlier films.
+
+    Raises
+    ------
+    SettingsInvalid
+        Who is asked cannot be called.
+    """
+    section = settings.priors
+    remote = callable_by(settings, section.source)
+    if remote is None:
+        raise SettingsInvalid(
+            f"priors.from: {section.source!r} is neither a destination nor a peer with"
+            " address and port"
+        )
+    manner = SeekManner(
+        settings.node.ae_title, remote, timeouts(settings), section.months
+    )
+    return PriorSeeker(parts.database, manner, parts.clock)
+
+
+def callable_by(settings: Settings, name: str) -> RemoteAE | None:
+    """Find whom the node can call, by a destination's name or an AE title."""
+    titles = {one.name: one.ae_title for one in _by_dimse(settings)}
+    return receivers(settings).get(titles.get(name, name))
 
 
 def receivers(settings: Settings) -> dict[str, RemoteAE]:

@@ -36,7 +36,8 @@ def refusal(**overrides):
 
 def keys_of(model, prefix=""):
     """Every key path of a settings model; list items count as their table."""
-    for name, field in model.model_fields.items():
+    for field_name, field in model.model_fields.items():
+        name = field.alias or field_name
         tables = list(tables_in(field.annotation))
         for table in tables:
             yield from keys_of(table, f"{prefix}{name}.")
@@ -149,6 +150,11 @@ def test_who_takes_stow_has_to_say_whom_to_ask_for_commitment():
 )
 def test_a_title_that_cannot_be_is_refused(titles, words):
     assert words in refusal(dimse={"titles": titles}, destinations=[PACS])
+
+
+def test_earlier_films_come_from_somewhere():
+    assert "fetch needs from" in refusal(priors={"fetch": True})
+    assert Settings.load(None, {"priors": {"from": "pacs"}}).priors.source == "pacs"
 
 
 def test_an_unknown_key_inside_a_list_is_refused_with_its_place():
