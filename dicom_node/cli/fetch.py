@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 from tqdm import tqdm
 
 from dicom_node.cli.network import explained
-from dicom_node.cli.terminal.options import config_option, did_you_mean
+from dicom_node.cli.terminal.options import config_option
+from dicom_node.cli.terminal.words import did_you_mean
 from dicom_node.dimse.scu import retrieve
 from dicom_node.dimse.scu.association import RemoteAE
 from dicom_node.errors import NodeError

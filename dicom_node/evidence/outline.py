@@ -165,7 +165,7 @@ def reduce_points(closed: Points, tolerance: float) -> Points:
             np.concatenate([firsts, middles]),
             np.concatenate([middles, lasts]),
         )
-    return closed[kept]
+    return np.asarray(closed[kept])
 
 
 def _farthest(

@@ -4,7 +4,7 @@ A report has thousands of elements, nearly all of them short texts and sequences
 are put together here; every other element is the library's to write.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from struct import pack
 
@@ -23,7 +23,7 @@ from pydicom.valuerep import VR
 _PREAMBLE = bytes(128) + b"DICM"
 _ITEM = b"\xfe\xff\x00\xe0"
 # Texts whose length takes two bytes (PS3.5 7.1.2) -> what fills them up to an even one.
-_FILL = {
+_FILL: Mapping[str, bytes] = {
     **dict.fromkeys((VR.CS, VR.LO, VR.SH, VR.ST, VR.LT, VR.AE, VR.AS), b" "),
     VR.UI: b"\0",
 }
@@ -32,10 +32,11 @@ _MOST_BYTES = 0xFFFF
 
 def part_10(dataset: Dataset) -> bytes:
     """Write an object as a file in memory, as ``Dataset.save_as`` would."""
-    stream = BytesIO()
     if dataset.file_meta.TransferSyntaxUID != ExplicitVRLittleEndian:
-        dataset.save_as(stream, enforce_file_format=True)
-        return stream.getvalue()
+        other = BytesIO()
+        dataset.save_as(other, enforce_file_format=True)
+        return other.getvalue()
+    stream = DicomBytesIO()
     stream.write(_PREAMBLE)
     write_file_meta_info(stream, dataset.file_meta)
     correct_ambiguous_vr(dataset, is_little_endian=True)
