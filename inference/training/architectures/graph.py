@@ -16,7 +16,7 @@ from inference.training.architectures.architecture import Graph, ParameterGroup
 # RoiAlign changed its signature in opset 16; ONNX Runtime's CUDA kernels of every
 # supported release know the older one.
 OPSET = 15
-_LAID, _TRUNK = "/net", "/backbone"
+_LAID, _TRUNK = "/net", "/backbone/"
 
 
 def silence(images: Tensor) -> dict[str, Tensor]:
@@ -117,9 +117,7 @@ def write_graph(net: nn.Module, path: Path, size_px: int, instances: int) -> Non
     model = onnx.load(str(path))
     for node in model.graph.node:
         if node.name.startswith(_LAID + _TRUNK):
-            own = node.name.removeprefix(_LAID)
-            # a trunk of several is written with a dot
-            node.name = own.replace(f"{_TRUNK}.", f"{_TRUNK}/", 1)
+            node.name = node.name.removeprefix(_LAID)
     _name_shapes(model, size_px, instances)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
