@@ -56,6 +56,7 @@ RUN_FILES = (
     "validation.csv",
     "curves.png",
     "overlays.png",
+    "heat-maps.png",
 )
 """What a run leaves, beside its cache."""
 

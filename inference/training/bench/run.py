@@ -186,7 +186,7 @@ def _columns(
         "auroc_high": score.auroc.high,
         "training_minutes": spent / 60,
     }
-    return replace(row, figures=figures)
+    return replace(row, started="-", figures=figures)
 
 
 def tried(

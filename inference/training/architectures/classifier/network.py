@@ -14,6 +14,14 @@ from inference.training.architectures.stored import read_state
 _OWN = "backbone."
 
 
+class JoinedTrunks(nn.ModuleDict):
+    """Trunks by name, all asked about the same films."""
+
+    def forward(self, colour: Tensor) -> list[Tensor]:
+        """Give the features of each trunk."""
+        return [trunk(colour) for trunk in self.values()]
+
+
 class ClassifierNet(nn.Module):
     """Any opacity, and frontal; one logit each.
 
@@ -26,7 +34,7 @@ class ClassifierNet(nn.Module):
     def __init__(self, recipe: ClassifierNetwork) -> None:
         super().__init__()
         self.recipe = recipe
-        self.backbone = nn.ModuleDict(
+        self.backbone = JoinedTrunks(
             {
                 name: FeatureTrunk(name, stride_in_1x1=recipe.stride_in_1x1)
                 for name in dict.fromkeys(recipe.trunks)
@@ -45,7 +53,8 @@ class ClassifierNet(nn.Module):
         """Give the features of each trunk (N, C, H, W)."""
         grey = (images - self.recipe.grey_mean) / self.recipe.grey_std
         colour = grey.repeat(1, 3, 1, 1)
-        return [trunk(colour) for trunk in self.trunks]
+        found: list[Tensor] = self.backbone(colour)
+        return found
 
     def logits(self, maps: Sequence[Tensor]) -> Tensor:
         """Pool the maps, join them, and answer (N, 2)."""

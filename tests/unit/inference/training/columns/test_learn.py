@@ -19,6 +19,7 @@ def recipe(tmp_path):
     return on_data(recipe_of({"network": {"kind": "columns"}}, "columns"), [folder])
 
 
+@pytest.mark.slow
 def test_the_box_columns_are_the_answer_and_nothing_else_is(recipe, tmp_path):
     report = learn_columns(recipe, tmp_path / "run", replicates=10)
     found = json.loads((tmp_path / "run" / "columns.json").read_text("utf-8"))
@@ -33,6 +34,7 @@ def test_the_box_columns_are_the_answer_and_nothing_else_is(recipe, tmp_path):
     assert "a leak, not a diagnosis" in report.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_it_is_trained_by_the_same_command_and_has_nothing_to_resume(recipe, tmp_path):
     told = {"read_frame": read_picture, "output": tmp_path / "run"}
     assert run_recipe(recipe, **told) == tmp_path / "run" / "report.md"

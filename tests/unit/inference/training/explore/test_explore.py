@@ -30,6 +30,7 @@ def seen(folder):
     return glance_all(read_samples(data_of([folder])), read_film)
 
 
+@pytest.mark.slow
 def test_the_page_holds_its_pictures_and_names_the_films(folder, tmp_path):
     page = explore([folder], tmp_path / "page", read_film)
     html = page.read_text("utf-8")
@@ -48,6 +49,7 @@ def test_a_film_in_two_folds_is_found(folder):
     assert pair.across
 
 
+@pytest.mark.slow
 def test_a_film_that_cannot_be_read_is_told_and_the_rest_is_shown(folder, tmp_path):
     (folder / "images" / "04.png").write_bytes(b"nothing")
     found, broken = seen(folder)
@@ -82,6 +84,7 @@ def test_few_films_and_weak_facts_warn_of_nothing():
     assert Shortcut("age", 0.7, 30).warns
 
 
+@pytest.mark.slow
 def test_the_challenge_layout_is_explored_with_what_headers_tell(tmp_path):
     source = write_rsna(tmp_path / "rsna")
     folder = source.labels.parent
