@@ -394,7 +394,7 @@ def _jpeg_xl_header(stream: bytes) -> _Header:
 
 
 def _jpeg_xl(samples: Samples, geometry: Geometry, *, lossless: bool) -> bytes:
-    how = {"lossless": True} if lossless else {"distance": 0.5}
+    how: dict[str, Any] = {"lossless": True} if lossless else {"distance": 0.5}
     return bytes(
         imagecodecs.jpegxl_encode(samples, bitspersample=geometry.bits_stored, **how)
     )

@@ -9,7 +9,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydicom.uid import UID, UID_dictionary
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import UID
 
 JPEG_XL_LOSSLESS = UID("1.2.840.10008.1.2.4.110")
 JPEG_XL_JPEG_RECOMPRESSION = UID("1.2.840.10008.1.2.4.111")
