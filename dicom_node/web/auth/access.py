@@ -63,8 +63,6 @@ class Access:
         How long a session lives without a request, and at all.
     proxy
         Who says who asks, if anybody.
-    scrapers
-        From where ``/metrics`` is asked for without a key.
     """
 
     keys: tuple[str, ...] = ()
@@ -74,7 +72,6 @@ class Access:
     idle: timedelta = timedelta(hours=8)
     longest: timedelta = timedelta(days=7)
     proxy: TrustedProxy | None = None
-    scrapers: tuple[Network, ...] = ()
 
 
 def principal_of(request: HTTPConnection, access: Access) -> Principal | None:
@@ -131,7 +128,8 @@ def is_within(address: str, networks: tuple[Network, ...]) -> bool:
         place = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(place in network for network in networks)
+    plain = getattr(place, "ipv4_mapped", None) or place
+    return any(plain in network for network in networks)
 
 
 def role_of_groups(

@@ -1,6 +1,5 @@
 """Middleware that lets a request pass when whoever asks may have what it asks for."""
 
-import logging
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -11,8 +10,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dicom_node.web.auth.access import (
     Access,
-    is_within,
-    peer_of,
     principal_of,
     session_token,
 )
@@ -21,9 +18,6 @@ from dicom_node.web.auth.permissions import Need, Openness, needed
 from dicom_node.web.auth.principal import Principal
 from dicom_node.web.problems import problem, refusal_of
 from storage.errors import StorageError
-
-logger = logging.getLogger(__name__)
-_METRICS = "/metrics"
 
 
 class Guard:
@@ -60,7 +54,7 @@ class Guard:
             text = "The page that asks does not come from this node."
             return problem(HTTPStatus.FORBIDDEN, text)
         need = needed(method, path)
-        if need is Openness.ANYONE or self._is_scraper(request):
+        if need is Openness.ANYONE:
             return None
         try:
             principal = await run_in_threadpool(principal_of, request, self._access)
@@ -70,11 +64,6 @@ class Guard:
         if principal is None:
             return _unknown(request)
         return _denied(principal, need)
-
-    def _is_scraper(self, request: HTTPConnection) -> bool:
-        if request.scope["path"] != _METRICS:
-            return False
-        return is_within(peer_of(request), self._access.scrapers)
 
 
 def _unknown(request: HTTPConnection) -> Response:

@@ -65,6 +65,7 @@ TABLE: tuple[Row, ...] = (
             "models",
             "devices",
             "events",
+            "live",
             "films",
         )
     ),
