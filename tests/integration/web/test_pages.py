@@ -28,6 +28,7 @@ from tests.peers.pacs import PACS
 from tests.peers.ports import free_port
 
 NAME = "Zyxwvut^Marked"
+HOSTILE = '"><script>1'
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,13 @@ def shown(tmp_path_factory):
 
 
 def _worked(node, folder):
-    taken = {"PatientID": "PAGES1", "PatientName": NAME, "rows": 512, "columns": 448}
+    taken = {
+        "PatientID": "PAGES1",
+        "PatientName": NAME,
+        "AccessionNumber": HOSTILE,
+        "rows": 512,
+        "columns": 448,
+    }
     films = [
         synthetic_dataset(
             "CR", 1, StudyDate="20260101", AcquisitionDate="20260101", **taken

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -78,10 +79,10 @@ def _view(parts: PageParts) -> dict[str, Any]:
         "began": began,
         "tallies": _tallies(day, parts.texts, began, now, target),
         "reasons": _reasons(day, parts.texts),
-        "p50": _percentile(took, 0.5),
-        "p95": _percentile(took, 0.95),
+        "p50": percentile(took, 0.5),
+        "p95": percentile(took, 0.95),
         "target": target,
-        "late": sum(_is_late(one, now, target) for one in day),
+        "late": sum(is_late(one, now, target) for one in day),
         "queue": queue,
         "destinations": destinations,
         "disk": _disk(parts, stored),
@@ -105,7 +106,7 @@ def _tallies(
             "",
         ),
         "failed": ([one for one in day if one.state in _FAILED], "failed", "bad"),
-        "late": ([one for one in day if _is_late(one, now, target)], "", "warn"),
+        "late": ([one for one in day if is_late(one, now, target)], "", "warn"),
     }
     return [
         FilmTally(
@@ -140,7 +141,7 @@ def _reasons(day: Sequence[Passage], t: Texts) -> list[tuple[str, str, int]]:
     ]
 
 
-def _is_late(one: Passage, now: datetime, target_s: float) -> bool:
+def is_late(one: Passage, now: datetime, target_s: float) -> bool:
     """Tell whether results took, or take, longer than the site wants."""
     if one.state in _WAITING:
         return (now - one.received_at).total_seconds() > target_s
@@ -149,11 +150,11 @@ def _is_late(one: Passage, now: datetime, target_s: float) -> bool:
     return False
 
 
-def _percentile(ordered: Sequence[float], share: float) -> float | None:
+def percentile(ordered: Sequence[float], share: float) -> float | None:
     """Take the value that so large a share does not exceed (the nearest rank)."""
     if not ordered:
         return None
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
 
 
 def _disk(parts: PageParts, stored_in_a_day: int) -> dict[str, Any]:
