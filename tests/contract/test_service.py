@@ -19,7 +19,7 @@ from tests.fakes.runner import ScriptedRunner
 
 SERVICES = (
     *("http", "worker", "deliver", "commitment-reports", "event-reports"),
-    *("performer", "timers", "dimse"),
+    *("performer", "fetcher", "timers", "dimse"),
 )
 PROMPT_S = 20.0
 
