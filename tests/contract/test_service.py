@@ -19,7 +19,7 @@ from tests.fakes.runner import ScriptedRunner
 
 SERVICES = (
     *("http", "worker", "deliver", "commitment-reports", "event-reports"),
-    *("performer", "audit", "timers", "dimse"),
+    *("performer", "fetcher", "audit", "timers", "dimse"),
 )
 PROMPT_S = 20.0
 
