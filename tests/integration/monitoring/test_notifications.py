@@ -24,7 +24,7 @@ from dicom_node.monitoring.notifying.channels.mail import Mail
 from dicom_node.monitoring.notifying.channels.webhook import Webhook
 from dicom_node.monitoring.notifying.notifier import Notifier
 from dicom_node.monitoring.notifying.rules import Rules, Watcher
-from dicom_node.monitoring.notifying.told import Told
+from dicom_node.monitoring.notifying.told import ToldNotification
 from dicom_node.node.settings.load import Settings
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import BackOff
@@ -148,7 +148,7 @@ def told(database):
     with database.transaction() as tx:
         found = notifications.take(tx, "ward", now=after(9000), until=after(9001))
     with database.transaction(read_only=True) as tx:
-        return Told("CXR_NODE-1", found, get_job(tx, uid))
+        return ToldNotification("CXR_NODE-1", found, get_job(tx, uid))
 
 
 @contextmanager
