@@ -50,6 +50,11 @@ COUNTERS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("delivery_failed", ("destination",), "Deliveries given up."),
     ("delivery_committed", ("destination",), "Objects committed to be kept."),
     ("commitment_failed", ("destination",), "Objects that nobody commits to keep."),
+    (
+        "said",
+        ("model", "device", "measure", "step"),
+        "What the models said, in steps of each measure.",
+    ),
     ("model_images", (), "Images that the model has looked at."),
     ("model_batches", (), "Batches that the model has run."),
 )
@@ -111,7 +116,6 @@ class _AtThisMoment(Collector):
             stages, backlogs = gauges.stages(tx), gauges.backlogs(tx)
             asked = gauges.commitments(tx)
             drifts = distributions.drifts(tx, since.date())
-            totals = distributions.totals(tx)
         yield _gauge("info", ("version",), "This node.", [((__version__,), 1)])
         for name, labels, text in COUNTERS:
             yield _counter(name, labels, text, counts)
@@ -125,7 +129,7 @@ class _AtThisMoment(Collector):
             "Storage Commitment reports waited for.",
             [((name,), count) for name, count in asked.items()],
         )
-        yield from _drift(drifts, totals)
+        yield from _drift(drifts)
         yield from _disk(observed.store, counts, now)
         yield _gauge(
             "trouble",
@@ -197,10 +201,7 @@ def _waiting(
     )
 
 
-def _drift(
-    drifts: Sequence[distributions.Drift],
-    totals: Sequence[tuple[str, str, str, str, int]],
-) -> Iterator[Metric]:
+def _drift(drifts: Sequence[distributions.Drift]) -> Iterator[Metric]:
     labels = ("model", "device", "measure")
     yield _gauge(
         "drift_psi",
@@ -214,14 +215,6 @@ def _drift(
         "Films that the index is made of; of few it says little.",
         [((one.model, one.device, one.measure), one.films) for one in drifts],
     )
-    family = CounterMetricFamily(
-        "cxr_node_said",
-        "What the models said, in steps of each measure.",
-        labels=(*labels, "step"),
-    )
-    for *key, count in totals:
-        family.add_metric([str(part) for part in key], count)
-    yield family
 
 
 def _disk(store: ObjectStore, counts: Counts, now: datetime) -> Iterator[Metric]:

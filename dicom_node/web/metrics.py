@@ -8,6 +8,9 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dicom_node.web.problems import problem, status_of
+from storage.errors import StorageError
+
 PATH = "/metrics"
 _MEDIA_TYPE = "text/plain; version=0.0.4"
 
@@ -54,8 +57,13 @@ class ScrapersEntrance:
         if not self._is_scraper(scope):
             await self._app(scope, receive, send)
             return
-        text = await run_in_threadpool(self._expose)
-        await Response(text, media_type=_MEDIA_TYPE)(scope, receive, send)
+        await (await run_in_threadpool(self._answer))(scope, receive, send)
+
+    def _answer(self) -> Response:
+        try:
+            return Response(self._expose(), media_type=_MEDIA_TYPE)
+        except StorageError as error:
+            return problem(status_of(error), str(error))
 
     def _is_scraper(self, scope: Scope) -> bool:
         asks = scope["type"] == "http" and scope["method"] == "GET"

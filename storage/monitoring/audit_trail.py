@@ -36,7 +36,7 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """How a chain is found.
 
     Parameters
@@ -73,16 +73,16 @@ def append(tx: Transaction, event: str, message: str, at: datetime) -> int:
     return int(number)
 
 
-def verify(tx: Transaction) -> Verdict:
+def verify(tx: Transaction) -> ChainVerdict:
     """Go through the whole chain."""
     count, seal = 0, FIRST
     for one in _all(tx):
         expected = _seal(one.record_id, one.at, one.event, one.message, seal)
         fits = (one.record_id, one.previous, one.sha256) == (count + 1, seal, expected)
         if not fits:
-            return Verdict(count, seal, broken_at=count + 1)
+            return ChainVerdict(count, seal, broken_at=count + 1)
         count, seal = count + 1, one.sha256
-    return Verdict(count, seal)
+    return ChainVerdict(count, seal)
 
 
 def after(tx: Transaction, record_id: int, limit: int) -> list[AuditRecord]:

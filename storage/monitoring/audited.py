@@ -11,6 +11,7 @@ from storage.database import Transaction
 from storage.records import Event, EventKind
 from storage.schema import delivery, evidence, instance, workitem
 
+_About = tuple[EventKind, str, str, str]
 AUDITED = (EventKind.RECEIVED, EventKind.DELIVERY_SENT, EventKind.RECALLED)
 
 
@@ -37,13 +38,13 @@ class Movement:
 
 def movements(tx: Transaction, found: Sequence[Event]) -> list[Movement]:
     """Sum up Events, one value for each study and peer."""
-    sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    sums: dict[_About, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in (*_received(tx, found), *_sent(tx, found), *_recalled(tx, found)):
-        *key, sop_class = row
-        sums[tuple(key)][sop_class] += 1
+        kind, peer, study, patient, sop_class = row
+        sums[kind, peer, study, patient][sop_class] += 1
     return [
-        Movement(*key, sop_classes=tuple(sorted(classes.items())))
-        for key, classes in sums.items()
+        Movement(kind, peer, study, patient, tuple(sorted(classes.items())))
+        for (kind, peer, study, patient), classes in sums.items()
     ]
 
 
@@ -105,3 +106,13 @@ def _recalled(tx: Transaction, found: Sequence[Event]) -> Iterable[tuple[Any, ..
         .where(evidence.c.workitem_uid.in_(uids))
     )
     return [(EventKind.RECALLED, "", *row) for row in tx.execute(statement)]
+
+
+def patient_of(tx: Transaction, study_instance_uid: str) -> str:
+    """Name whose study it is; empty when it is not known."""
+    statement = (
+        select(instance.c.patient_id)
+        .where(instance.c.study_instance_uid == study_instance_uid)
+        .limit(1)
+    )
+    return str(tx.execute(statement).scalar_one_or_none() or "")

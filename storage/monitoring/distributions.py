@@ -59,8 +59,8 @@ def fold(
     found: Sequence[Event],
     devices: Mapping[str, str],
     reference_size: int,
-) -> None:
-    """Add what Events say; see :func:`storage.monitoring.tallies.fold`."""
+) -> Mapping[Key, int]:
+    """Add what Events say, and give it; see :func:`storage.monitoring.tallies.fold`."""
     results = _results(tx, found)
     added: dict[Key, int] = defaultdict(int)
     for one in found:
@@ -72,6 +72,7 @@ def fold(
         _add(tx, key, count)
     for model in {key[1] for key in added}:
         _refer(tx, model, reference_size)
+    return added
 
 
 def drifts(tx: Transaction, since: date) -> list[Drift]:
@@ -104,14 +105,6 @@ def drifts(tx: Transaction, since: date) -> list[Drift]:
         for (model, device, measure), now in sorted(lately.items())
         if reference.get((model, measure))
     ]
-
-
-def totals(tx: Transaction) -> list[tuple[str, str, str, str, int]]:
-    """Count by model, device, measure and step, over all days."""
-    columns = distribution.c
-    key = (columns.model, columns.device, columns.measure, columns.step)
-    rows = tx.execute(select(*key, func.sum(columns.count)).group_by(*key))
-    return [(row[0], row[1], row[2], row[3], int(row[4])) for row in rows]
 
 
 def psi(expected: Mapping[str, int], actual: Mapping[str, int]) -> float:

@@ -80,8 +80,10 @@ def fold(tx: Transaction, limit: int, reference_size: int) -> int:
     for one in found:
         device = _device(devices, films.get(one.sop_instance_uid or ""))
         _count(counts, one, films.get(one.sop_instance_uid or ""), device)
+    said = distributions.fold(tx, found, _devices_of(devices, films), reference_size)
+    for (_, *labels), count in said.items():
+        counts["said", tuple(labels)] += count
     add(tx, counts)
-    distributions.fold(tx, found, _devices_of(devices, films), reference_size)
     move(tx, READER, found[-1].event_id)
     return len(found)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from dicom_node.errors import NodeError, PeerRefused
-from dicom_node.monitoring.notifying.told import NotificationChannel, Told
+from dicom_node.monitoring.notifying.told import NotificationChannel, ToldNotification
 from dicom_node.worklist.retry import BackOff
 from storage.database import Database
 from storage.errors import UnknownRecord
@@ -63,7 +63,9 @@ class Notifier:
             return False
         try:
             self._channel.tell(
-                Told(f"{self._node}-{found.notification_id}", found, self._job(found))
+                ToldNotification(
+                    f"{self._node}-{found.notification_id}", found, self._job(found)
+                )
             )
         except NodeError as error:
             self._later(found, error)

@@ -10,7 +10,7 @@ from storage.records import Job
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ToldNotification:
     """Everything that a message may be made of.
 
     Parameters
@@ -60,7 +60,7 @@ class Told:
 class NotificationChannel(Protocol):
     """A way to somebody who is told."""
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: ToldNotification) -> None:
         """Tell it; return when the receiver has taken it.
 
         Raises

@@ -10,12 +10,14 @@ from dicom_node.node.wiring.access import (
     make_login,
     refuse_unprotected,
 )
+from dicom_node.node.wiring.monitoring.audit import patients
 from dicom_node.node.wiring.monitoring.metrics import make_exposition, scrapers
 from dicom_node.node.wiring.pages import Running, page_parts
 from dicom_node.node.wiring.remotes import certificates
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
 from dicom_node.web.application import AsPage, create_app
+from dicom_node.web.audited import Audited
 from dicom_node.web.connections import NO_UPLOADS, HttpLimits, Uploads
 from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
 from dicom_node.web.dicomweb.router import dicomweb
@@ -61,6 +63,14 @@ def make_server(
     if settings.metrics.enabled:
         faces.append(metrics(expose))
     app = create_app(faces, access, hosts, uploads(settings), as_page)
+    if settings.audit.enabled and settings.dicomweb.enabled:
+        app.add_middleware(
+            Audited,
+            trail=parts.audit,
+            node=settings.node.ae_title,
+            prefix=PREFIX,
+            patient_of=patients(settings, parts),
+        )
     if settings.metrics.enabled and settings.metrics.allow:
         # The outermost: Prometheus has no key, and may call by any name.
         app.add_middleware(ScrapersEntrance, expose=expose, allow=scrapers(settings))

@@ -28,6 +28,7 @@ from storage.schema import audit_record
 from tests.factories.certificates import self_signed
 from tests.factories.nodes import (
     destination,
+    get,
     save,
     scripted_node,
     send,
@@ -159,6 +160,10 @@ def test_the_node_writes_down_its_life_and_what_came_and_went(tmp_path):
         database = Database(f"sqlite:///{tmp_path}/data/node.db")
         with closing(database):
             assert wait_until(lambda: _sent(database) == len(pacs.stores))
+        uid = film.StudyInstanceUID
+        get(node, "/dicom-web/studies?PatientID=PID-77")
+        for _ in range(3):
+            get(node, f"/dicom-web/studies/{uid}/metadata")
     with closing(Database(f"sqlite:///{tmp_path}/data/node.db")) as database:
         told = records(database)
     assert "Application Start" in told[0].message
@@ -168,11 +173,20 @@ def test_the_node_writes_down_its_life_and_what_came_and_went(tmp_path):
     assert film.StudyInstanceUID in arrival
     assert "PID-77" in arrival
     assert "MODALITY" in arrival
+    asked = [one.message for one in told if one.event == "Query"]
+    assert [_query(one) for one in asked] == ["/studies?PatientID=PID-77"]
+    seen = [one.message for one in told if one.event == "DICOM Instances Accessed"]
+    assert [uid in one and "PID-77" in one for one in seen] == [True]
     listed = _run(tmp_path, "list", "--json")
     assert listed.exit_code == 0
     verified = _run(tmp_path, "verify")
     assert verified.exit_code == 0
     assert f"{len(told) + 1} records, unbroken" in verified.output
+
+
+def _query(message):
+    asked = ET.fromstring(message).findtext(".//ParticipantObjectQuery")  # noqa: S314  our own
+    return base64.b64decode(asked).decode()
 
 
 def _sent(database):

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S310  loopback
 
+import ipaddress
 import json
 import re
 import shutil
@@ -17,13 +18,17 @@ from sqlalchemy import update
 
 from dicom_node.monitoring.exposition import fold
 from dicom_node.node.roles import Role
+from dicom_node.web.application import create_app
+from dicom_node.web.metrics import ScrapersEntrance
 from storage.database import Database
+from storage.errors import DatabaseUnavailable
 from storage.monitoring import distributions, tallies
 from storage.records import ModelName
 from storage.schema import tally
 from storage.worklist import attempts
 from tests.factories.nodes import (
     destination,
+    request,
     save,
     scripted_node,
     send,
@@ -36,6 +41,7 @@ from tests.factories.rows import after, claim, receive, settle
 from tests.peers.pacs import PACS
 from tests.peers.ports import free_port
 from tests.peers.postgres import postgres_url
+from tests.peers.serving import serving
 
 __all__ = ["postgres_url"]
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,6 +191,16 @@ def test_without_a_key_only_named_addresses_may_scrape(tmp_path):
         with scripted_node(conf, Role.WEB) as node:
             assert _status(node) == expected
             assert _status(node, Authorization=f"Bearer {KEY}") == 200
+
+
+def test_a_scraper_is_told_that_the_database_does_not_answer():
+    def fails():
+        raise DatabaseUnavailable("the database failed")
+
+    anywhere = [ipaddress.ip_network("127.0.0.0/8")]
+    with serving(ScrapersEntrance(create_app([]), fails, anywhere)) as port:
+        status, said = request(port, "GET", "/metrics")
+    assert (status, said["detail"]) == (503, "the database failed")
 
 
 def test_where_metrics_are_off_there_are_none(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
+import subprocess
 import threading
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,13 +19,13 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from dicom_node.errors import PeerBusy, PeerRefused, PeerUnreachable, SettingsInvalid
-from dicom_node.monitoring.notifying.channels.fhir import FhirServer
+from dicom_node.monitoring.notifying.channels.fhir import FhirServer, bundle
 from dicom_node.monitoring.notifying.channels.hl7 import Hl7Receiver
 from dicom_node.monitoring.notifying.channels.mail import Mail
 from dicom_node.monitoring.notifying.channels.webhook import Webhook
 from dicom_node.monitoring.notifying.notifier import Notifier
 from dicom_node.monitoring.notifying.rules import Rules, Watcher
-from dicom_node.monitoring.notifying.told import Told
+from dicom_node.monitoring.notifying.told import ToldNotification
 from dicom_node.node.settings.load import Settings
 from dicom_node.worklist.procedure_step import ProcedureSteps
 from dicom_node.worklist.retry import BackOff
@@ -148,7 +149,7 @@ def told(database):
     with database.transaction() as tx:
         found = notifications.take(tx, "ward", now=after(9000), until=after(9001))
     with database.transaction(read_only=True) as tx:
-        return Told("CXR_NODE-1", found, get_job(tx, uid))
+        return ToldNotification("CXR_NODE-1", found, get_job(tx, uid))
 
 
 @contextmanager
@@ -383,11 +384,11 @@ def test_a_fhir_server_gets_a_report_with_its_observations(database):
     ((path, headers, body),) = posts
     assert (path, headers["Authorization"]) == ("/fhir", "Bearer token")
     assert headers["Content-Type"] == "application/fhir+json"
-    bundle = json.loads(body)
-    resources = [one["resource"] for one in bundle["entry"]]
+    posted = json.loads(body)
+    resources = [one["resource"] for one in posted["entry"]]
     report = resources[-1]
     assert report["resourceType"] == "DiagnosticReport"
-    links = {one["fullUrl"] for one in bundle["entry"][:-1]}
+    links = {one["fullUrl"] for one in posted["entry"][:-1]}
     assert {one["reference"] for one in report["result"]} == links
     assert len(links) == len(resources) - 1
     assert report["subject"]["identifier"]["value"] == "P1"
@@ -396,6 +397,42 @@ def test_a_fhir_server_gets_a_report_with_its_observations(database):
         40.0,
         "%",
     )
+
+
+_VALIDATE = """
+const {Fhir} = require("fhir");
+const bundle = JSON.parse(require("fs").readFileSync(0));
+const check = one => new Fhir().validate(one.resource, {errorOnUnexpected: true});
+const found = bundle.entry.map(check);
+const messages = found.flatMap(one => one.messages);
+const errors = messages.filter(one => one.severity === "error");
+console.log(JSON.stringify([found.every(one => one.valid), errors]));
+"""
+
+
+def test_a_foreign_validator_of_r4_has_nothing_against_the_resources(database):
+    validator = Path(__file__).parents[3] / ".cache" / "fhir"
+    if not (validator / "node_modules" / "fhir").is_dir():
+        pytest.skip(
+            "the FHIR validator is not installed: see scripts/install-test-peers"
+        )
+    message = told(database)
+    said = bundle(message.job, message.result)
+    assert _validated(validator, said) == [True, []]
+    said["entry"][0]["resource"]["status"] = "nonsense"
+    assert _validated(validator, said)[0] is False
+
+
+def _validated(folder, said):
+    done = subprocess.run(
+        ["node", "-e", _VALIDATE],
+        input=json.dumps(said),
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return json.loads(done.stdout)
 
 
 WEBHOOK = {"name": "a", "kind": "webhook", "url": "https://x.example", "secret": SECRET}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicom_node.monitoring.notifying.channels.posting import post
-from dicom_node.monitoring.notifying.told import Told
+from dicom_node.monitoring.notifying.told import ToldNotification
 from dicom_node.worklist.result import Result
 from inference.findings import Call
 from storage.records import Job
@@ -34,7 +34,7 @@ class FhirServer:
     tls: ssl.SSLContext
     token: str = ""
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: ToldNotification) -> None:
         """POST it; see ``NotificationChannel.tell``."""
         result = told.result
         if told.job is None or result is None:

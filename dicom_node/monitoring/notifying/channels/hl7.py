@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dicom_node.errors import PeerBusy, PeerRefused, PeerUnreachable
-from dicom_node.monitoring.notifying.told import Told
+from dicom_node.monitoring.notifying.told import ToldNotification
 from dicom_node.worklist.result import Result
 from inference.findings import Call
 
@@ -41,7 +41,7 @@ class Hl7Receiver:
     facility: str = ""
     tls: ssl.SSLContext | None = None
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: ToldNotification) -> None:
         """Send it, and wait for its ACK; see ``NotificationChannel.tell``."""
         result = told.result
         if told.job is None or result is None:
@@ -63,7 +63,7 @@ class Hl7Receiver:
                 return _ask(stream, content)
 
 
-def oru(told: Told, result: Result, receiver: Hl7Receiver) -> str:
+def oru(told: ToldNotification, result: Result, receiver: Hl7Receiver) -> str:
     """Write the message; its text is UTF-8 (MSH-18)."""
     assert told.job is not None  # noqa: S101  tell() looked
     instance, item = told.job.instance, told.job.workitem
@@ -86,7 +86,7 @@ def oru(told: Told, result: Result, receiver: Hl7Receiver) -> str:
     return "\r".join(lines) + "\r"
 
 
-def _observations(told: Told, result: Result) -> Iterator[str]:
+def _observations(told: ToldNotification, result: Result) -> Iterator[str]:
     """Write type, code, sub-ID, value, units, range and abnormal flag of each."""
     flag = "N" if result.call is Call.NONE else "A"
     severity = result.severity

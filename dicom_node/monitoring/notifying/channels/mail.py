@@ -9,7 +9,7 @@ from typing import Literal
 
 from dicom_node.errors import PeerUnreachable
 from dicom_node.monitoring.notifying import rules
-from dicom_node.monitoring.notifying.told import Told
+from dicom_node.monitoring.notifying.told import ToldNotification
 
 _PATIENCE_S = 60.0
 
@@ -36,7 +36,7 @@ class Mail:
     username: str = ""
     password: str = ""
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: ToldNotification) -> None:
         """Send it; see ``NotificationChannel.tell``."""
         try:
             with self._server() as server:
@@ -58,7 +58,7 @@ class Mail:
             )
         return smtplib.SMTP(self.host, self.port, timeout=_PATIENCE_S)
 
-    def _message(self, told: Told) -> EmailMessage:
+    def _message(self, told: ToldNotification) -> EmailMessage:
         message = EmailMessage()
         message["Subject"] = f"CXR Node: {_subject(told)}"
         message["From"] = self.sender
@@ -73,7 +73,7 @@ class Mail:
         return message
 
 
-def _subject(told: Told) -> str:
+def _subject(told: ToldNotification) -> str:
     content = told.notification.content
     match told.notification.rule:
         case rules.RESULT:

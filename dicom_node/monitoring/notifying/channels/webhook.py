@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_node.monitoring.notifying.channels.posting import post
-from dicom_node.monitoring.notifying.told import Told
+from dicom_node.monitoring.notifying.told import ToldNotification
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Webhook:
     patient_ids: bool
     clock: Callable[[], datetime]
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: ToldNotification) -> None:
         """POST it; see ``NotificationChannel.tell``."""
         body = json.dumps(
             {

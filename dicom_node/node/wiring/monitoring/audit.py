@@ -14,6 +14,8 @@ from dicom_node.node.settings.load import Settings
 from dicom_node.node.settings.monitoring import SyslogSection
 from dicom_node.worklist.retry import BackOff
 from storage.database import Database
+from storage.errors import StorageError
+from storage.monitoring.audited import patient_of
 
 Work = Callable[[], bool]
 
@@ -48,6 +50,21 @@ def make_auditing(settings: Settings, parts: Parts) -> Iterator[tuple[str, Work]
     for one in section.receivers:
         forwarder = Forwarder(parts.database, _receiver(one), back_off, parts.clock)
         yield f"audit-{one.name}", forwarder.work
+
+
+def patients(settings: Settings, parts: Parts) -> Callable[[str], str]:
+    """Make what finds whose study it is, where messages name patients."""
+
+    def patient(study_instance_uid: str) -> str:
+        if not settings.audit.patient_ids:
+            return ""
+        try:
+            with parts.database.transaction(read_only=True) as tx:
+                return patient_of(tx, study_instance_uid)
+        except StorageError:
+            return ""
+
+    return patient
 
 
 def _receiver(section: SyslogSection) -> SyslogReceiver:

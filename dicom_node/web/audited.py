@@ -1,0 +1,105 @@
+"""Writes down who searched and who retrieved over DICOMweb."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dicom_node.monitoring.audit import occasions
+from dicom_node.monitoring.audit.message import AuditMessage
+from dicom_node.monitoring.audit.occasions import AuditedStudy, Caller
+from dicom_node.monitoring.audit.trail import AuditTrail
+
+_STUDY = re.compile(r"/studies/([0-9.]{1,64})(?:/|$)")
+_SEARCH = re.compile(r"/(?:studies|series|instances)$")
+_AGAIN_S = 600.0
+_REMEMBERED = 10_000
+
+
+class Audited:
+    """Middleware that audits what was answered; it changes nothing.
+
+    A viewer asks for a study in a hundred requests: they are one access, until ten
+    minutes are over.
+
+    Parameters
+    ----------
+    app
+        Who answers.
+    trail, node
+        Where to, and who we are.
+    prefix
+        Of DICOMweb's paths.
+    patient_of
+        Study Instance UID -> Patient ID, or nothing.
+    seconds
+        A clock for durations.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        trail: AuditTrail,
+        node: str,
+        prefix: str,
+        patient_of: Callable[[str], str],
+        seconds: Callable[[], float] = monotonic,
+    ) -> None:
+        self._app = app
+        self._trail = trail
+        self._node = node
+        self._prefix = prefix + "/"
+        self._patient_of = patient_of
+        self._seconds = seconds
+        self._told: OrderedDict[tuple[Caller, str], float] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, and write down what was answered."""
+        is_read = scope["type"] == "http" and scope["method"] == "GET"
+        if not is_read or not scope["path"].startswith(self._prefix):
+            await self._app(scope, receive, send)
+            return
+        statuses: list[int] = []
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(int(message["status"]))
+            await send(message)
+
+        await self._app(scope, receive, sending)
+        if statuses and statuses[0] // 100 == 2:  # noqa: PLR2004  2xx: answered
+            await run_in_threadpool(self._tell, scope)
+
+    def _tell(self, scope: Scope) -> None:
+        address = scope["client"][0] if scope.get("client") else ""
+        # Starlette's convention for who was authenticated.
+        name = str(getattr(scope.get("user"), "display_name", "")) or "HTTP client"
+        message = self._message(Caller(name, address), scope)
+        if message is not None:
+            self._trail.record(message)
+
+    def _message(self, who: Caller, scope: Scope) -> AuditMessage | None:
+        path = scope["path"].removeprefix(self._prefix[:-1])
+        query = scope.get("query_string", b"").decode("latin-1")
+        if _SEARCH.search(path):
+            return occasions.queried(who, self._node, "QIDO-RS", f"{path}?{query}")
+        found = _STUDY.search(path)
+        if found is None or self._is_known((who, found[1])):
+            return None
+        about = AuditedStudy(found[1], self._patient_of(found[1]), {})
+        return occasions.accessed(who, self._node, about)
+
+    def _is_known(self, access: tuple[Caller, str]) -> bool:
+        now = self._seconds()
+        told_at = self._told.get(access)
+        if told_at is not None and now - told_at < _AGAIN_S:
+            return True
+        self._told[access] = now
+        self._told.move_to_end(access)
+        while len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+        return False
