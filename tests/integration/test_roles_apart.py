@@ -65,7 +65,7 @@ def test_results_wait_for_a_deliverer_where_they_are_apart(pacs, film, tmp_path)
         assert pacs.held == {}
         with scripted_node(apart, Role.DELIVER):
             assert pacs.wait_for(len(EVIDENCE))
-            wait_for_state(face, film[0], "COMPLETED")
+            wait_for_state(face, film[0], "delivered")
 
 
 def test_a_deliverer_beside_a_worker_of_before_sends_nothing_different(
@@ -80,7 +80,7 @@ def test_a_deliverer_beside_a_worker_of_before_sends_nothing_different(
     ):
         send(door, film[1])
         assert pacs.wait_for(len(EVIDENCE))
-        wait_for_state(face, film[0], "COMPLETED")
+        wait_for_state(face, film[0], "delivered")
     assert len(pacs.held) == len(EVIDENCE)
     for uid, content in pacs.stores:
         assert pacs.held[uid] == content
