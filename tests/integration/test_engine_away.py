@@ -55,13 +55,13 @@ def test_an_engine_that_is_away_costs_no_image_and_no_attempt(served, runner, tm
         with Node(conf) as node:
             (taken,) = send(node, save(dataset, tmp_path))
             assert taken.error is None
-            wait_for_state(node, dataset.SOPInstanceUID, "SCHEDULED", "IN PROGRESS")
+            wait_for_state(node, dataset.SOPInstanceUID, "queued", "analysing")
             health = get(node, "/health/ready")
             assert "engine does not answer" in health["checks"]["worker"]
             assert pacs.held == {}
             with Engine(runner).serving(port):
                 assert pacs.wait_for(len(EVIDENCE))
-                wait_for_state(node, dataset.SOPInstanceUID, "COMPLETED")
+                wait_for_state(node, dataset.SOPInstanceUID, "delivered")
                 assert get(node, "/health/ready")["checks"]["worker"] == "ok"
 
 

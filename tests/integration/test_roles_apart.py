@@ -37,6 +37,12 @@ def conf(tmp_path, pacs, **delivery):
     return settings(tmp_path / "data", to, delivery=patience | delivery)
 
 
+def results(face, sop_instance_uid):
+    """What was made of an image, sent or not."""
+    uid = get(face, f"/api/v1/instances/{sop_instance_uid}")["workitem_uid"]
+    return uid and get(face, f"/api/v1/jobs/{uid}")["evidence"]
+
+
 def test_a_worker_that_knows_no_deliverers_sends_what_it_made(pacs, film, tmp_path):
     usual = conf(tmp_path, pacs)
     with (
@@ -55,12 +61,11 @@ def test_results_wait_for_a_deliverer_where_they_are_apart(pacs, film, tmp_path)
         scripted_node(apart, Role.WORK),
     ):
         send(door, film[1])
-        made = wait_until(lambda: get(face, f"/api/v1/instances/{film[0]}")["evidence"])
-        assert made
+        assert wait_until(lambda: results(face, film[0]))
         assert pacs.held == {}
         with scripted_node(apart, Role.DELIVER):
             assert pacs.wait_for(len(EVIDENCE))
-            wait_for_state(face, film[0], "COMPLETED")
+            wait_for_state(face, film[0], "delivered")
 
 
 def test_a_deliverer_beside_a_worker_of_before_sends_nothing_different(
@@ -75,7 +80,7 @@ def test_a_deliverer_beside_a_worker_of_before_sends_nothing_different(
     ):
         send(door, film[1])
         assert pacs.wait_for(len(EVIDENCE))
-        wait_for_state(face, film[0], "COMPLETED")
+        wait_for_state(face, film[0], "delivered")
     assert len(pacs.held) == len(EVIDENCE)
     for uid, content in pacs.stores:
         assert pacs.held[uid] == content

@@ -60,6 +60,7 @@ class Gateway:
 
     def kill(self) -> None:
         _end(self._folder / "run" / "client.rgw.pid", signal.SIGKILL)
+        (self._folder / "run" / "client.rgw.asok").unlink(missing_ok=True)
 
     def _answers(self) -> bool:
         try:
