@@ -184,7 +184,7 @@ def _waiting(
     name: str,
     label: str,
     text: str,
-    waiting: Mapping[str, gauges.Backlog],
+    waiting: Mapping[str, gauges.Waiting],
     now: datetime,
 ) -> Iterator[Metric]:
     ages = {

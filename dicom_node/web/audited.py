@@ -4,6 +4,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +13,9 @@ from dicom_node.monitoring.audit import occasions
 from dicom_node.monitoring.audit.message import AuditMessage
 from dicom_node.monitoring.audit.occasions import AuditedStudy, Caller
 from dicom_node.monitoring.audit.trail import AuditTrail
+
+if TYPE_CHECKING:
+    from dicom_node.web.auth.principal import Principal
 
 _STUDY = re.compile(r"/studies/([0-9.]{1,64})(?:/|$)")
 _SEARCH = re.compile(r"/(?:studies|series|instances)$")
@@ -76,8 +80,8 @@ class Audited:
 
     def _tell(self, scope: Scope) -> None:
         address = scope["client"][0] if scope.get("client") else ""
-        # Starlette's convention for who was authenticated.
-        name = str(getattr(scope.get("user"), "display_name", "")) or "HTTP client"
+        principal: Principal | None = scope.get("state", {}).get("principal")
+        name = principal.name if principal else "HTTP client"
         message = self._message(Caller(name, address), scope)
         if message is not None:
             self._trail.record(message)

@@ -57,7 +57,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class RefusedByReason:
     """Images of one sender that were not analysed for one reason."""
 
     code: str
@@ -144,7 +144,7 @@ def bytes_since(tx: Transaction, since: datetime) -> int:
     return sum(int(tx.execute(one).scalar_one() or 0) for one in (arrived, made))
 
 
-def refusals(tx: Transaction, since: datetime) -> list[Refusals]:
+def refusals(tx: Transaction, since: datetime) -> list[RefusedByReason]:
     """Group what was not analysed since then by reason and sender, most first."""
     code = func.coalesce(instance.c.not_eligible_code, workitem.c.reason_code)
     words = func.coalesce(instance.c.not_eligible_text, workitem.c.reason_text)
@@ -162,7 +162,7 @@ def refusals(tx: Transaction, since: datetime) -> list[Refusals]:
         .group_by(code, instance.c.calling_ae)
         .order_by(number.desc(), code)
     )
-    return [Refusals(*row) for row in tx.execute(statement)]
+    return [RefusedByReason(*row) for row in tx.execute(statement)]
 
 
 def senders(tx: Transaction, since: datetime) -> list[Sender]:

@@ -15,19 +15,19 @@ _IS_ASKED = commitment.c.state == literal_column("'ASKED'")
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class Waiting:
     """What waits, and since when the oldest does."""
 
     count: int
     since: datetime | None
 
 
-def stages(tx: Transaction) -> dict[str, Backlog]:
+def stages(tx: Transaction) -> dict[str, Waiting]:
     """Count the Workitems in each stage that is not the last."""
     return {stage: _stage(tx, stage) for stage in _STAGES}
 
 
-def backlogs(tx: Transaction) -> dict[str, Backlog]:
+def backlogs(tx: Transaction) -> dict[str, Waiting]:
     """Count the deliveries that wait, by destination."""
     statement = (
         select(
@@ -38,7 +38,7 @@ def backlogs(tx: Transaction) -> dict[str, Backlog]:
         .where(_IS_PENDING)
         .group_by(delivery.c.destination)
     )
-    return {row[0]: Backlog(int(row[1]), row[2]) for row in tx.execute(statement)}
+    return {row[0]: Waiting(int(row[1]), row[2]) for row in tx.execute(statement)}
 
 
 def commitments(tx: Transaction) -> dict[str, int]:
@@ -51,9 +51,9 @@ def commitments(tx: Transaction) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in tx.execute(statement)}
 
 
-def _stage(tx: Transaction, stage: str) -> Backlog:
+def _stage(tx: Transaction, stage: str) -> Waiting:
     statement = select(func.count(), func.min(workitem.c.scheduled_at)).where(
         workitem.c.stage == literal_column(f"'{stage}'")
     )
     count, since = tx.execute(statement).one()
-    return Backlog(int(count), since)
+    return Waiting(int(count), since)

@@ -12,7 +12,7 @@ from dicom_node.node.settings.load import Settings, environment, secret_files
 MASKED = "********"
 
 
-class Origin(StrEnum):
+class ValueOrigin(StrEnum):
     """Where a value comes from."""
 
     DEFAULT = "default"
@@ -33,19 +33,19 @@ class EffectiveKey:
 
     key: str
     value: str
-    origin: Origin
+    origin: ValueOrigin
 
 
 def effective(settings: Settings) -> tuple[EffectiveKey, ...]:
     """List every key of a configuration."""
     strong = (
-        (Origin.ENVIRONMENT, environment(type(settings))),
-        (Origin.SECRET_FILE, secret_files(type(settings))),
+        (ValueOrigin.ENVIRONMENT, environment(type(settings))),
+        (ValueOrigin.SECRET_FILE, secret_files(type(settings))),
     )
     return tuple(_keys(settings, (), strong, is_given=True))
 
 
-_Strong = Sequence[tuple[Origin, Mapping[str, Any]]]
+_Strong = Sequence[tuple[ValueOrigin, Mapping[str, Any]]]
 
 
 def _keys(
@@ -61,7 +61,7 @@ def _keys(
                 below = (*here, str(number))
                 yield from _keys(one, below, strong, is_given=given)
         else:
-            origin = Origin.GIVEN if given else Origin.DEFAULT
+            origin = ValueOrigin.GIVEN if given else ValueOrigin.DEFAULT
             found = next((one for one, tree in strong if _has(tree, here)), origin)
             yield EffectiveKey(".".join(here), _text(value), found)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dicom_node.node.settings.effective import MASKED, Origin, effective
+from dicom_node.node.settings.effective import MASKED, ValueOrigin, effective
 from dicom_node.node.settings.load import Settings
 
 PACS = {"name": "pacs", "ae_title": "PACS", "host": "192.0.2.1", "port": 104}
@@ -27,16 +27,16 @@ def keys(monkeypatch, tmp_path):
 def test_every_value_is_told_with_where_it_comes_from(keys):
     assert (keys["node.ae_title"].value, keys["node.ae_title"].origin) == (
         "SITE",
-        Origin.GIVEN,
+        ValueOrigin.GIVEN,
     )
     assert (keys["dimse.port"].value, keys["dimse.port"].origin) == (
         "1104",
-        Origin.ENVIRONMENT,
+        ValueOrigin.ENVIRONMENT,
     )
-    assert keys["database.url"].origin is Origin.SECRET_FILE
-    assert keys["worker.readers"].origin is Origin.DEFAULT
+    assert keys["database.url"].origin is ValueOrigin.SECRET_FILE
+    assert keys["worker.readers"].origin is ValueOrigin.DEFAULT
     assert keys["destinations.0.host"].value == "192.0.2.1"
-    assert keys["destinations.0.required"].origin is Origin.DEFAULT
+    assert keys["destinations.0.required"].origin is ValueOrigin.DEFAULT
 
 
 def test_no_secret_is_told(keys):
