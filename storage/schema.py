@@ -359,8 +359,8 @@ _partial(
     availability_notice.c.next_try_at,
 )
 
-fetch = Table(
-    "fetch",
+fetch_request = Table(
+    "fetch_request",
     metadata,
     Column("fetch_id", _ROW_ID, primary_key=True, autoincrement=True),
     Column("peer", Text, nullable=False),
@@ -375,7 +375,11 @@ fetch = Table(
     sqlite_autoincrement=True,
 )
 """Studies that this node has others send to it; ``peer`` is an AE title."""
-_partial("ix_fetch_open", "state IN ('WAITING', 'MOVING')", fetch.c.next_try_at)
+_partial(
+    "ix_fetch_request_open",
+    "state IN ('WAITING', 'MOVING')",
+    fetch_request.c.next_try_at,
+)
 
 prior_search = Table(
     "prior_search",

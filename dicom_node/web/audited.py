@@ -1,4 +1,4 @@
-"""Writes down who searched and who retrieved over DICOMweb."""
+"""Writes down who searched, who retrieved over DICOMweb, and who changed access."""
 
 import re
 from collections import OrderedDict
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _STUDY = re.compile(r"/studies/([0-9.]{1,64})(?:/|$)")
 _SEARCH = re.compile(r"/(?:studies|series|instances)$")
+_ACCESS = ("/api/v1/users", "/api/v1/keys", "/api/v1/sessions")
 _AGAIN_S = 600.0
 _REMEMBERED = 10_000
 
@@ -63,8 +64,7 @@ class Audited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, and write down what was answered."""
-        is_read = scope["type"] == "http" and scope["method"] == "GET"
-        if not is_read or not scope["path"].startswith(self._prefix):
+        if scope["type"] != "http" or not self._is_told(scope):
             await self._app(scope, receive, send)
             return
         statuses: list[int] = []
@@ -78,6 +78,11 @@ class Audited:
         if statuses and statuses[0] // 100 == 2:  # noqa: PLR2004  2xx: answered
             await run_in_threadpool(self._tell, scope)
 
+    def _is_told(self, scope: Scope) -> bool:
+        if scope["method"] == "GET":
+            return str(scope["path"]).startswith(self._prefix)
+        return str(scope["path"]).startswith(_ACCESS)
+
     def _tell(self, scope: Scope) -> None:
         address = scope["client"][0] if scope.get("client") else ""
         principal: Principal | None = scope.get("state", {}).get("principal")
@@ -87,6 +92,9 @@ class Audited:
             self._trail.record(message)
 
     def _message(self, who: Caller, scope: Scope) -> AuditMessage | None:
+        if scope["method"] != "GET":
+            what = f"{scope['method']} {scope['path']}"
+            return occasions.access_changed(who, self._node, what)
         path = scope["path"].removeprefix(self._prefix[:-1])
         query = scope.get("query_string", b"").decode("latin-1")
         if _SEARCH.search(path):

@@ -79,9 +79,11 @@ def list_sessions(tx: Transaction, now: datetime) -> list[WebSession]:
     return [WebSession(*row) for row in rows]
 
 
-def end(tx: Transaction, digest: str) -> None:
-    """End one session."""
-    tx.execute(_T.delete().where(_T.c.digest == digest))
+def end(tx: Transaction, digest: str) -> str | None:
+    """End one session, and tell whose it was."""
+    ended = tx.execute(_T.delete().where(_T.c.digest == digest).returning(_T.c.name))
+    name: str | None = ended.scalar_one_or_none()
+    return name
 
 
 def end_all_of(tx: Transaction, name: str) -> int:

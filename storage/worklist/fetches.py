@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from storage.database import Transaction
 from storage.records import Priority
-from storage.schema import fetch, workitem
+from storage.schema import fetch_request, workitem
 from storage.signals import Topic
 from storage.worklist.transitions import IS_QUEUED
 
 BEHIND_ALL = Priority.LOW - 1
 """Priority of what was fetched: whatever anybody sends goes first."""
 
-_T = fetch.c
+_T = fetch_request.c
 _IS_OPEN: ColumnElement[bool] = literal_column("state IN ('WAITING', 'MOVING')")
 
 
@@ -80,11 +80,11 @@ def add(
             "attempts": 0,
             "error": None,
         }
-        if tx.execute(tx.insert_new(fetch), row).rowcount:
+        if tx.execute(tx.insert_new(fetch_request), row).rowcount:
             count += 1
             continue
         again = tx.execute(
-            fetch.update()
+            fetch_request.update()
             .where(_T.peer == peer, _T.study_instance_uid == uid, ~_IS_OPEN)
             .values(row)
         )
@@ -186,4 +186,4 @@ def is_busy(tx: Transaction, most_waiting: int) -> bool:
 
 
 def _change(tx: Transaction, fetch_id: int, **values: object) -> None:
-    tx.execute(fetch.update().where(_T.fetch_id == fetch_id).values(**values))
+    tx.execute(fetch_request.update().where(_T.fetch_id == fetch_id).values(**values))

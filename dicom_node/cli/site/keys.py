@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dicom_node.cli.site.naming import Name, prepared_database, role_option
+from dicom_node.cli.site.naming import Name, changing_access, role_option
 from dicom_node.cli.terminal.options import config_option, opened_database
 from dicom_node.cli.terminal.tables import json_option, print_json, print_table
 from dicom_node.cli.terminal.times import shown, utc_option
@@ -67,7 +67,8 @@ def add(
     secret, now = tokens.new_key(), clock()
     ends = now + timedelta(days=days) if days else None
     key = api_keys.ApiKey(name, tokens.digest(secret), role, now, ends)
-    with prepared_database(config) as database, database.transaction() as tx:
+    what = f"key {name} added, {role}"
+    with changing_access(config, what, is_first=True) as tx:
         api_keys.add(tx, key)
     if as_json:
         told = KeyView.model_validate(key).model_dump(mode="json")
@@ -82,6 +83,6 @@ def add(
 @config_option
 def revoke(config: Path | None, name: str) -> None:
     """Remove a key; the next request with it is refused."""
-    with opened_database(config) as database, database.transaction() as tx:
+    with changing_access(config, f"key {name} revoked") as tx:
         api_keys.revoke(tx, name)
     click.echo(f"{name} is revoked.")

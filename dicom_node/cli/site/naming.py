@@ -1,5 +1,6 @@
 """What the commands about users and keys have in common."""
 
+import getpass
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -8,12 +9,15 @@ from typing import Any
 
 import click
 
+from dicom_node.monitoring.audit import occasions
+from dicom_node.monitoring.audit.occasions import Caller
 from dicom_node.node.private_files import keep_private
 from dicom_node.node.settings.load import Settings
-from dicom_node.node.wiring.storage import ready_database
+from dicom_node.node.wiring.monitoring.audit import make_trail
+from dicom_node.node.wiring.storage import opened_database, ready_database
 from dicom_node.web.auth import passwords
 from dicom_node.web.auth.principal import ROLE_WORDS
-from storage.database import Database
+from storage.database import Database, Transaction
 
 _LONGEST_NAME = 200
 
@@ -58,6 +62,29 @@ def prepared_database(config: Path | None) -> Iterator[Database]:
     keep_private(settings.node.data_dir)
     with closing(ready_database(settings)) as database:
         yield database
+
+
+@contextmanager
+def changing_access(
+    config: Path | None, what: str, *, is_first: bool = False
+) -> Iterator[Transaction]:
+    """Change who may what, in one transaction that the audit trail tells of.
+
+    Parameters
+    ----------
+    what
+        What the trail says.
+    is_first
+        Whether the database may have to be made.
+    """
+    settings = Settings.load(config)
+    opened = prepared_database(config) if is_first else opened_database(settings)
+    with opened as database:
+        with database.transaction() as tx:
+            yield tx
+        who = Caller(getpass.getuser())
+        changed = occasions.access_changed(who, settings.node.ae_title, what)
+        make_trail(settings, database).record(changed)
 
 
 def asked_password() -> str:

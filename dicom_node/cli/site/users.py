@@ -8,7 +8,7 @@ from dicom_node.cli.site.naming import (
     Name,
     RoleChoice,
     asked_password,
-    prepared_database,
+    changing_access,
     role_option,
 )
 from dicom_node.cli.terminal.options import config_option, opened_database
@@ -54,7 +54,8 @@ def add(config: Path | None, name: str, role: str, *, as_json: bool) -> None:
     """Add a user; the password is asked for, or read from standard input."""
     password, now = asked_password(), clock()
     user = accounts.UserAccount(name, passwords.hashed(password), role, now, now)
-    with prepared_database(config) as database, database.transaction() as tx:
+    what = f"user {name} added, {role}"
+    with changing_access(config, what, is_first=True) as tx:
         accounts.add(tx, user)
     if as_json:
         print_json(UserView.model_validate(user).model_dump(mode="json"))
@@ -67,7 +68,7 @@ def add(config: Path | None, name: str, role: str, *, as_json: bool) -> None:
 @config_option
 def remove(config: Path | None, name: str) -> None:
     """Remove a user; who is signed in by that name is so no more."""
-    with opened_database(config) as database, database.transaction() as tx:
+    with changing_access(config, f"user {name} removed") as tx:
         accounts.remove(tx, name)
     click.echo(f"{name} is removed.")
 
@@ -78,7 +79,7 @@ def remove(config: Path | None, name: str) -> None:
 @config_option
 def role(config: Path | None, name: str, role: str) -> None:
     """Give a user another role, from the next request on."""
-    with opened_database(config) as database, database.transaction() as tx:
+    with changing_access(config, f"user {name} has role {role}") as tx:
         accounts.set_role(tx, name, role)
     click.echo(f"{name} has the role {role}.")
 
@@ -89,6 +90,6 @@ def role(config: Path | None, name: str, role: str) -> None:
 def password(config: Path | None, name: str) -> None:
     """Give a user another password, and sign that user out everywhere."""
     given = asked_password()
-    with opened_database(config) as database, database.transaction() as tx:
+    with changing_access(config, f"user {name} has another password") as tx:
         accounts.set_password(tx, name, passwords.hashed(given), clock())
     click.echo(f"{name} has another password.")

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from fastapi import APIRouter
 
 from dicom_node.errors import SettingsInvalid
+from dicom_node.monitoring.audit.trail import AuditTrail, Unrecorded
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.settings.web import AuthSection, is_loopback
 from dicom_node.web.auth.access import Access, TrustedProxy, is_protected
@@ -16,9 +17,14 @@ from dicom_node.web.auth.oidc import OidcLogin, OidcProvider
 from dicom_node.web.auth.principal import AccessRole
 from storage.database import Database
 
+UNRECORDED = Unrecorded()
+
 
 def make_access(
-    settings: Settings, database: Database | None, clock: Callable[[], datetime]
+    settings: Settings,
+    database: Database | None,
+    clock: Callable[[], datetime],
+    trail: AuditTrail = UNRECORDED,
 ) -> Access:
     """Say by what it is known who asks."""
     section = settings.http.auth
@@ -30,6 +36,8 @@ def make_access(
         idle=timedelta(seconds=section.session_idle_s),
         longest=timedelta(seconds=section.session_longest_s),
         proxy=_proxy(section),
+        trail=trail,
+        node=settings.node.ae_title,
     )
 
 

@@ -42,7 +42,7 @@ def make_server(
     running
         The configuration and the parts as they are later, where they may change.
     """
-    access = make_access(settings, parts.database, parts.clock)
+    access = make_access(settings, parts.database, parts.clock, parts.audit)
     refuse_unprotected(settings, access)
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock, doubts)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
@@ -63,7 +63,7 @@ def make_server(
     if settings.metrics.enabled:
         faces.append(metrics(expose))
     app = create_app(faces, access, hosts, uploads(settings), as_page)
-    if settings.audit.enabled and settings.dicomweb.enabled:
+    if settings.audit.enabled:
         app.add_middleware(
             Audited,
             trail=parts.audit,

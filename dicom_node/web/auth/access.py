@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from starlette.requests import HTTPConnection
 
 from dicom_node.injected import clock
+from dicom_node.monitoring.audit.trail import AuditTrail, Unrecorded
 from dicom_node.web.auth import tokens
 from dicom_node.web.auth.principal import (
     ANYBODY_HERE,
@@ -63,6 +64,8 @@ class Access:
         How long a session lives without a request, and at all.
     proxy
         Who says who asks, if anybody.
+    trail, node
+        Who is told of people who come and go, and our AE title.
     """
 
     keys: tuple[str, ...] = ()
@@ -72,6 +75,8 @@ class Access:
     idle: timedelta = timedelta(hours=8)
     longest: timedelta = timedelta(days=7)
     proxy: TrustedProxy | None = None
+    trail: AuditTrail = Unrecorded()  # noqa: RUF009  it holds nothing
+    node: str = ""
 
 
 def principal_of(request: HTTPConnection, access: Access) -> Principal | None:

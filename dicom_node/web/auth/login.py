@@ -86,6 +86,7 @@ class _LoginForm:
             busy = HTTPStatus.SERVICE_UNAVAILABLE
             return self.page(wanted, TEXTS["busy"], busy)
         if who is None:
+            signing_in.tell_refused(request, self.access)
             return self.page(wanted, TEXTS["wrong"], HTTPStatus.UNAUTHORIZED)
         response = RedirectResponse(local_path(wanted), HTTPStatus.SEE_OTHER)
         signing_in.begin_session(request, response, self.access, who)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dicom_node.monitoring.audit import occasions
+from dicom_node.monitoring.audit.occasions import Caller
 from dicom_node.web.auth import passwords, tokens
 from dicom_node.web.auth.access import (
     PLAIN_COOKIE,
@@ -90,6 +92,7 @@ def begin_session(
         path="/",
     )
     logger.info("%s signed in.", who.name, extra={"action": "login"})
+    access.trail.record(occasions.logged_in(caller(request, who.name), access.node))
 
 
 def end_session(request: Request, response: Response, access: Access) -> None:
@@ -97,10 +100,27 @@ def end_session(request: Request, response: Response, access: Access) -> None:
     token = session_token(request)
     if token is not None and access.database is not None:
         with access.database.transaction() as tx:
-            sessions.end(tx, tokens.digest(token))
+            ended = sessions.end(tx, tokens.digest(token))
+        if ended is not None:
+            who = caller(request, ended)
+            access.trail.record(occasions.logged_out(who, access.node))
     safe = is_safe(request)
     name = SECURE_COOKIE if safe else PLAIN_COOKIE
     response.delete_cookie(name, path="/", secure=safe, httponly=True, samesite="lax")
+
+
+def tell_refused(request: Request, access: Access) -> None:
+    """Have the audit trail say that somebody could not sign in.
+
+    Not by which name: people type their password into its field.
+    """
+    who = caller(request, "somebody")
+    access.trail.record(occasions.logged_in(who, access.node, failed=True))
+
+
+def caller(request: Request, name: str) -> Caller:
+    """Name who asks, for the audit trail."""
+    return Caller(name, request.client.host if request.client else "")
 
 
 def _tell(what: str, address: str) -> None:

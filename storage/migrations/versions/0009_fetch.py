@@ -14,7 +14,7 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     """Add the tables."""
     op.create_table(
-        "fetch",
+        "fetch_request",
         sa.Column("fetch_id", ROW_ID, autoincrement=True, nullable=False),
         sa.Column("peer", sa.Text(), nullable=False),
         sa.Column("study_instance_uid", sa.Text(), nullable=False),
@@ -24,15 +24,17 @@ def upgrade() -> None:
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("fetch_id", name="pk_fetch"),
+        sa.PrimaryKeyConstraint("fetch_id", name="pk_fetch_request"),
         sa.UniqueConstraint(
-            "study_instance_uid", "peer", name="uq_fetch_study_instance_uid_peer"
+            "study_instance_uid",
+            "peer",
+            name="uq_fetch_request_study_instance_uid_peer",
         ),
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "ix_fetch_open",
-        "fetch",
+        "ix_fetch_request_open",
+        "fetch_request",
         ["next_try_at"],
         sqlite_where=sa.text("state IN ('WAITING', 'MOVING')"),
         postgresql_where=sa.text("state IN ('WAITING', 'MOVING')"),
