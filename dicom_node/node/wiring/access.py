@@ -1,6 +1,6 @@
 """By what the HTTP interface knows who asks, and where people sign in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 
@@ -70,13 +70,15 @@ def refuse_unprotected(settings: Settings, access: Access) -> None:
         )
 
 
-def make_login(settings: Settings, access: Access) -> APIRouter:
+def make_login(
+    settings: Settings, access: Access, sheets: Sequence[str] = ()
+) -> APIRouter:
     """Make the routes on which people sign in."""
     section = settings.http.auth
     limits = AttemptLimits(
         section.login_tries, section.login_tries_per_address, section.lock_out_s
     )
-    return login(access, LoginAttempts(limits), _oidc(section))
+    return login(access, LoginAttempts(limits), _oidc(section), sheets)
 
 
 def _oidc(section: AuthSection) -> OidcLogin | None:

@@ -14,6 +14,7 @@ from dicom_node.node.settings.destinations import (
 from dicom_node.node.settings.effective import effective
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.model import model_roots
+from dicom_node.web.pages.assets import Assets
 from dicom_node.web.pages.parts import (
     PageParts,
     ShownDestination,
@@ -55,6 +56,14 @@ def page_parts(
         clock=parts.clock,
         texts=texts(settings.pages.texts),
     )
+
+
+def sheets(settings: Settings) -> tuple[str, ...]:
+    """Tell the addresses of the pages' style sheets, where there are pages."""
+    if not settings.pages.enabled:
+        return ()
+    assets = Assets()
+    return assets.address("pico.min.css"), assets.address("pages.css")
 
 
 def texts(path: Path | None) -> Texts:

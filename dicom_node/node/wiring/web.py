@@ -12,7 +12,7 @@ from dicom_node.node.wiring.access import (
 )
 from dicom_node.node.wiring.monitoring.audit import patients
 from dicom_node.node.wiring.monitoring.metrics import make_exposition, scrapers
-from dicom_node.node.wiring.pages import Running, page_parts
+from dicom_node.node.wiring.pages import Running, page_parts, sheets
 from dicom_node.node.wiring.remotes import certificates
 from dicom_node.web.api.parts import ApiParts
 from dicom_node.web.api.router import api
@@ -46,7 +46,7 @@ def make_server(
     refuse_unprotected(settings, access)
     asked = ApiParts(parts.database, parts.steps, conditions, parts.clock, doubts)
     hosts = (settings.http.host, *settings.http.allowed_hosts)
-    faces = [api(asked), make_login(settings, access)]
+    faces = [api(asked), make_login(settings, access, sheets(settings))]
     if settings.dicomweb.enabled:
         faces += [
             workitems(parts.worklist),

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -63,7 +63,7 @@ class Guard:
         state["principal"] = principal
         if principal is None:
             return _unknown(request)
-        return _denied(principal, need)
+        return _denied(scope, principal, need)
 
 
 def _unknown(request: HTTPConnection) -> Response:
@@ -81,12 +81,20 @@ def _unknown(request: HTTPConnection) -> Response:
     return refusal
 
 
-def _denied(principal: Principal, need: Need) -> Response | None:
+def _denied(scope: Scope, principal: Principal, need: Need) -> Response | None:
     """Refuse what a role may not, and what is in no row of the table."""
     if isinstance(need, Openness):
         status = HTTPStatus.NOT_FOUND
-        return problem(status, status.description)
+        return _said(scope, status, status.description)
     if principal.role >= need:
         return None
     text = f"The role {principal.role.word} is not enough: {need.word} is needed."
-    return problem(HTTPStatus.FORBIDDEN, text)
+    return _said(scope, HTTPStatus.FORBIDDEN, text)
+
+
+def _said(scope: Scope, status: HTTPStatus, text: str) -> Response:
+    """Say a refusal in the form that whoever asks can read."""
+    as_page = getattr(scope["app"].state, "as_page", None)
+    is_asked = as_page is not None and scope["type"] == "http"
+    page: Response | None = as_page(Request(scope), status, text) if is_asked else None
+    return page or problem(status, text)

@@ -1,5 +1,6 @@
 """``/login`` and ``/logout``: the form, what it is sent to, and another's word."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
@@ -22,7 +23,10 @@ _FLOW_S = 600
 
 
 def login(
-    access: Access, attempts: LoginAttempts, oidc: OidcLogin | None = None
+    access: Access,
+    attempts: LoginAttempts,
+    oidc: OidcLogin | None = None,
+    sheets: Sequence[str] = (),
 ) -> APIRouter:
     """Make the routes.
 
@@ -34,9 +38,11 @@ def login(
         How often somebody has tried.
     oidc
         Who else says who it is, if anybody.
+    sheets
+        Addresses of the style sheets.
     """
     router = APIRouter(include_in_schema=False)
-    form = _LoginForm(access, attempts, oidc.name if oidc else None)
+    form = _LoginForm(access, attempts, oidc.name if oidc else None, sheets)
 
     @router.get("/login")
     def ask(request: Request, wanted: Wanted = "/") -> HTMLResponse:
@@ -59,7 +65,7 @@ def login(
         return response
 
     if oidc is not None:
-        router.include_router(_elsewhere(access, oidc))
+        router.include_router(_elsewhere(access, oidc, sheets))
     return router
 
 
@@ -70,9 +76,10 @@ class _LoginForm:
     access: Access
     attempts: LoginAttempts
     provider: str | None
+    sheets: Sequence[str]
 
     def page(self, wanted: str, notice: str, status: HTTPStatus) -> HTMLResponse:
-        text = login_page(local_path(wanted), notice, self.provider)
+        text = login_page(local_path(wanted), notice, self.provider, self.sheets)
         return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
     def answer(self, request: Request, given: tuple[str, str], wanted: str) -> Response:
@@ -106,12 +113,12 @@ class _LoginForm:
         return refused
 
 
-def _elsewhere(access: Access, oidc: OidcLogin) -> APIRouter:
+def _elsewhere(access: Access, oidc: OidcLogin, sheets: Sequence[str]) -> APIRouter:
     """Make the routes to an OpenID provider and back."""
     router = APIRouter(prefix="/login/oidc", include_in_schema=False)
 
     def refused(why: str, status: HTTPStatus) -> HTMLResponse:
-        return HTMLResponse(login_page("/", why, oidc.name), status)
+        return HTMLResponse(login_page("/", why, oidc.name, sheets), status)
 
     @router.get("")
     def go(request: Request, wanted: Wanted = "/") -> Response:

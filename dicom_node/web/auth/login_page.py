@@ -1,5 +1,6 @@
 """The page on which people sign in; its look is that of the node's sheet."""
 
+from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
@@ -9,8 +10,8 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<link rel="stylesheet" href="/static/node.css">
-</head>
+<meta name="color-scheme" content="light dark">
+{links}</head>
 <body>
 <main class="login">
 <h1>{title}</h1>
@@ -44,7 +45,12 @@ TEXTS = {
 """All words of the page, in one place."""
 
 
-def login_page(wanted: str, notice: str = "", provider: str | None = None) -> str:
+def login_page(
+    wanted: str,
+    notice: str = "",
+    provider: str | None = None,
+    sheets: Sequence[str] = (),
+) -> str:
     """Write the page.
 
     Parameters
@@ -55,6 +61,8 @@ def login_page(wanted: str, notice: str = "", provider: str | None = None) -> st
         What went wrong.
     provider
         Who else can say who it is.
+    sheets
+        Addresses of the style sheets.
     """
     said = f'<p class="notice" role="alert">{escape(notice)}</p>\n' if notice else ""
     words = {name: escape(text) for name, text in TEXTS.items()}
@@ -63,8 +71,14 @@ def login_page(wanted: str, notice: str = "", provider: str | None = None) -> st
         text = escape(TEXTS["elsewhere"].format(provider=provider))
         place = f"/login/oidc?next={quote(wanted, safe='')}"
         elsewhere = f'<p><a class="button" href="{escape(place)}">{text}</a></p>\n'
+    links = "".join(
+        f'<link rel="stylesheet" href="{escape(sheet)}">\n' for sheet in sheets
+    )
     return _PAGE.format(
-        **(words | {"elsewhere": elsewhere}), next=escape(wanted), notice=said
+        links=links,
+        **(words | {"elsewhere": elsewhere}),
+        next=escape(wanted),
+        notice=said,
     )
 
 

@@ -80,7 +80,6 @@ class Face:
         common = {
             "site": self._parts.site().title,
             "principal": getattr(request.state, "principal", None),
-            "csrf": getattr(request.state, "csrf_token", None),
             "now": now,
             "ago": lambda at: ago(at, now),
             "here": _here(request),

@@ -247,6 +247,7 @@ BEHIND = (
     "storage/pages.py",
     "storage/access",
     "storage/catalog",
+    "storage/objects/bucket.py",
     "storage/worklist",
     "dicom_node/worklist/procedure_step.py",
 )
