@@ -38,7 +38,7 @@ from inference.manifest import INPUTS
 from inference.preprocess import preprocess
 from inference.runners.onnx import OnnxModelRunner
 from inference.training.architectures.mask_rcnn.from_graph import load_model
-from inference.training.architectures.mask_rcnn.graph import OPSET
+from inference.training.architectures.graph import OPSET
 from inference.training.architectures.mask_rcnn.network import CxrNet
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.checkpoint import load

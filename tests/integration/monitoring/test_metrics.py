@@ -198,7 +198,9 @@ def test_a_scraper_is_told_that_the_database_does_not_answer():
         raise DatabaseUnavailable("the database failed")
 
     anywhere = [ipaddress.ip_network("127.0.0.0/8")]
-    with serving(ScrapersEntrance(create_app([]), fails, anywhere)) as port:
+    app = create_app([])
+    app.add_middleware(ScrapersEntrance, expose=fails, allow=anywhere)
+    with serving(app) as port:
         status, said = request(port, "GET", "/metrics")
     assert (status, said["detail"]) == (503, "the database failed")
 
