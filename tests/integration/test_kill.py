@@ -68,7 +68,7 @@ def test_every_acknowledged_image_ends_delivered_exactly_once(tmp_path, point):
             [destination("pacs", pacs_port)],
             model={"batch_size": 2},
             **SHORT_LEASES,
-        ).model_dump(exclude={"database"})
+        ).model_dump(exclude={"database"}, by_alias=True)
         with running(conf, point, count) as (ports, process):
             said_success = {
                 uid for uid, path in paths.items() if acknowledged(ports["dimse"], path)

@@ -118,7 +118,7 @@ class Siege:
     ) -> None:
         values = settings(
             folder, [destination("pacs", pacs.port)], **_SHORT_LEASES
-        ).model_dump(exclude={"database"})
+        ).model_dump(exclude={"database"}, by_alias=True)
         self._values = values | ({"database": {"url": url}} if url else {})
         self._films, self._roles, self._pacs = films, roles, pacs
         self._moment = Random(seed)  # noqa: S311  moments, not secrets

@@ -134,11 +134,15 @@ def test_without_a_key_nothing_is_told_but_what_is_open(place, routes):
             assert ask(port, method, filled(path))[0] == 401, (path, method)
 
 
+WITHOUT_END = ("/dicom-web/subscribers", "/live")
+"""What is listened to until somebody leaves."""
+
+
 def test_a_role_may_what_it_may_and_no_more(place, routes):
     port, _, keys = place
     for path, method in routes:
         need = needed(method, filled(path))
-        if need is Openness.ANYONE or path.startswith("/dicom-web/subscribers"):
+        if need is Openness.ANYONE or path.startswith(WITHOUT_END):
             continue
         for role in AccessRole:
             status, _, _ = ask(port, method, filled(path), keys[role])
