@@ -37,8 +37,8 @@ from inference.frame import Frame
 from inference.manifest import INPUTS
 from inference.preprocess import preprocess
 from inference.runners.onnx import OnnxModelRunner
-from inference.training.architectures.mask_rcnn.from_graph import load_model
 from inference.training.architectures.graph import OPSET
+from inference.training.architectures.mask_rcnn.from_graph import load_model
 from inference.training.architectures.mask_rcnn.network import CxrNet
 from inference.training.architectures.mask_rcnn.recipe import MaskRcnnNetwork
 from inference.training.checkpoint import load

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dicom_node.errors import NodeError
+from dicom_node.node.private_files import write_privately
 from dicom_node.node.settings.load import Settings
 from dicom_node.node.wiring.storage import embedded_file
 from storage.embedded import copy_database
@@ -52,6 +53,7 @@ def backup(settings: Settings, folder: Path) -> Copied:
     DatabaseUnavailable
         The database cannot be read.
     """
+    write_privately()
     data = settings.node.data_dir
     if not (data / "objects").is_dir():
         raise CopyRefused(f"{data} holds no objects: node.data_dir is another folder")
@@ -79,6 +81,7 @@ def restore(settings: Settings, folder: Path) -> Copied:
     CopyRefused
         The folder holds no copy.
     """
+    write_privately()
     database = embedded_file(settings)
     if not (folder / "objects").is_dir():
         raise CopyRefused(f"{folder} holds no copy of a node: no objects")

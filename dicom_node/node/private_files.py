@@ -10,6 +10,11 @@ UMASK = 0o077
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
+def write_privately() -> None:
+    """Let nobody else read what this process writes from now on."""
+    os.umask(UMASK)
+
+
 def keep_private(data_dir: Path) -> None:
     """Let nobody else read what this process writes, nor what it wrote before.
 
@@ -21,7 +26,7 @@ def keep_private(data_dir: Path) -> None:
     SettingsInvalid
         The folder is somebody else's.
     """
-    os.umask(UMASK)
+    write_privately()
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         for path in (data_dir, *data_dir.iterdir()):
