@@ -95,6 +95,7 @@ def _denied(scope: Scope, principal: Principal, need: Need) -> Response | None:
 def _said(scope: Scope, status: HTTPStatus, text: str) -> Response:
     """Say a refusal in the form that whoever asks can read."""
     as_page = getattr(scope["app"].state, "as_page", None)
-    is_asked = as_page is not None and scope["type"] == "http"
-    page: Response | None = as_page(Request(scope), status, text) if is_asked else None
+    page: Response | None = None
+    if as_page is not None and scope["type"] == "http":
+        page = as_page(Request(scope), status, text)
     return page or problem(status, text)
