@@ -118,7 +118,7 @@ def bring_near(database: Database, pauses: Pauses, now: datetime) -> int:
         changed += others.bring_near(
             tx,
             now,
-            pause=pauses.delivery,
+            pause=max(pauses.delivery, pauses.delivery_lease),
             commitment_pause=pauses.commitment,
             slack=_SLACK,
         )

@@ -39,7 +39,8 @@ class Audited:
     prefix
         Of DICOMweb's paths.
     patient_of
-        Study Instance UID -> Patient ID, or nothing.
+        Study Instance UID -> Patient ID, or nothing. Without it messages name no
+        patient: what was searched for is left out, too.
     seconds
         A clock for durations.
     """
@@ -51,7 +52,7 @@ class Audited:
         trail: AuditTrail,
         node: str,
         prefix: str,
-        patient_of: Callable[[str], str],
+        patient_of: Callable[[str], str] | None,
         seconds: Callable[[], float] = monotonic,
     ) -> None:
         self._app = app
@@ -96,13 +97,15 @@ class Audited:
             what = f"{scope['method']} {scope['path']}"
             return occasions.access_changed(who, self._node, what)
         path = scope["path"].removeprefix(self._prefix[:-1])
-        query = scope.get("query_string", b"").decode("latin-1")
         if _SEARCH.search(path):
-            return occasions.queried(who, self._node, "QIDO-RS", f"{path}?{query}")
+            asked = scope.get("query_string", b"").decode("latin-1")
+            query = f"{path}?{asked}" if self._patient_of else path
+            return occasions.queried(who, self._node, "QIDO-RS", query)
         found = _STUDY.search(path)
         if found is None or self._is_known((who, found[1])):
             return None
-        about = AuditedStudy(found[1], self._patient_of(found[1]), {})
+        patient = self._patient_of(found[1]) if self._patient_of else ""
+        about = AuditedStudy(found[1], patient, {})
         return occasions.accessed(who, self._node, about)
 
     def _is_known(self, access: tuple[Caller, str]) -> bool:

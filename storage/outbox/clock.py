@@ -15,6 +15,7 @@ from storage.schema import (
     commitment_request,
     delivery,
     event_report,
+    notification,
 )
 from storage.signals import Topic
 
@@ -22,6 +23,7 @@ _TRIED_AT: tuple[Column[datetime], ...] = (
     availability_notice.c.next_try_at,
     commitment_request.c.next_try_at,
     event_report.c.next_try_at,
+    notification.c.next_try_at,
 )
 
 

@@ -9,7 +9,12 @@ from sqlalchemy import select
 from dicom_node.node.clocks import ClockWatch, Pauses, Reaper
 from storage.outbox import deliveries
 from storage.records import NewDelivery, Stage
-from storage.schema import commitment, commitment_request, event_report
+from storage.schema import (
+    commitment,
+    commitment_request,
+    event_report,
+    notification,
+)
 from storage.worklist import attempts, workitems
 from tests.factories.rows import NOW, an_evidence, claim, receive, settle
 
@@ -145,6 +150,19 @@ WAITING = {
             "objects": [],
             "state": "PENDING",
             "received_at": NOW,
+            "attempts": 1,
+        },
+    ),
+    "a notification": (
+        notification,
+        "next_try_at",
+        {
+            "receiver": "ward",
+            "rule": "failed",
+            "subject": "1.5",
+            "content": {},
+            "state": "PENDING",
+            "created_at": NOW,
             "attempts": 1,
         },
     ),

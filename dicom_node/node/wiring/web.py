@@ -69,7 +69,7 @@ def make_server(
             trail=parts.audit,
             node=settings.node.ae_title,
             prefix=PREFIX,
-            patient_of=patients(settings, parts),
+            patient_of=patients(parts) if settings.audit.patient_ids else None,
         )
     if settings.metrics.enabled and settings.metrics.allow:
         # The outermost: Prometheus has no key, and may call by any name.

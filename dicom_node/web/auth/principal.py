@@ -34,9 +34,6 @@ class AccessRole(IntEnum):
             raise ValueError(f"no such role: {word}") from None
 
 
-Role = AccessRole
-"""The short name, where the roles of processes are not spoken of."""
-
 ROLE_WORDS = tuple(role.word for role in AccessRole)
 
 

@@ -184,6 +184,16 @@ def test_the_node_writes_down_its_life_and_what_came_and_went(tmp_path):
     assert f"{len(told) + 1} records, unbroken" in verified.output
 
 
+def test_where_messages_name_no_patient_they_say_no_query_either(tmp_path):
+    conf = settings(tmp_path / "data", [], audit={"patient_ids": False})
+    with scripted_node(conf) as node:
+        get(node, "/dicom-web/studies?PatientID=PID-77")
+    with closing(Database(f"sqlite:///{tmp_path}/data/node.db")) as database:
+        told = records(database)
+    assert [_query(one.message) for one in told if one.event == "Query"] == ["/studies"]
+    assert not any("PID-77" in one.message for one in told)
+
+
 def _query(message):
     asked = ET.fromstring(message).findtext(".//ParticipantObjectQuery")  # noqa: S314  our own
     return base64.b64decode(asked).decode()

@@ -52,12 +52,10 @@ def make_auditing(settings: Settings, parts: Parts) -> Iterator[tuple[str, Work]
         yield f"audit-{one.name}", forwarder.work
 
 
-def patients(settings: Settings, parts: Parts) -> Callable[[str], str]:
-    """Make what finds whose study it is, where messages name patients."""
+def patients(parts: Parts) -> Callable[[str], str]:
+    """Make what finds whose study it is."""
 
     def patient(study_instance_uid: str) -> str:
-        if not settings.audit.patient_ids:
-            return ""
         try:
             with parts.database.transaction(read_only=True) as tx:
                 return patient_of(tx, study_instance_uid)
