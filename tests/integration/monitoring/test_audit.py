@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import update
@@ -192,6 +193,42 @@ def test_where_messages_name_no_patient_they_say_no_query_either(tmp_path):
         told = records(database)
     assert [_query(one.message) for one in told if one.event == "Query"] == ["/studies"]
     assert not any("PID-77" in one.message for one in told)
+
+
+def test_who_signs_in_and_out_and_changes_access_is_written_down(tmp_path):
+    environment = {"CXR_NODE__NODE__DATA_DIR": str(tmp_path / "data")}
+    secret = "a long enough password"  # noqa: S105  of this test alone
+    added = CliRunner(env=environment).invoke(
+        cli, ["users", "add", "ada", "--role", "admin"], input=f"{secret}\n"
+    )
+    assert added.exit_code == 0, added.output
+    with scripted_node(settings(tmp_path / "data", [])) as node:
+        base = f"http://127.0.0.1:{node.http_port}"
+        same = {"Sec-Fetch-Site": "same-origin"}
+        with httpx2.Client(base_url=base, headers=same) as browser:
+            form = {"name": "ada", "password": "another password"}
+            assert browser.post("/login", data=form).status_code == 401
+            form["password"] = secret
+            assert browser.post("/login", data=form).status_code == 303
+            wanted = {"name": "viewer", "role": "viewer"}
+            assert browser.post("/api/v1/keys", json=wanted).status_code == 201
+            assert browser.post("/logout").status_code == 303
+    with closing(Database(f"sqlite:///{tmp_path}/data/node.db")) as database:
+        told = [one.message for one in records(database)]
+    said = [
+        (kind, 'EventOutcomeIndicator="0"' in one, 'UserID="ada"' in one)
+        for one in told
+        for kind in ("Login", "Logout", "Security Configuration")
+        if f'originalText="{kind}"' in one or f'displayName="{kind}"' in one
+    ]
+    assert said == [
+        ("Security Configuration", True, False),  # at the machine itself
+        ("Login", False, False),
+        ("Login", True, True),
+        ("Security Configuration", True, True),
+        ("Logout", True, True),
+    ]
+    assert not any(secret in one or "another password" in one for one in told)
 
 
 def _query(message):
