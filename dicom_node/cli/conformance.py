@@ -2,7 +2,7 @@
 
 import click
 
-from dicom_node.node import conformance as statement
+from dicom_node.node.conformance import statement
 
 
 @click.command()

@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 
-from dicom_node.node.conformance import SENT_CLASSES
+from dicom_node.node.conformance.statement import SENT_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
 

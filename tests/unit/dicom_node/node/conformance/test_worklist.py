@@ -1,6 +1,6 @@
 from dicom_node.dimse.presentation import EVENT_CLASS, WORKLIST_CLASSES
 from dicom_node.dimse.services import unified_procedure_step as dimse
-from dicom_node.node import conformance
+from dicom_node.node.conformance import statement as conformance
 from dicom_node.web.dicomweb.workitems import answers
 from dicom_node.worklist.unified.workitem_rules import Fault, Notice
 

@@ -2,7 +2,7 @@ import pytest
 
 from dicom_node.dimse.presentation import SERVICE_CLASSES
 from dicom_node.evidence.kinds import KINDS
-from dicom_node.node import conformance
+from dicom_node.node.conformance import statement as conformance
 from dicom_node.web.dicomweb.parts import PREFIX, DicomwebLimits, DicomwebParts
 from dicom_node.web.dicomweb.router import FACES
 from dicom_node.web.dicomweb.services import SERVICES

@@ -31,8 +31,8 @@ from dicom_node.dimse.presentation import (
 from dicom_node.dimse.scu.retrieve import PULLED_BY
 from dicom_node.dimse.status import STATUS, Status
 from dicom_node.evidence.kinds import KINDS
-from dicom_node.node.conformance_retrieval import retrieval_section
-from dicom_node.node.conformance_worklist import worklist_section
+from dicom_node.node.conformance.retrieval import retrieval_section
+from dicom_node.node.conformance.worklist import worklist_section
 from dicom_node.node.settings.destinations import DeliverySection
 from dicom_node.node.settings.dimse import DimseSection
 from dicom_node.web.dicomweb.media_types import SYNTAXES
