@@ -6,7 +6,7 @@ soon as that is here the object has a place on disk, and the rest goes there.
 
 import struct
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from io import BytesIO
 from threading import BoundedSemaphore
@@ -60,6 +60,7 @@ class ObjectParts:
         self._study = study_instance_uid
         self._maximum_bytes = maximum_bytes
         self._settled: list[Future[StoreOutcome]] = []
+        self._latest: dict[str, Future[StoreOutcome]] = {}
         self._settling = ThreadPoolExecutor(_AT_ONCE, "stow")
         self._room = BoundedSemaphore(_AT_ONCE)
         self._head = bytearray()
@@ -97,9 +98,13 @@ class ObjectParts:
         except Exception as error:  # noqa: BLE001  the other objects are not to blame
             self._fail(error)
         self._room.acquire()
+        uid = self._arriving.sop_instance_uid if self._arriving else ""
         begun = (self._incoming, self._arriving, self._failure)
         self._incoming = None
-        self._settled.append(self._settling.submit(self._settle, *begun))
+        settled = self._settling.submit(self._settle, *begun, self._latest.get(uid))
+        self._settled.append(settled)
+        if uid:
+            self._latest[uid] = settled
 
     @property
     def outcomes(self) -> list[StoreOutcome]:
@@ -171,8 +176,14 @@ class ObjectParts:
         incoming: Incoming | None,
         said: Arriving | None,
         failure: Exception | None,
+        before: Future[StoreOutcome] | None,
     ) -> StoreOutcome:
-        """Receive an object; only then may anybody be told that it is stored."""
+        """Receive an object; only then may anybody be told that it is stored.
+
+        After one of the same UID that came before it: of two, the first stays.
+        """
+        if before is not None:
+            wait([before])
         sop_class, uid = (
             (said.sop_class_uid, said.sop_instance_uid) if said else ("", "")
         )
